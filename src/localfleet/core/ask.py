@@ -1,0 +1,96 @@
+"""The frozen facts of one request: who asks, for what, how big, and every text that would leave."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from localfleet.core.label import Label
+
+__all__ = ["Api", "Ask", "Caller", "Need", "Priority", "Span"]
+
+
+class Api(StrEnum):
+    """The five data-plane APIs, named as in `models.yaml`."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    MESSAGES = "messages"
+    RESPONSES = "responses"
+
+
+class Need(StrEnum):
+    """What a request asks of a model beyond plain text; a model lists what it can in `can:`."""
+
+    TOOLS = "tools"
+    JSON = "json"
+    VISION = "vision"
+    LOGPROBS = "logprobs"
+
+
+class Priority(StrEnum):
+    """`live`: a person waits. `batch`: volume work that may wait and stays local."""
+
+    LIVE = "live"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: a key, or the loopback user of a router without keys."""
+
+    key_id: str
+    name: str
+    default_label: Label
+    plan: str | None = None
+    models: frozenset[str] | None = None
+    """Names the key may use; `None` means all."""
+    usd_per_month: Decimal | None = None
+    requests_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """
+    One text of the request and where it stood.
+
+    `where` is a path such as `messages[2].content` or `tools[0].function.description`: list positions and the
+    names of known fields only (an unknown key is written `*`), so that it can be shown without showing words.
+    """
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """
+    One request, read once.
+
+    `spans` hold all text that would leave with it. `unreadable` names the kinds of content that nothing here can
+    read (`image`, `audio`, `file`, `unknown`): law 2 makes those restricted. `turns` are the canonical bytes of each
+    turn, for conversation fingerprints. `input_tokens` is an estimate; `input_bytes` bounds it from above.
+    """
+
+    request_id: str
+    api: Api
+    model: str
+    caller: Caller
+    spans: tuple[Span, ...]
+    unreadable: tuple[str, ...] = ()
+    turns: tuple[bytes, ...] = ()
+    needs: frozenset[Need] = frozenset()
+    stream: bool = False
+    input_tokens: int = 0
+    input_bytes: int = 0
+    max_output_tokens: int | None = None
+    choices: int = 1
+    """How many answers were asked for (`n`): output tokens and their price multiply by it."""
+    declared: Label | None = None
+    declared_by: str = "header"
+    task: str | None = None
+    session: str | None = None
+    previous_response: str | None = None
+    max_cost_usd: Decimal | None = None
+    deadline_ms: int | None = None
+    priority: Priority = Priority.LIVE

@@ -1,0 +1,72 @@
+"""Who can serve and how they are: a snapshot that someone else took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from localfleet.core.ask import Api, Need
+from localfleet.core.label import Label
+from localfleet.core.pricing import Price
+
+__all__ = ["EngineState", "Fleet", "Model", "Readiness"]
+
+
+class Readiness(StrEnum):
+    """
+    `ready` takes work; `loading` will soon (callers may wait); `down` will not without help.
+
+    A hosted engine is `ready` unless its breaker is open (`loading`: it half-opens soon) or it has no key (`down`).
+    """
+
+    READY = "ready"
+    LOADING = "loading"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """How one engine is right now."""
+
+    readiness: Readiness
+    in_flight: int = 0
+    why: str = ""
+    """A fixed sentence for people (`/readyz`, `doctor`), never text from an engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One entry of `models.yaml`, ready for a decision. `accepts` is `None` exactly for local models."""
+
+    name: str
+    tier: str
+    accepts: Label | None
+    context_tokens: int
+    apis: frozenset[Api]
+    can: frozenset[Need] = frozenset()
+    max_output_tokens: int | None = None
+    price: Price | None = None
+    """Hosted list price; `None` is *unknown*, never zero. Local models have none: their marginal price is zero here."""
+    queue_limit: int | None = None
+    """Requests in flight beyond which a local model counts as busy."""
+
+    @property
+    def local(self) -> bool:
+        """True for a model that runs on this box (or on an endpoint the operator declared local)."""
+        return self.accepts is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All models with their states, the ledger's health and the money left: everything a decision may look at."""
+
+    models: tuple[Model, ...]
+    states: Mapping[str, EngineState] = field(default_factory=dict)
+    ledger_open: bool = True
+    usd_left_for_key: Decimal | None = None
+    """Budget left for this caller after reservations; `None` means no budget was set."""
+    usd_left_by_tier: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def state(self, name: str) -> EngineState:
+        """The state of a model; one never reported is down."""
+        return self.states.get(name, EngineState(readiness=Readiness.DOWN, why="not started"))

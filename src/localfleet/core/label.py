@@ -1,0 +1,62 @@
+"""
+How sensitive a request is, and the one rule: labels only go up.
+
+Nothing in this file, or anywhere else, takes a label down. Joining takes the highest.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = ["Finding", "Label", "Verdict", "highest"]
+
+
+class Label(IntEnum):
+    """`PUBLIC < INTERNAL < RESTRICTED`. Restricted text never leaves the box."""
+
+    PUBLIC = 0
+    INTERNAL = 1
+    RESTRICTED = 2
+
+    @property
+    def word(self) -> str:
+        """The label as written in headers, `models.yaml` and receipts: `public`, `internal`, `restricted`."""
+        return self.name.lower()
+
+    @classmethod
+    def read(cls, word: str) -> "Label":
+        """Read a label's word, any case; raises `ValueError` for anything else."""
+        try:
+            return cls[word.strip().upper()]
+        except KeyError:
+            msg = "a label is one of public, internal, restricted"
+            raise ValueError(msg) from None
+
+
+def highest(*labels: Label | None) -> Label:
+    """Join labels; `None` means "nothing was said"; with nothing said at all, restricted."""
+    said = [label for label in labels if label is not None]
+    return max(said, default=Label.RESTRICTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a detector or rule found: its kind and how often. Never the matched text."""
+
+    kind: str
+    count: int
+    label: Label = Label.RESTRICTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """
+    The label of one request and what raised it.
+
+    `because` names the sources that reached the final label, such as `key_default`, `header`, `metadata`,
+    `task:billing`, `rule:project_x`, `detector:email`, `conversation`, `session`, `unreadable:image`,
+    `detector_failed`: names from the configuration or from this code base, never from the request.
+    """
+
+    label: Label
+    findings: tuple[Finding, ...] = ()
+    because: tuple[str, ...] = ()

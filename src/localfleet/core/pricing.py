@@ -1,0 +1,55 @@
+"""
+The dated price of hosted tokens.
+
+Prices are per million tokens (`usd_per_mtok_*`), as `Decimal`. History is append-only: an entry is never edited, a
+later one supersedes it, so that an old receipt keeps its price. Unknown is `None`, never zero.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from localfleet.core.usage import Usage
+
+__all__ = ["Price", "price_at", "usd_for", "usd_worst"]
+
+MTOK = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """
+    A list price with its date and source.
+
+    `since` is the first day it holds; `version` names it in receipts (`litellm-1.106.2`, `models.yaml@2026-11-01`).
+    Cache prices default to the plain input price.
+    """
+
+    usd_per_mtok_in: Decimal
+    usd_per_mtok_out: Decimal
+    usd_per_mtok_cache_read: Decimal | None = None
+    usd_per_mtok_cache_write: Decimal | None = None
+    since: date | None = None
+    source: str = ""
+    version: str = ""
+
+
+def price_at(history: tuple[Price, ...], day: date) -> Price | None:
+    """The last entry that holds on `day`; `None` if none does."""
+    held = [entry for entry in history if entry.since is None or entry.since <= day]
+    return held[-1] if held else None
+
+
+def usd_for(price: Price, usage: Usage) -> Decimal:
+    """What `usage` cost at `price`: each token is priced once, by its part of the partition."""
+    plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    read = price.usd_per_mtok_in if price.usd_per_mtok_cache_read is None else price.usd_per_mtok_cache_read
+    write = price.usd_per_mtok_in if price.usd_per_mtok_cache_write is None else price.usd_per_mtok_cache_write
+    total = plain * price.usd_per_mtok_in + usage.cache_read_tokens * read + usage.cache_write_tokens * write
+    return (total + usage.output_tokens * price.usd_per_mtok_out) / MTOK
+
+
+def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal:
+    """An upper bound: every input token at the dearest input price, every output token produced."""
+    dearest = max(p for p in (price.usd_per_mtok_in, price.usd_per_mtok_cache_write or Decimal(0)))
+    return (input_tokens * dearest + output_tokens * price.usd_per_mtok_out) / MTOK

@@ -1,0 +1,79 @@
+"""What happened to one request, without its words. Written on success, failure and disconnect alike."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from localfleet.core.ask import Api
+from localfleet.core.label import Finding, Label
+from localfleet.core.reason import Reason
+from localfleet.core.route import Door
+from localfleet.core.usage import Usage
+
+__all__ = ["Attempt", "Intent", "Receipt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """Law 7: this is on disk before the first byte leaves to a hosted door. One per hosted attempt."""
+
+    request_id: str
+    attempt: int
+    at: float
+    """Unix time, seconds."""
+    key_id: str
+    model: str
+    tier: str
+    label: Label
+    findings: tuple[Finding, ...]
+    because: tuple[str, ...]
+    worst_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One door tried: how it ended, and how long it took."""
+
+    model: str
+    tier: str
+    reason: Reason
+    status: int | None
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """
+    The record of one request. Every string comes from the configuration or from this code base.
+
+    `task` is a task declared in `models.yaml`, or `None`; `session` a keyed hash, in hex. `outcome` says how it ended,
+    `reason` why the answering door was chosen. Times are milliseconds; `first_byte_ms` and `total_ms` count from
+    arrival.
+    """
+
+    request_id: str
+    at: float
+    api: Api
+    key_id: str
+    plan: str | None
+    task: str | None
+    session: str | None
+    label: Label
+    findings: tuple[Finding, ...]
+    because: tuple[str, ...]
+    wanted: str
+    """The model asked for, if it is a name of the configuration; else `unknown`."""
+    model: str | None
+    tier: str | None
+    reason: Reason
+    outcome: Reason
+    status: int
+    stream: bool
+    doors: tuple[Door, ...]
+    attempts: tuple[Attempt, ...]
+    usage: Usage | None
+    cost_usd: Decimal | None
+    """Marginal money spent on hosted doors; 0 for local ones; `None` where the price is unknown."""
+    price_version: str | None
+    queue_ms: float
+    first_byte_ms: float | None
+    total_ms: float

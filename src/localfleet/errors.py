@@ -1,0 +1,189 @@
+"""
+Everything that can go wrong, as one tree.
+
+    FleetError                      has `status`, `code`, `kind`, `reason`; its message is safe to show to anyone
+    ├── BadAsk                 400  the body or a header cannot be read
+    │   └── TooLarge           413  the body is over the limit
+    ├── Unauthenticated        401  no key, or one nobody knows
+    ├── NotPermitted           403  the key may not do this
+    ├── NotFound               404  no such model, response or path
+    ├── NoDoor                 402, 403, 409, 422 or 503: no legal door, and why
+    ├── RateLimited            429  this key asks too often
+    ├── EngineFailed           502  an engine or provider failed (504 where it timed out)
+    ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
+    ├── ShuttingDown           503  the router drains
+    └── ConfigError                 models.yaml: file, line, what is wrong, how to mend it
+
+No message holds text from a request or from an engine: error text is content.
+"""
+
+from localfleet.core.reason import Reason
+
+__all__ = [
+    "BadAsk",
+    "ConfigError",
+    "EngineFailed",
+    "FleetError",
+    "LedgerClosed",
+    "NoDoor",
+    "NotFound",
+    "NotPermitted",
+    "RateLimited",
+    "ShuttingDown",
+    "TooLarge",
+    "Unauthenticated",
+]
+
+
+class FleetError(Exception):
+    """The root. `message` is a fixed sentence that says what to do next."""
+
+    status = 500
+    code = "internal_error"
+    kind = "server_error"
+    reason = Reason.INTERNAL_ERROR
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
+        """`param` names the offending field by its known name, never by the caller's."""
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class BadAsk(FleetError):
+    """The request cannot be read."""
+
+    status = 400
+    code = "bad_request"
+    kind = "invalid_request_error"
+    reason = Reason.BAD_REQUEST
+
+
+class TooLarge(BadAsk):
+    """The body is over the limit."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class Unauthenticated(FleetError):
+    """No key, or one nobody knows."""
+
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+    reason = Reason.BAD_KEY
+
+
+class NotPermitted(FleetError):
+    """The caller may not do this."""
+
+    status = 403
+    code = "not_permitted"
+    kind = "permission_error"
+    reason = Reason.NOT_PERMITTED
+
+
+class NotFound(FleetError):
+    """No such thing."""
+
+    status = 404
+    code = "not_found"
+    kind = "invalid_request_error"
+    reason = Reason.MODEL_NOT_FOUND
+
+
+class NoDoor(FleetError):
+    """No legal door; the status depends on why."""
+
+    status = 503
+    code = "no_legal_door"
+    kind = "policy_error"
+    reason = Reason.NO_LEGAL_DOOR
+
+    def __init__(self, message: str, *, status: int, reason: Reason, retry_after_s: int | None = None) -> None:
+        """`reason` is the most telling one among the shut doors."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
+        self.code = str(reason)
+        self.reason = reason
+
+
+class RateLimited(FleetError):
+    """The key's own rate limit."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit_error"
+    reason = Reason.KEY_RATE_LIMIT
+
+
+class EngineFailed(FleetError):
+    """
+    One attempt failed.
+
+    `transient` failures may be met by the next door of the list; others are the caller's to mend (`UPSTREAM_REJECTED`).
+    """
+
+    status = 502
+    code = "engine_failed"
+    kind = "upstream_error"
+    reason = Reason.UPSTREAM_ERROR
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Reason,
+        upstream_status: int | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        """`upstream_status` is the provider's HTTP status, where there was one."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.reason = reason
+        self.code = str(reason)
+        self.upstream_status = upstream_status
+        if reason in {Reason.TIMED_OUT, Reason.DEADLINE_PASSED}:
+            self.status = 504
+        if reason is Reason.RATE_LIMITED:
+            self.status, self.kind = 429, "rate_limit_error"
+        if reason is Reason.UPSTREAM_REJECTED:
+            self.status, self.kind = 400, "invalid_request_error"
+
+    @property
+    def transient(self) -> bool:
+        """True where another door, or the same one later, may do better."""
+        return self.reason is not Reason.UPSTREAM_REJECTED
+
+
+class LedgerClosed(FleetError):
+    """The ledger cannot be written, so nothing may leave."""
+
+    status = 503
+    code = "ledger_closed"
+    reason = Reason.LEDGER_CLOSED
+
+
+class ShuttingDown(FleetError):
+    """The router drains and takes no new work."""
+
+    status = 503
+    code = "shutting_down"
+    reason = Reason.SHUTTING_DOWN
+
+
+class ConfigError(FleetError):
+    """`models.yaml` is wrong. `problems` lists each as `(line or None, path, sentence)`."""
+
+    code = "config_error"
+
+    def __init__(self, file: str, problems: tuple[tuple[int | None, str, str], ...]) -> None:
+        """Format all problems at once: nobody likes to mend them one by one."""
+        self.file = file
+        self.problems = problems
+        lines = [
+            f"{file}:{line or 1}: {path}: {text}" if path else f"{file}:{line or 1}: {text}"
+            for line, path, text in problems
+        ]
+        super().__init__("\n".join(lines))

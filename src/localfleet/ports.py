@@ -1,0 +1,122 @@
+"""The few seams the gateway needs: who answers, who keeps the books, what time it is."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from localfleet.core.ask import Api
+from localfleet.core.fleet import EngineState
+from localfleet.core.label import Label
+from localfleet.core.reason import Reason
+from localfleet.core.receipt import Intent, Receipt
+from localfleet.core.route import Route
+from localfleet.core.usage import Usage
+
+__all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Reply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """
+    What an engine is asked to do: the caller's own body, parsed once, in the caller's own API.
+
+    The engine puts its model name in, translates where it speaks another API, and adds nothing else of the caller's:
+    outbound headers are built from scratch. Never mutate `body`: the next door gets the same one.
+    """
+
+    request_id: str
+    api: Api
+    body: Mapping[str, Any]
+    stream: bool
+    wants_usage: bool
+    """The client asked for the usage chunk of a chat stream itself, so it must see it."""
+    timeout_s: float
+    """Until the first byte of the answer."""
+
+
+class Reply(Protocol):
+    """
+    An answer whose first byte has arrived, in the caller's own API.
+
+    Iterate to get the bytes for the client. A death after the first byte does not raise: the last bytes are a typed
+    error event and `failure` is set. After the last byte `usage` holds what the engine counted, or `None`.
+    `text_bytes` counts the UTF-8 bytes of generated text seen, for an estimate where nothing was counted.
+    """
+
+    status: int
+    media_type: str
+    usage: Usage | None
+    failure: Reason | None
+    text_bytes: int
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the bytes for the client."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let the upstream go; called always, also after the last byte. Cancels an answer still under way."""
+        ...
+
+
+class Engine(Protocol):
+    """One model that answers."""
+
+    async def send(self, route: Route, call: Call) -> Reply:
+        """Try this door; raise `EngineFailed` if no first byte came."""
+        ...
+
+    def state(self) -> EngineState:
+        """How it is, from memory: no I/O."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHealth:
+    """Whether records can be made durable, and if not, why (a fixed sentence)."""
+
+    ok: bool
+    why: str = ""
+    unwritten: int = 0
+    """Receipts waiting in memory for the disk to come back."""
+
+
+class Ledger(Protocol):
+    """The books. Nothing here takes words."""
+
+    @property
+    def health(self) -> LedgerHealth:
+        """From memory: no I/O."""
+        ...
+
+    async def intend(self, intent: Intent) -> None:
+        """Return once the intent is durable; raise `LedgerClosed` if it cannot be made so."""
+        ...
+
+    def settle(self, receipt: Receipt) -> None:
+        """Queue a receipt; returns at once. Receipts wait in memory while the disk is away."""
+        ...
+
+    def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
+        """The highest label remembered for any of these conversation fingerprints; from memory."""
+        ...
+
+    def remember(self, fingerprints: Sequence[bytes], label: Label) -> None:
+        """Remember fingerprints at a label: at once in memory, soon on disk."""
+        ...
+
+    def spent_usd(self, *, key_id: str | None = None, tier: str | None = None, since: float) -> Decimal:
+        """Hosted money settled since a time, for one key or one tier; used to seed budgets at start."""
+        ...
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> float:
+        """Unix time, seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds, for durations."""
+        ...

@@ -1,0 +1,1 @@
+"""The porch: HTTP in and out, keys, error envelopes, metrics, the console."""
