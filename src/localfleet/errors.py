@@ -12,6 +12,7 @@ Everything that can go wrong, as one tree.
     ├── EngineFailed           502  an engine or provider failed (504 where it timed out)
     ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
     ├── ShuttingDown           503  the router drains
+    ├── ClientLeft             499  the client closed the connection before its answer: nobody is told
     └── ConfigError                 models.yaml: file, line, what is wrong, how to mend it
 
 No message holds text from a request or from an engine: error text is content.
@@ -21,6 +22,7 @@ from localfleet.core.reason import Reason
 
 __all__ = [
     "BadAsk",
+    "ClientLeft",
     "ConfigError",
     "EngineFailed",
     "FleetError",
@@ -121,9 +123,9 @@ class RateLimited(FleetError):
 
 class EngineFailed(FleetError):
     """
-    One attempt failed.
+    One attempt failed before its first byte.
 
-    `transient` failures may be met by the next door of the list; others are the caller's to mend (`UPSTREAM_REJECTED`).
+    The next door of the list may do better, unless `ends_the_walk`: then it is the caller's to mend.
     """
 
     status = 502
@@ -137,24 +139,32 @@ class EngineFailed(FleetError):
         *,
         reason: Reason,
         upstream_status: int | None = None,
+        upstream_code: str | None = None,
         retry_after_s: int | None = None,
     ) -> None:
-        """`upstream_status` is the provider's HTTP status, where there was one."""
+        """`upstream_status` and `upstream_code` are the provider's, the code only if it is a well-known one."""
         super().__init__(message, retry_after_s=retry_after_s)
         self.reason = reason
-        self.code = str(reason)
+        self.code = upstream_code or str(reason)
         self.upstream_status = upstream_status
+        self.upstream_code = upstream_code
         if reason in {Reason.TIMED_OUT, Reason.DEADLINE_PASSED}:
             self.status = 504
+        if reason in {Reason.ENGINE_DOWN, Reason.LEDGER_CLOSED}:
+            self.status = 503
+        if reason is Reason.OVER_BUDGET:
+            self.status, self.kind = 402, "policy_error"
         if reason is Reason.RATE_LIMITED:
             self.status, self.kind = 429, "rate_limit_error"
         if reason is Reason.UPSTREAM_REJECTED:
             self.status, self.kind = 400, "invalid_request_error"
 
     @property
-    def transient(self) -> bool:
-        """True where another door, or the same one later, may do better."""
-        return self.reason is not Reason.UPSTREAM_REJECTED
+    def ends_the_walk(self) -> bool:
+        """True where no other door can do better: a plain rejection, or no time left."""
+        if self.reason is Reason.UPSTREAM_REJECTED:
+            return self.upstream_code is None
+        return self.reason is Reason.DEADLINE_PASSED
 
 
 class LedgerClosed(FleetError):
@@ -171,6 +181,14 @@ class ShuttingDown(FleetError):
     status = 503
     code = "shutting_down"
     reason = Reason.SHUTTING_DOWN
+
+
+class ClientLeft(FleetError):
+    """The client closed the connection before its answer."""
+
+    status = 499
+    code = "client_left"
+    reason = Reason.CLIENT_LEFT
 
 
 class ConfigError(FleetError):

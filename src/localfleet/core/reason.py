@@ -23,6 +23,7 @@ class Reason(StrEnum):
     LOCAL_BUSY = "local_busy"
     BEYOND_LOCAL = "beyond_local"
     ONLY_LOCAL = "only_local"
+    NEXT_IN_LINE = "next_in_line"
 
     # Why a door is shut for this request.
     PRIVACY_FORBIDS = "privacy_forbids"

@@ -1,0 +1,62 @@
+"""
+Money is reserved before it is spent and settled after (law 9).
+
+`Purses` is a plain object used from one event loop: a reservation is one synchronous step, so N concurrent requests
+cannot overspend a limit by more than what was reserved. Limits are per key and month, and per tier and day, in UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+__all__ = ["Purses", "Scope", "day_of", "month_of"]
+
+Scope = tuple[str, str]
+"""`("key", key_id)` or `("tier", tier)`."""
+
+
+def month_of(now: float) -> str:
+    """The UTC month of a Unix time, such as `2026-11`."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
+
+
+def day_of(now: float) -> str:
+    """The UTC day of a Unix time, such as `2026-11-22`."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+
+
+@dataclass(slots=True)
+class Purses:
+    """Spent and reserved money by scope and period. Amounts are USD."""
+
+    spent: dict[tuple[Scope, str], Decimal] = field(default_factory=dict)
+    reserved: dict[Scope, Decimal] = field(default_factory=dict)
+
+    def left(self, scope: Scope, limit: Decimal, now: float) -> Decimal:
+        """What may still be reserved; never negative."""
+        taken = self.spent.get((scope, _period(scope, now)), Decimal(0)) + self.reserved.get(scope, Decimal(0))
+        return max(limit - taken, Decimal(0))
+
+    def reserve(self, limits: Mapping[Scope, Decimal], usd: Decimal, now: float) -> bool:
+        """Take `usd` from every scope, or from none."""
+        if any(self.left(scope, limit, now) < usd for scope, limit in limits.items()):
+            return False
+        for scope in limits:
+            self.reserved[scope] = self.reserved.get(scope, Decimal(0)) + usd
+        return True
+
+    def settle(self, scopes: Mapping[Scope, Decimal], *, reserved: Decimal, spent: Decimal, now: float) -> None:
+        """Give a reservation back and book what was really spent."""
+        for scope in scopes:
+            self.reserved[scope] = max(self.reserved.get(scope, Decimal(0)) - reserved, Decimal(0))
+            self.book(scope, spent, now)
+
+    def book(self, scope: Scope, usd: Decimal, now: float) -> None:
+        """Book money spent: after an answer, or at start from the ledger."""
+        slot = (scope, _period(scope, now))
+        self.spent[slot] = self.spent.get(slot, Decimal(0)) + usd
+
+
+def _period(scope: Scope, now: float) -> str:
+    return month_of(now) if scope[0] == "key" else day_of(now)

@@ -1,0 +1,94 @@
+"""
+How private a request is: everything said and found about it, joined upwards.
+
+Pure: detectors and operator rules come in as values. A failure here is not caught here: the caller turns any exception
+or time-out into restricted (law 2).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from localfleet.core.ask import Ask, Span
+from localfleet.core.detectors import scan
+from localfleet.core.label import Finding, Label, Verdict
+
+__all__ = ["FieldRule", "Matcher", "Rules", "TextRule", "classify", "unclassified"]
+
+
+class Matcher(Protocol):
+    """Counts matches in a text; linear in its length."""
+
+    def count(self, text: str) -> int:
+        """How often the rule matches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRule:
+    """An operator's words or pattern, compiled at the edge."""
+
+    name: str
+    label: Label
+    matcher: Matcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """An operator's field rule: the text at `where` equals one of `values`, any case."""
+
+    name: str
+    label: Label
+    where: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What raises labels: detectors by kind, operator rules, and the tasks' own labels."""
+
+    kinds: frozenset[str] | None = None
+    """Kinds of detectors that are on; `None` means all."""
+    texts: tuple[TextRule, ...] = ()
+    fields: tuple[FieldRule, ...] = ()
+    tasks: Mapping[str, Label] = field(default_factory=dict)
+
+
+def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict:
+    """Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2)."""
+    findings = (*_detect(ask.spans, rules), *_fields(ask.spans, rules))
+    said: list[tuple[Label, str]] = [(ask.caller.default_label, "key_default")]
+    if ask.declared is not None:
+        said.append((ask.declared, ask.declared_by))
+    if ask.task is not None and ask.task in rules.tasks:
+        said.append((rules.tasks[ask.task], f"task:{ask.task}"))
+    if remembered is not None:
+        said.append((remembered, "conversation"))
+    said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
+    said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
+    label = max(label for label, _ in said)
+    because = tuple(dict.fromkeys(source for level, source in said if level == label))
+    return Verdict(label=label, findings=findings, because=because)
+
+
+def unclassified(because: str) -> Verdict:
+    """The verdict where classifying failed or took too long: restricted."""
+    return Verdict(label=Label.RESTRICTED, because=(because,))
+
+
+def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
+    # One text, one pass: a context word in one field counts for the value in the next.
+    text = "\n".join(span.text for span in spans)
+    own = [
+        Finding(kind=f"rule:{rule.name}", count=count, label=rule.label)
+        for rule in rules.texts
+        if (count := rule.matcher.count(text))
+    ]
+    return (*scan(text, rules.kinds), *own)
+
+
+def _fields(spans: tuple[Span, ...], rules: Rules) -> Iterable[Finding]:
+    for rule in rules.fields:
+        count = sum(span.where == rule.where and span.text.strip().casefold() in rule.values for span in spans)
+        if count:
+            yield Finding(kind=f"rule:{rule.name}", count=count, label=rule.label)

@@ -1,0 +1,141 @@
+"""
+The law: which doors are legal for one request. The only place that builds a `HostedRoute` (law 3).
+
+Every rule below shuts doors; none opens one that another has shut. What is left is ordered by `core.routing`, which may
+drop doors and never adds one. The result is fixed before dispatch (law 4).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+from localfleet.core.ask import Ask
+from localfleet.core.fleet import Fleet, Model, Readiness
+from localfleet.core.label import Label, Verdict
+from localfleet.core.reason import Reason
+from localfleet.core.route import Decision, Door, HostedRoute, LocalRoute, Route
+from localfleet.core.routing.order import Preference, order
+from localfleet.core.routing.price import expected_usd, worst_usd
+
+__all__ = ["AUTO", "LOCAL", "Policy", "decide", "resolve"]
+
+AUTO = "auto"
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator decided: names, preference, how many doors a request may try, how often each."""
+
+    preference: Preference = field(default_factory=Preference)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    fallbacks_per_request: int = 2
+    retries_per_door: int = 1
+
+
+def resolve(wanted: str, policy: Policy, fleet: Fleet) -> str | None:
+    """`auto`, `local`, or a model's name; `None` for a name nobody knows."""
+    name = policy.aliases.get(wanted, wanted)
+    known = name in {AUTO, LOCAL} or any(model.name == name for model in fleet.models)
+    return name if known else None
+
+
+def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision:
+    """
+    The ordered list of doors this request may try, with the reason.
+
+    `ask.model` must be resolvable (see `resolve`). Pure: the same arguments give the same decision.
+    """
+    wanted = policy.aliases.get(ask.model, ask.model)
+    candidates = [model for model in fleet.models if _wanted(model, wanted)]
+    shut = {model.name: why for model in candidates if (why := _shut(ask, verdict.label, model, fleet))}
+    legal = [model for model in candidates if model.name not in shut]
+    ranked, reason = _rank(ask, verdict.label, legal, fleet, policy)
+    tried = ranked[: 1 + policy.fallbacks_per_request]
+    doors = (
+        *(_door(ask, model, reason if i == 0 else Reason.NEXT_IN_LINE, legal=True) for i, model in enumerate(tried)),
+        *(_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in ranked[len(tried) :]),
+        *(_door(ask, model, Reason.NOT_IN_TASK, legal=False) for model in legal if model not in ranked),
+        *(_door(ask, model, shut[model.name], legal=False) for model in candidates if model.name in shut),
+    )
+    routes = tuple(_routes(ask, verdict.label, tried, policy.retries_per_door))
+    return Decision(label=verdict.label, reason=reason, routes=routes, doors=doors)
+
+
+def _wanted(model: Model, wanted: str) -> bool:
+    return wanted in {AUTO, model.name} or (wanted == LOCAL and model.local)
+
+
+def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet) -> Reason | None:
+    """Why this door is shut; the law comes first, so that `explain` names it first."""
+    rules = (
+        _by_law(ask, label, model),
+        _by_ability(ask, model),
+        _by_state(model, fleet),
+        _by_money(ask, model, fleet),
+    )
+    return next(chain.from_iterable(rules), None)
+
+
+def _by_law(ask: Ask, label: Label, model: Model) -> Iterator[Reason]:
+    # accepts can be at most INTERNAL (law 6), so RESTRICTED passes no hosted door.
+    if model.accepts is not None and (label > model.accepts or label >= Label.RESTRICTED):
+        yield Reason.PRIVACY_FORBIDS
+    if ask.caller.models is not None and model.name not in ask.caller.models:
+        yield Reason.NOT_PERMITTED
+
+
+def _by_ability(ask: Ask, model: Model) -> Iterator[Reason]:
+    if ask.api not in model.apis:
+        yield Reason.CANNOT_SERVE_API
+    if not ask.needs <= model.can:
+        yield Reason.LACKS_CAPABILITY
+    if ask.input_tokens >= model.context_tokens:
+        yield Reason.CONTEXT_TOO_LONG
+
+
+def _by_state(model: Model, fleet: Fleet) -> Iterator[Reason]:
+    if not model.local and not fleet.ledger_open:
+        yield Reason.LEDGER_CLOSED
+    if fleet.state(model.name).readiness is Readiness.DOWN:
+        yield Reason.ENGINE_DOWN
+
+
+def _by_money(ask: Ask, model: Model, fleet: Fleet) -> Iterator[Reason]:
+    if model.local:
+        return
+    tier_left = fleet.usd_left_by_tier.get(model.tier)
+    limits = [left for left in (fleet.usd_left_for_key, tier_left) if left is not None]
+    worst = worst_usd(ask, model)
+    if worst is None:
+        if limits or ask.max_cost_usd is not None:
+            yield Reason.PRICE_UNKNOWN
+        return
+    if ask.max_cost_usd is not None and worst > ask.max_cost_usd:
+        yield Reason.OVER_MAX_COST
+    if limits and worst > min(limits):
+        yield Reason.OVER_BUDGET
+
+
+def _rank(ask: Ask, label: Label, legal: list[Model], fleet: Fleet, policy: Policy) -> tuple[list[Model], Reason]:
+    if not legal:
+        return [], Reason.NO_LEGAL_DOOR
+    ranked, reason = order(ask, legal, fleet, policy.preference)
+    if label >= Label.RESTRICTED:
+        return ranked, Reason.RESTRICTED_STAYS_LOCAL
+    if policy.aliases.get(ask.model, ask.model) == AUTO:
+        return ranked, reason
+    return ranked, Reason.PINNED_LOCAL if legal[0].local else Reason.PINNED_HOSTED
+
+
+def _routes(ask: Ask, label: Label, models: list[Model], retries: int) -> Iterator[Route]:
+    for model in models:
+        for _ in range(1 + retries):
+            if model.local:
+                yield LocalRoute(model=model.name)
+            else:
+                yield HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))
+
+
+def _door(ask: Ask, model: Model, why: Reason, *, legal: bool) -> Door:
+    return Door(model=model.name, tier=model.tier, legal=legal, why=why, cost_usd=expected_usd(ask, model))

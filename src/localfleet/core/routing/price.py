@@ -1,0 +1,43 @@
+"""By price: what one request would cost at each door, and the cheapest first."""
+
+from decimal import Decimal
+
+from localfleet.core.ask import Ask
+from localfleet.core.fleet import Model
+from localfleet.core.pricing import usd_for, usd_worst
+from localfleet.core.usage import Usage
+
+__all__ = ["by_price", "expected_usd", "worst_usd"]
+
+EXPECTED_OUTPUT_TOKENS = 512
+"""Where the caller sets no smaller limit: the order of doors needs one figure for all, not a forecast."""
+
+
+def expected_usd(ask: Ask, model: Model) -> Decimal | None:
+    """Marginal money of one request: 0 on the box (law 11), `None` where the price is unknown."""
+    if model.local:
+        return Decimal(0)
+    if model.price is None:
+        return None
+    output = min(ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
+    return usd_for(model.price, Usage(input_tokens=ask.input_tokens, output_tokens=output, measured=False))
+
+
+def worst_usd(ask: Ask, model: Model) -> Decimal | None:
+    """The most one request can cost: one token per byte of the body, and every output token the limit allows."""
+    if model.local:
+        return Decimal(0)
+    if model.price is None:
+        return None
+    limit = ask.max_output_tokens or model.max_output_tokens or model.context_tokens
+    return usd_worst(model.price, input_tokens=ask.input_bytes, output_tokens=limit * ask.choices)
+
+
+def by_price(ask: Ask, models: list[Model]) -> list[Model]:
+    """Cheapest first, unknown prices last, ties by name."""
+
+    def rank(model: Model) -> tuple[bool, Decimal, str]:
+        usd = expected_usd(ask, model)
+        return (usd is None, usd or Decimal(0), model.name)
+
+    return sorted(models, key=rank)

@@ -1,0 +1,277 @@
+"""
+The whole story of one request: classify, decide, dispatch, record.
+
+`Gateway.answer` is the only way to an engine. It asks the policy once, walks the list it got, and writes a receipt on
+success, failure and disconnect alike.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from localfleet.core.ask import Ask
+from localfleet.core.budget import Purses, Scope
+from localfleet.core.classify import Rules, classify, unclassified
+from localfleet.core.conversation import name_print, prefix_prints
+from localfleet.core.fleet import Fleet, Model
+from localfleet.core.label import Label, Verdict
+from localfleet.core.policy import Policy, decide, resolve
+from localfleet.core.reason import Reason
+from localfleet.core.receipt import Intent, Receipt
+from localfleet.core.refusal import refusal
+from localfleet.core.route import Decision, HostedRoute, Route
+from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
+from localfleet.ports import Call, Clock, Engine, Ledger, Reply
+from localfleet.visit import Visit
+from localfleet.wire.read import Letter
+
+__all__ = ["Answer", "Gateway"]
+
+LONG_TEXT = 20_000
+"""Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
+RETRY_AFTER_AT_MOST_S = 2
+AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
+"""Failures after which the same door may do better at once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What goes back: a whole body, or a stream whose last byte writes the receipt. `error` instead of either."""
+
+    visit: Visit
+    status: int = 200
+    media_type: str = "application/json"
+    whole: bytes | None = None
+    stream: AsyncGenerator[bytes] | None = None
+    error: FleetError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """Everything one request needs, built once by `assemble`."""
+
+    models: Mapping[str, Model]
+    engines: Mapping[str, Engine]
+    ledger: Ledger
+    policy: Policy
+    rules: Rules
+    clock: Clock
+    print_key: bytes
+    """Keys the conversation fingerprints."""
+    purses: Purses = field(default_factory=Purses)
+    usd_per_day: Mapping[str, Decimal] = field(default_factory=dict)
+    detector_budget_s: float = 2.0
+    jitter: Callable[[], float] = lambda: 0.5
+    watchers: tuple[Callable[[Receipt], None], ...] = ()
+
+    async def answer(self, letter: Letter, visit: Visit) -> Answer:
+        """Read, classify, decide, dispatch, record. Never raises `FleetError`: a refusal is an answer too."""
+        ask, stream = letter.ask, None
+        try:
+            visit.verdict = await self.verdict(ask)
+            visit.decision = self.decision(ask, visit.verdict)
+            reply = await self._dispatch(letter, visit)
+            if not ask.stream:
+                return await self._whole(reply, visit)
+            visit.first_byte_at = self.clock.monotonic()
+            stream = self._relay(reply, visit)
+            return Answer(visit=visit, status=reply.status, media_type=reply.media_type, stream=stream)
+        except FleetError as exc:
+            self.refuse(visit, exc)
+            return Answer(visit=visit, status=exc.status, error=exc)
+        finally:
+            # Cancelled, or a fault of our own: the receipt is written all the same.
+            if stream is None and not visit.recorded:
+                self._record(visit, None, Reason.CLIENT_LEFT if _cancelled() else Reason.INTERNAL_ERROR)
+
+    async def verdict(self, ask: Ask) -> Verdict:
+        """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
+        key, caller = self.print_key, ask.caller.key_id
+        prints = list(prefix_prints(ask.turns, key=key, caller=caller))
+        if ask.session is not None:
+            prints.append(name_print("session", ask.session, key=key, caller=caller))
+        if ask.previous_response is not None:
+            prints.append(name_print("response", ask.previous_response, key=key, caller=caller))
+        remembered = self.ledger.remembered(prints)
+        try:
+            verdict = await self._classified(ask, remembered)
+        except TimeoutError:
+            verdict = unclassified("detector_timed_out")
+        except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
+            verdict = unclassified("detector_failed")
+        if verdict.label is Label.RESTRICTED and ask.caller.default_label is not Label.RESTRICTED:
+            whole = prints[len(ask.turns) - 1 :]
+            response = name_print("response", f"resp_{ask.request_id}", key=key, caller=caller)
+            self.ledger.remember([*whole, response], Label.RESTRICTED)
+        return verdict
+
+    async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:
+        if sum(len(span.text) for span in ask.spans) <= LONG_TEXT:
+            return classify(ask, self.rules, remembered)
+        reading = asyncio.to_thread(classify, ask, self.rules, remembered)
+        return await asyncio.wait_for(reading, self.detector_budget_s)
+
+    def decision(self, ask: Ask, verdict: Verdict) -> Decision:
+        """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
+        fleet = self.fleet(ask)
+        if resolve(ask.model, self.policy, fleet) is None:
+            raise NotFound("No model of that name here. GET /v1/models lists them; `auto` lets the router choose.")
+        return decide(ask, verdict, fleet, self.policy)
+
+    def fleet(self, ask: Ask) -> Fleet:
+        """The snapshot one decision looks at."""
+        now = self.clock.now()
+        limit = ask.caller.usd_per_month
+        return Fleet(
+            models=tuple(self.models.values()),
+            states={name: engine.state() for name, engine in self.engines.items()},
+            ledger_open=self.ledger.health.ok,
+            usd_left_for_key=None if limit is None else self.purses.left(("key", ask.caller.key_id), limit, now),
+            usd_left_by_tier={t: self.purses.left(("tier", t), usd, now) for t, usd in self.usd_per_day.items()},
+        )
+
+    async def _dispatch(self, letter: Letter, visit: Visit) -> Reply:
+        """Walk the list that was fixed before; stop at the first byte (laws 4 and 5)."""
+        decision = visit.decided
+        if not decision.routes:
+            no = refusal(decision)
+            raise NoDoor(no.message, status=no.status, reason=no.reason, retry_after_s=no.retry_after_s)
+        failure: EngineFailed | None = None
+        given_up: set[str] = set()
+        for route in decision.routes:
+            if route.model in given_up:
+                continue
+            if failure is not None and visit.attempts[-1].model == route.model:
+                await asyncio.sleep(self._pause_s(failure))
+            try:
+                return await self._try(letter, visit, route)
+            except EngineFailed as exc:
+                failure = exc
+                if exc.ends_the_walk:
+                    break
+                if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
+                    given_up.add(route.model)
+        raise failure or EngineFailed("No model answered.", reason=Reason.UPSTREAM_ERROR)
+
+    def _pause_s(self, failure: EngineFailed) -> float:
+        return max(failure.retry_after_s or 0, 0.1) + 0.2 * self.jitter()
+
+    async def _try(self, letter: Letter, visit: Visit, route: Route) -> Reply:
+        started = self.clock.monotonic()
+        model = self.models[route.model]
+        try:
+            call = self._call(letter, visit, model)
+            if isinstance(route, HostedRoute):
+                await self._reserve(visit, route)
+            reply = await self.engines[route.model].send(route, call)
+        except EngineFailed as exc:
+            self._settle_purse(visit, spent=visit.reserved_usd if exc.reason is Reason.TIMED_OUT else Decimal(0))
+            visit.attempted(model, exc.reason, exc.upstream_status, self.clock.monotonic() - started)
+            raise
+        visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
+        return reply
+
+    def _call(self, letter: Letter, visit: Visit, model: Model) -> Call:
+        timeout_s = visit.timeouts.get(model.name, 600.0)
+        if letter.ask.deadline_ms is not None:
+            left_s = letter.ask.deadline_ms / 1000 - (self.clock.monotonic() - visit.arrived)
+            if left_s <= 0:
+                raise EngineFailed("The deadline of the request has passed.", reason=Reason.DEADLINE_PASSED)
+            timeout_s = min(timeout_s, left_s)
+        return Call(
+            request_id=letter.ask.request_id,
+            api=letter.ask.api,
+            body=letter.body,
+            stream=letter.ask.stream,
+            wants_usage=letter.wants_usage,
+            timeout_s=timeout_s,
+        )
+
+    async def _reserve(self, visit: Visit, route: HostedRoute) -> None:
+        """Money first (law 9), then the durable intent (law 7); only then may a byte leave."""
+        model, ask = self.models[route.model], visit.ask
+        worst = route.worst_usd or Decimal(0)
+        if not self.purses.reserve(self._limits(visit, model), worst, self.clock.now()):
+            raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
+        visit.reserved(model, worst)
+        verdict = visit.judged
+        intent = Intent(
+            request_id=ask.request_id,
+            attempt=len(visit.attempts),
+            at=self.clock.now(),
+            key_id=ask.caller.key_id,
+            model=model.name,
+            tier=model.tier,
+            label=verdict.label,
+            findings=verdict.findings,
+            because=verdict.because,
+            worst_usd=route.worst_usd,
+        )
+        try:
+            await self.ledger.intend(intent)
+        except LedgerClosed as exc:
+            raise EngineFailed(exc.message, reason=Reason.LEDGER_CLOSED) from exc
+
+    def _limits(self, visit: Visit, model: Model) -> dict[Scope, Decimal]:
+        caller = visit.ask.caller
+        limits: dict[Scope, Decimal] = {}
+        if caller.usd_per_month is not None:
+            limits["key", caller.key_id] = caller.usd_per_month
+        if model.tier in self.usd_per_day:
+            limits["tier", model.tier] = self.usd_per_day[model.tier]
+        return limits
+
+    def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:
+        if visit.reserved_for is not None:
+            limits = self._limits(visit, visit.reserved_for)
+            self.purses.settle(limits, reserved=visit.reserved_usd, spent=spent, now=self.clock.now())
+            visit.reserved(None, Decimal(0))
+
+    async def _whole(self, reply: Reply, visit: Visit) -> Answer:
+        try:
+            whole = b"".join([chunk async for chunk in reply])
+        finally:
+            await reply.aclose()
+        self._record(visit, reply, reply.failure or Reason.ANSWERED)
+        return Answer(visit=visit, status=reply.status, media_type=reply.media_type, whole=whole)
+
+    async def _relay(self, reply: Reply, visit: Visit) -> AsyncGenerator[bytes]:
+        outcome = Reason.CLIENT_LEFT
+        try:
+            async for chunk in reply:
+                yield chunk
+            outcome = reply.failure or Reason.ANSWERED
+        finally:
+            # First the record, which cannot be interrupted; then let the upstream go.
+            self._record(visit, reply, outcome)
+            with suppress(EngineFailed):
+                await reply.aclose()
+
+    def session_print(self, ask: Ask) -> str | None:
+        """The keyed hash of the session's name, for the receipt."""
+        if ask.session is None:
+            return None
+        return name_print("session", ask.session, key=self.print_key, caller=ask.caller.key_id).hex()
+
+    def refuse(self, visit: Visit, error: FleetError) -> None:
+        """Record a request that got no answer."""
+        visit.status = error.status
+        self._record(visit, None, error.reason)
+
+    def _record(self, visit: Visit, reply: Reply | None, outcome: Reason) -> None:
+        if visit.recorded:
+            return
+        visit.recorded = True
+        model = self.models[visit.attempts[-1].model] if reply is not None else None
+        receipt = visit.receipt(model, reply, outcome, now=self.clock.now(), monotonic=self.clock.monotonic())
+        self._settle_purse(visit, spent=receipt.cost_usd or Decimal(0))
+        self.ledger.settle(receipt)
+        for watch in self.watchers:
+            watch(receipt)
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,194 @@
+"""
+Builds the application: the bare data plane for `/v1/*`, FastAPI for everything a person or a monitor looks at.
+
+No module-level app: `build_app` is called once, by `assemble`.
+"""
+
+from asyncio import to_thread
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import compare_digest
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from localfleet import __version__
+from localfleet.core.fleet import Fleet, Model, Readiness
+from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
+from localfleet.ports import LedgerHealth
+from localfleet.server.auth import bearer, check_same_machine
+from localfleet.server.data_plane import DataPlane, Receive, Scope, Send
+from localfleet.server.errors import envelope
+from localfleet.server.metrics import Metrics
+from localfleet.server.openapi import describe
+
+__all__ = ["Books", "Front", "build_app"]
+
+CONSOLE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+
+
+class Books(Protocol):
+    """What the admin API may read of the ledger."""
+
+    @property
+    def health(self) -> LedgerHealth:
+        """From memory."""
+        ...
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """The newest receipts as plain values."""
+        ...
+
+    def summary(self, *, by: str, since: float) -> list[dict[str, Any]]:
+        """Totals by one dimension as plain values."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What the pages show."""
+
+    fleet: Callable[[], Fleet]
+    books: Books
+    metrics: Metrics
+    admin_token: str
+    now: Callable[[], float]
+    console: bytes
+
+
+def build_app(plane: DataPlane, front: Front) -> Callable[[Scope, Receive, Send], Any]:
+    """The ASGI callable: `/v1/` goes straight to the data plane, which FastAPI's layers would slow down."""
+    pages = _pages(plane, front)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            await plane(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
+
+
+def _pages(plane: DataPlane, front: Front) -> FastAPI:
+    app = FastAPI(
+        title="localfleet",
+        version=__version__,
+        docs_url=None,  # the interactive docs load scripts from elsewhere (law 10)
+        redoc_url=None,
+    )
+    _answer_errors(app)
+    _add_operations(app, plane, front)
+    _add_admin(app, plane, front)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(FleetError)
+    async def fleet_error(_: Request, exc: FleetError) -> Response:
+        return Response(envelope(exc, None), status_code=exc.status, media_type="application/json")
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(_: Request, __: RequestValidationError) -> Response:
+        # FastAPI's own handler would echo the input.
+        error = BadAsk("A parameter is missing or has the wrong form. /openapi.json describes them.")
+        return Response(envelope(error, None), status_code=400, media_type="application/json")
+
+    @app.exception_handler(HTTPException)
+    async def no_such_page(_: Request, exc: HTTPException) -> Response:
+        error = NotFound("No such page. /console shows the fleet, /v1/models the models.")
+        return Response(envelope(error, None), status_code=exc.status_code, media_type="application/json")
+
+
+def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
+    @app.get("/healthz", summary="Alive")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/readyz", summary="A legal door is open", responses={503: {"description": "No door is open."}})
+    async def readyz() -> JSONResponse:
+        fleet, health = front.fleet(), front.books.health
+        models = {
+            model.name: {"state": fleet.state(model.name).readiness, "why": fleet.state(model.name).why}
+            for model in fleet.models
+        }
+        ready = not plane.draining and any(
+            fleet.state(model.name).readiness is Readiness.READY and (model.local or health.ok)
+            for model in fleet.models
+        )
+        ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
+        body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    @app.get("/metrics", summary="Prometheus metrics")
+    async def metrics(request: Request) -> Response:
+        if bearer(request.headers) != front.admin_token:
+            plane.doorkeeper.identify(request.headers)
+        page = front.metrics.page(front.fleet().states, front.books.health)
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
+    def admin(request: Request) -> None:
+        if not plane.doorkeeper.has_keys():
+            check_same_machine(request.headers)
+        if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
+            raise Unauthenticated("The admin API needs the console token that localfleet printed at start.")
+
+    guarded = APIRouter(prefix="/api", dependencies=[Depends(admin)])
+
+    @guarded.get("/status", summary="The fleet, its engines and the ledger")
+    async def status() -> dict[str, Any]:
+        fleet, health = front.fleet(), front.books.health
+        return {
+            "version": __version__,
+            "in_flight": plane.in_flight,
+            "ledger": {"ok": health.ok, "why": health.why, "unwritten": health.unwritten},
+            "models": [_shown(model, fleet) for model in fleet.models],
+        }
+
+    @guarded.get("/receipts", summary="The newest receipts; they hold no words")
+    async def receipts(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[dict[str, Any]]:
+        return await to_thread(front.books.recent, limit)
+
+    @guarded.get("/summary", summary="Totals by one dimension")
+    async def summary(
+        by: Literal["model", "tier", "label", "task", "key", "reason", "day", "api"] = "model",
+        hours: Annotated[int, Query(ge=1, le=24 * 366)] = 24,
+    ) -> list[dict[str, Any]]:
+        return await to_thread(lambda: front.books.summary(by=by, since=front.now() - hours * 3600))
+
+    @app.get("/console", summary="The web console", include_in_schema=False)
+    async def console(request: Request) -> Response:
+        if not plane.doorkeeper.has_keys():
+            check_same_machine(request.headers)
+        return Response(front.console, media_type="text/html; charset=utf-8", headers=CONSOLE_HEADERS)
+
+    app.include_router(guarded)
+
+
+def _shown(model: Model, fleet: Fleet) -> dict[str, Any]:
+    state = fleet.state(model.name)
+    return {
+        "name": model.name,
+        "tier": model.tier,
+        "accepts": "restricted" if model.accepts is None else model.accepts.word,
+        "state": state.readiness,
+        "why": state.why,
+        "in_flight": state.in_flight,
+        "context_tokens": model.context_tokens,
+        "apis": sorted(model.apis),
+        "can": sorted(model.can),
+        "usd_per_mtok_in": None if model.price is None else str(model.price.usd_per_mtok_in),
+        "usd_per_mtok_out": None if model.price is None else str(model.price.usd_per_mtok_out),
+        "price_version": None if model.price is None else model.price.version,
+    }

@@ -1,0 +1,86 @@
+"""Who is at the porch: identifies a caller, never decides what it may do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from localfleet.core.ask import Caller
+from localfleet.core.rate import Bucket
+from localfleet.errors import NotPermitted, RateLimited, Unauthenticated
+
+__all__ = ["Doorkeeper", "bearer"]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The caller's key: `Authorization: Bearer`, or `x-api-key` as Anthropic's clients send it."""
+    given = headers.get("authorization", "")
+    if given[:7].lower() == "bearer ":
+        return given[7:].strip()
+    return headers.get("x-api-key")
+
+
+@dataclass(slots=True, kw_only=True)
+class Doorkeeper:
+    """
+    With keys: a known key or nothing. Without: loopback callers that are no web page.
+
+    `lookup` finds a caller by token, `has_keys` says whether any key exists, both from memory.
+    """
+
+    lookup: Callable[[str], Caller | None]
+    has_keys: Callable[[], bool]
+    anyone: Caller
+    """The caller of a router without keys."""
+    monotonic: Callable[[], float]
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    def admit(self, headers: Mapping[str, str]) -> Caller:
+        """Name the caller; raise `Unauthenticated`, `NotPermitted` or `RateLimited`."""
+        caller = self.identify(headers)
+        self._pace(caller)
+        return caller
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        """Name the caller without counting a request against its rate."""
+        if not self.has_keys():
+            check_same_machine(headers)
+            return self.anyone
+        token = bearer(headers)
+        if token is None:
+            raise Unauthenticated("This router needs a key: send `Authorization: Bearer lf_...`.")
+        caller = self.lookup(token)
+        if caller is None:
+            raise Unauthenticated("This key is not known here, or was revoked. `localfleet keys create` makes one.")
+        return caller
+
+    def _pace(self, caller: Caller) -> None:
+        if caller.requests_per_minute is None:
+            return
+        now = self.monotonic()
+        bucket = self.buckets.get(caller.key_id)
+        if bucket is None or bucket.per_minute != caller.requests_per_minute:
+            bucket = self.buckets[caller.key_id] = Bucket(per_minute=caller.requests_per_minute, at=now)
+        wait_s = bucket.take(now)
+        if wait_s > 0:
+            raise RateLimited("This key asks more often than it may. Wait and retry.", retry_after_s=int(wait_s) + 1)
+
+
+def check_same_machine(headers: Mapping[str, str]) -> None:
+    """
+    Refuse foreign `Host` and `Origin`.
+
+    Without keys anything in a browser on this machine could talk to us: a page by its `Origin`, a rebound DNS name by
+    its `Host`. Programs send no `Origin`.
+    """
+    host = urlsplit(f"//{headers.get('host', '')}")
+    if _name(host.hostname) not in LOOPBACK:
+        raise NotPermitted("Without keys this router answers to localhost only. `localfleet keys create` makes a key.")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        raise NotPermitted("Without keys no web page may use this router. `localfleet keys create` makes a key.")
+
+
+def _name(host: str | None) -> str:
+    return (host or "").rstrip(".").lower()

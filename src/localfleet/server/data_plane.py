@@ -1,0 +1,235 @@
+"""
+The data plane: a bare ASGI endpoint for `/v1/*`, because this is the hot path (docs/adr/0002).
+
+It reads bytes, hands a letter to the gateway, and writes bytes. What it knows of HTTP ends here.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.label import Label
+from localfleet.core.reason import Reason
+from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge
+from localfleet.gateway import Answer, Gateway
+from localfleet.server.auth import Doorkeeper
+from localfleet.server.errors import envelope, last_resort
+from localfleet.server.listing import list_models
+from localfleet.visit import Visit
+from localfleet.wire.read import Letter, parse_body, read_ask
+
+__all__ = ["DataPlane"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = dict[str, str]
+RawHeaders = list[tuple[bytes, bytes]]
+
+PATHS = {
+    "/v1/chat/completions": Api.CHAT,
+    "/v1/completions": Api.COMPLETION,
+    "/v1/embeddings": Api.EMBEDDING,
+    "/v1/messages": Api.MESSAGES,
+    "/v1/responses": Api.RESPONSES,
+}
+NO_ERROR = BadAsk("")
+GONE = "The client closed the connection."
+
+
+@dataclass(slots=True, kw_only=True)
+class DataPlane:
+    """ASGI application for `/v1/*`."""
+
+    gateway: Gateway
+    doorkeeper: Doorkeeper
+    body_bytes: int
+    in_flight_limit: int
+    fields: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
+    timeouts: dict[str, float] = field(default_factory=dict)
+    refused: Callable[[Reason], None] = lambda _: None
+    in_flight: int = 0
+    draining: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; never raises for anything a caller or an engine does, never echoes."""
+        api = PATHS.get(scope["path"])
+        request_id = secrets.token_hex(12)
+        self.in_flight += 1
+        try:
+            await last_resort(self._serve(api, request_id, scope, receive, send))
+        except ClientLeft:
+            return
+        except FleetError as exc:
+            self.refused(exc.reason)
+            await _send_error(send, exc, api, _headers(request_id, exc.reason))
+        finally:
+            self.in_flight -= 1
+
+    async def _serve(self, api: Api | None, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.draining:
+            raise ShuttingDown("This router is shutting down. Try another, or again soon.", retry_after_s=5)
+        if self.in_flight > self.in_flight_limit:
+            raise ShuttingDown("This router is at its limit of requests in flight. Try again soon.", retry_after_s=1)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"] == "/v1/models" and scope["method"] == "GET":
+            caller = self.doorkeeper.identify(headers)
+            await _send_whole(send, 200, list_models(self.gateway.models, caller), _headers(request_id))
+            return
+        if api is None or scope["method"] != "POST":
+            raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
+        caller = self.doorkeeper.admit(headers)
+        raw = await self._body(headers, receive)
+        visit, letter, error = self._read(api, request_id, headers, caller, raw)
+        if letter is None:
+            await self._deliver(Answer(visit=visit, status=error.status, error=error), api, send)
+        else:
+            await _unless_client_leaves(receive, self._answer(letter, visit, send))
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        declared = headers.get("content-length", "0")
+        if declared.isdigit() and int(declared[:12]) > self.body_bytes:
+            raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft(GONE)
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.body_bytes:
+                raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read(
+        self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes
+    ) -> tuple[Visit, Letter | None, BadAsk]:
+        """Open the letter; one that cannot be read gets a receipt too."""
+        arrived = self.gateway.clock.monotonic()
+        try:
+            letter = read_ask(
+                parse_body(raw),
+                api=api,
+                headers=headers,
+                caller=caller,
+                request_id=request_id,
+                size=len(raw),
+                fields=self.fields,
+            )
+        except BadAsk as exc:
+            unread = Ask(request_id=request_id, api=api, model="", caller=caller, spans=())
+            visit = self._visit(unread, arrived)
+            self.gateway.refuse(visit, exc)
+            return visit, None, exc
+        return self._visit(letter.ask, arrived), letter, NO_ERROR
+
+    async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
+        await self._deliver(await self.gateway.answer(letter, visit), letter.ask.api, send)
+
+    def _visit(self, ask: Ask, arrived: float) -> Visit:
+        known = ask.model in self.gateway.models or ask.model in {"auto", "local"}
+        aliased = ask.model in self.gateway.policy.aliases
+        return Visit(
+            ask=ask,
+            arrived=arrived,
+            wanted=ask.model if known or aliased else "unknown",
+            task=ask.task if ask.task in self.tasks else None,
+            session=self.gateway.session_print(ask),
+            timeouts=self.timeouts,
+        )
+
+    async def _deliver(self, answer: Answer, api: Api, send: Send) -> None:
+        headers = _visit_headers(answer)
+        if answer.error is not None:
+            await _send_error(send, answer.error, api, headers)
+        elif answer.stream is None:
+            await _send_whole(send, answer.status, answer.whole or b"", headers, answer.media_type)
+        else:
+            await _send_stream(send, answer, answer.stream, headers)
+
+
+async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; a client that leaves meanwhile cancels it, which cancels the engine's."""
+    working = asyncio.current_task()
+    assert working is not None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        working.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        working.uncancel()
+        raise ClientLeft(GONE) from None
+    finally:
+        watching.cancel()
+
+
+def _headers(request_id: str, reason: Reason | None = None) -> RawHeaders:
+    """The decision headers of an answer without a decision."""
+    out = [(b"x-localfleet-request-id", request_id.encode())]
+    if reason is not None:
+        out += [
+            (b"x-localfleet-model", b"none"),
+            (b"x-localfleet-tier", b"none"),
+            (b"x-localfleet-privacy", Label.RESTRICTED.word.encode()),
+            (b"x-localfleet-reason", reason.encode()),
+            (b"x-localfleet-attempts", b"0"),
+        ]
+    return out
+
+
+def _visit_headers(answer: Answer) -> RawHeaders:
+    visit = answer.visit
+    last = visit.attempts[-1] if visit.attempts and answer.error is None else None
+    reason = visit.reason if answer.error is None else answer.error.reason
+    out = [
+        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
+        (b"x-localfleet-model", (last.model if last else "none").encode()),
+        (b"x-localfleet-tier", (last.tier if last else "none").encode()),
+        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
+        (b"x-localfleet-reason", reason.encode()),
+        (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
+    ]
+    if answer.stream is None and visit.cost_usd is not None:
+        out.append((b"x-localfleet-cost-usd", f"{visit.cost_usd.normalize():f}".encode()))
+    return out
+
+
+async def _send_error(send: Send, error: FleetError, api: Api | None, headers: RawHeaders) -> None:
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    await _send_whole(send, error.status, envelope(error, api), headers)
+
+
+async def _send_whole(
+    send: Send, status: int, body: bytes, headers: RawHeaders, media_type: str = "application/json"
+) -> None:
+    sized = [(b"content-type", media_type.encode("latin-1")), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": sized})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_stream(send: Send, answer: Answer, stream: AsyncGenerator[bytes], headers: RawHeaders) -> None:
+    """Relay a stream as it comes."""
+    start = [(b"content-type", answer.media_type.encode("latin-1")), (b"cache-control", b"no-cache"), *headers]
+    async with aclosing(stream):
+        await send({"type": "http.response.start", "status": answer.status, "headers": start})
+        async for chunk in stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

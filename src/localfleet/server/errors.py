@@ -1,0 +1,65 @@
+"""
+Our errors, and any other, as the envelope each API's clients expect. Never the caller's text, never a traceback.
+
+OpenAI: `{"error": {"message", "type", "code", "param", "src"}}`. Anthropic the same under `{"type": "error", ...}` with
+its own `type` words. `src` marks localfleet, rather than an engine, as the origin.
+"""
+
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+import orjson
+
+from localfleet.core.ask import Api
+from localfleet.errors import FleetError
+
+__all__ = ["envelope", "last_resort"]
+
+ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+log = logging.getLogger("localfleet.server")
+
+
+def envelope(error: FleetError, api: Api | None) -> bytes:
+    """The body of an error answer, in the shape of the API that was called."""
+    inner: dict[str, Any] = {
+        "message": error.message,
+        "type": error.kind,
+        "code": error.code,
+        "param": error.param,
+        "src": "localfleet",
+    }
+    if api is Api.MESSAGES:
+        fallback = "invalid_request_error" if error.status < 500 else "api_error"
+        inner["type"] = ANTHROPIC_TYPES.get(error.status, fallback)
+        return orjson.dumps({"type": "error", "error": inner})
+    return orjson.dumps({"error": inner})
+
+
+async def last_resort(work: Awaitable[None]) -> None:
+    """A fault of our own becomes one fixed sentence: the log gets its place in the code, nobody gets its text."""
+    try:
+        await work
+    except FleetError:
+        raise
+    except Exception as exc:  # noqa: BLE001  # the last resort is the one place that may
+        log.error("internal error %s at %s", type(exc).__name__, _place(exc))  # noqa: TRY400  # a traceback holds text
+        raise FleetError("localfleet failed inside. The log names the place; please report it.") from None
+
+
+def _place(exc: BaseException) -> str:
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else "an unknown place"

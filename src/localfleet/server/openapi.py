@@ -1,0 +1,102 @@
+"""The data plane in the OpenAPI description: FastAPI knows only its own pages, so the five endpoints are added here."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+__all__ = ["describe"]
+
+TEXT = {"type": "string"}
+MESSAGE = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
+        "content": {},
+    },
+}
+COMMON: dict[str, Any] = {
+    "model": {"type": "string", "minLength": 1, "description": "A model's name, an alias, `auto` or `local`."},
+    "stream": {"type": ["boolean", "null"]},
+    "metadata": {"description": "May carry privacy, task, session, max_cost_usd, deadline_ms and priority."},
+}
+WHOLE = {"type": ["integer", "null"], "minimum": 1}
+MESSAGES = {"type": "array", "minItems": 1, "items": MESSAGE}
+FILLED = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1}]}
+ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "/v1/chat/completions": (
+        "OpenAI chat completions",
+        "messages",
+        {"messages": MESSAGES, "max_tokens": WHOLE, "n": WHOLE},
+    ),
+    "/v1/completions": ("OpenAI legacy completions", "prompt", {"prompt": FILLED, "max_tokens": WHOLE}),
+    "/v1/embeddings": ("OpenAI embeddings", "input", {"input": FILLED}),
+    "/v1/messages": (
+        "Anthropic Messages",
+        "messages",
+        {"messages": MESSAGES, "max_tokens": {**WHOLE, "type": "integer"}},
+    ),
+    "/v1/responses": ("OpenAI Responses", "input", {"input": FILLED, "max_output_tokens": WHOLE}),
+}
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "x-localfleet-privacy": {"enum": ["public", "internal", "restricted"]},
+    "x-localfleet-task": TEXT,
+    "x-localfleet-session": TEXT,
+    "x-localfleet-max-cost-usd": {"type": "number", "minimum": 0},
+    "x-localfleet-deadline-ms": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    "x-localfleet-priority": {"enum": ["live", "batch"]},
+}
+RESPONSE_HEADERS = ("request-id", "model", "tier", "privacy", "reason", "attempts")
+STATUSES = {
+    400: "The request cannot be read, or the model's server rejected it.",
+    401: "No key, or one nobody knows.",
+    402: "Over a budget or the request's highest cost.",
+    403: "The key may not do this, or a web page or foreign host asks a router without keys.",
+    404: "No such model.",
+    409: "The label forbids the hosted model asked for.",
+    413: "The body is over the limit.",
+    422: "No model that may see the request can serve it.",
+    429: "The key's rate limit, or the last provider's.",
+    502: "Every door failed.",
+    503: "No legal door is open now; see retry-after.",
+    504: "The deadline passed, or the last engine timed out.",
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole description, made once and kept by FastAPI."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schema["paths"].update({path: {"post": _operation(*row)} for path, row in ENDPOINTS.items()})
+        schema["paths"]["/v1/models"] = {"get": {"summary": "Models", "responses": _responses()}}
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _operation(summary: str, needed: str, properties: dict[str, Any]) -> dict[str, Any]:
+    body = {
+        "type": "object",
+        "required": ["model", needed],
+        "properties": {**COMMON, **properties},
+        "additionalProperties": True,
+    }
+    parameters = [
+        {"name": name, "in": "header", "required": False, "schema": schema} for name, schema in REQUEST_HEADERS.items()
+    ]
+    return {
+        "summary": summary,
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(),
+    }
+
+
+def _responses() -> dict[str, Any]:
+    headers = {f"x-localfleet-{name}": {"schema": TEXT} for name in RESPONSE_HEADERS}
+    content = {"application/json": {"schema": {"type": "object"}}}
+    streamed = {**content, "text/event-stream": {"schema": TEXT}}
+    answers: dict[str, Any] = {"200": {"description": "The answer.", "headers": headers, "content": streamed}}
+    for status, text in STATUSES.items():
+        answers[str(status)] = {"description": text, "headers": headers, "content": content}
+    return answers

@@ -1,0 +1,134 @@
+"""One request while it is under way: what is known so far, and how it folds into a receipt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from localfleet.core.ask import Ask
+from localfleet.core.fleet import Model
+from localfleet.core.label import Label, Verdict
+from localfleet.core.pricing import usd_for
+from localfleet.core.reason import Reason
+from localfleet.core.receipt import Attempt, Receipt
+from localfleet.core.route import Decision
+from localfleet.core.usage import Usage
+from localfleet.ports import Reply
+
+__all__ = ["Visit"]
+
+BYTES_PER_TOKEN = 4
+CLIENT_CLOSED_REQUEST = 499
+UNREAD = Verdict(label=Label.RESTRICTED, because=("unread",))
+UNDECIDED = Decision(label=Label.RESTRICTED, reason=Reason.NO_LEGAL_DOOR, routes=(), doors=())
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """
+    Mutable, used by one task, gone with the request.
+
+    `wanted` is the model asked for if the configuration knows it, else `unknown`; `task` likewise, or `None`;
+    `session` a keyed hash in hex. `timeouts` are seconds by model name, `arrived` a monotonic time.
+    """
+
+    ask: Ask
+    arrived: float
+    wanted: str
+    task: str | None = None
+    session: str | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    decision: Decision | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    reserved_for: Model | None = None
+    reserved_usd: Decimal = Decimal(0)
+    first_byte_at: float | None = None
+    status: int = CLIENT_CLOSED_REQUEST
+    cost_usd: Decimal | None = None
+    recorded: bool = False
+
+    @property
+    def judged(self) -> Verdict:
+        """The verdict, or restricted where none was reached."""
+        return self.verdict or UNREAD
+
+    @property
+    def decided(self) -> Decision:
+        """The decision, or no door at all where none was reached."""
+        return self.decision or UNDECIDED
+
+    def attempted(self, model: Model, reason: Reason, status: int | None, seconds: float) -> None:
+        """Note how one door went."""
+        attempt = Attempt(
+            model=model.name, tier=model.tier, reason=reason, status=status, duration_ms=round(seconds * 1000, 3)
+        )
+        self.attempts.append(attempt)
+
+    def reserved(self, model: Model | None, usd: Decimal) -> None:
+        """Note what is reserved, and for which door."""
+        self.reserved_for, self.reserved_usd = model, usd
+
+    @property
+    def reason(self) -> Reason:
+        """Why this door: the decision's reason, or the failure that sent the request on to a later one."""
+        failed = [attempt.reason for attempt in self.attempts if attempt.reason is not Reason.ANSWERED]
+        first = self.decided.routes[0].model if self.decided.routes else None
+        if failed and self.attempts[-1].model != first:
+            return failed[-1]
+        return self.decided.reason
+
+    def receipt(
+        self, model: Model | None, reply: Reply | None, outcome: Reason, *, now: float, monotonic: float
+    ) -> Receipt:
+        """Fold everything into the record; `model` and `reply` are those that answered, if any did."""
+        usage = self._usage(reply)
+        self.cost_usd = _cost(model, usage)
+        if reply is not None:
+            self.status = reply.status
+        judged, total_s = self.judged, monotonic - self.arrived
+        tried_s = sum(attempt.duration_ms for attempt in self.attempts) / 1000
+        first_s = (self.first_byte_at or monotonic) - self.arrived
+        return Receipt(
+            request_id=self.ask.request_id,
+            at=now - total_s,
+            api=self.ask.api,
+            key_id=self.ask.caller.key_id,
+            plan=self.ask.caller.plan,
+            task=self.task,
+            session=self.session,
+            label=judged.label,
+            findings=judged.findings,
+            because=judged.because,
+            wanted=self.wanted,
+            model=None if model is None else model.name,
+            tier=None if model is None else model.tier,
+            reason=self.reason,
+            outcome=outcome,
+            status=self.status,
+            stream=self.ask.stream,
+            doors=self.decided.doors,
+            attempts=tuple(self.attempts),
+            usage=usage,
+            cost_usd=self.cost_usd,
+            price_version=model.price.version if model is not None and model.price is not None else None,
+            queue_ms=round(max(first_s - tried_s, 0) * 1000, 3) if reply is not None else 0.0,
+            first_byte_ms=None if reply is None else round(first_s * 1000, 3),
+            total_ms=round(total_s * 1000, 3),
+        )
+
+    def _usage(self, reply: Reply | None) -> Usage | None:
+        if reply is None:
+            return None
+        if reply.usage is not None:
+            return reply.usage
+        return Usage(
+            input_tokens=self.ask.input_tokens, output_tokens=reply.text_bytes // BYTES_PER_TOKEN, measured=False
+        )
+
+
+def _cost(model: Model | None, usage: Usage | None) -> Decimal | None:
+    if model is None or model.local:
+        return Decimal(0)
+    if model.price is None or usage is None:
+        return None
+    return usd_for(model.price, usage)
