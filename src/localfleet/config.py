@@ -34,6 +34,7 @@ __all__ = [
     "Task",
     "load_settings",
     "parse_settings",
+    "read_settings",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="a short lower-case name")]
@@ -181,7 +182,7 @@ class Rule(Shape):
     An operator's own rule: it raises the label where it matches.
 
     `words` match whole words, any case; `pattern` is an RE2 expression (linear time); `field` names a place in the
-    body (`metadata.department`, `user`, `messages[].name`) and `equals` its values. A rule has exactly one of the three.
+    body (`metadata.department`, `user`, `messages[].name`) and `equals` its values. A rule has one of the three.
     """
 
     name: Name
@@ -300,17 +301,26 @@ def _check_url(url: str) -> None:
 
 def load_settings(file: str) -> Settings:
     """Read and check `file`; raise `ConfigError` with every problem found."""
+    return read_settings(file)[0]
+
+
+def read_settings(file: str) -> tuple[Settings, Lines]:
+    """The settings, and where each stood, for problems that only the environment can tell."""
     try:
         with open(file, "rb") as handle:  # noqa: PTH123  # a path from the command line, kept as it was typed
             text = handle.read()
     except OSError as exc:
         sentence = f"cannot be read ({exc.strerror}); `localfleet init` writes one"
         raise ConfigError(file, ((None, "", sentence),)) from exc
-    return parse_settings(text, file)
+    return _parsed(text, file)
 
 
 def parse_settings(text: bytes, file: str = "models.yaml") -> Settings:
     """Check the text of a `models.yaml`; raise `ConfigError` with every problem found."""
+    return _parsed(text, file)[0]
+
+
+def _parsed(text: bytes, file: str) -> tuple[Settings, Lines]:
     data, lines, problems = read_yaml(text)
     if problems:
         raise ConfigError(file, tuple((line, "", sentence) for line, sentence in problems))
@@ -321,7 +331,7 @@ def parse_settings(text: bytes, file: str = "models.yaml") -> Settings:
     crossed = _cross_checks(settings, lines)
     if crossed:
         raise ConfigError(file, crossed)
-    return settings
+    return settings, lines
 
 
 def _problems(exc: ValidationError, lines: Lines) -> tuple[tuple[int | None, str, str], ...]:

@@ -1,0 +1,237 @@
+"""Builds everything from settings, once. The only place that knows every class; nothing here decides."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from localfleet.catalogue import build_models, build_policy, build_rules, field_names, secret_of
+from localfleet.config import HostedModel, LocalModel, Settings
+from localfleet.core.ask import Api, Caller
+from localfleet.core.budget import Purses
+from localfleet.core.fleet import EngineState, Fleet, Readiness
+from localfleet.core.label import Label
+from localfleet.engines.by_api import ByApi
+from localfleet.engines.client import HttpClient, Secret
+from localfleet.engines.http_engine import HttpEngine
+from localfleet.engines.litellm_sdk import LitellmEngine
+from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
+from localfleet.engines.local import SupervisedEngine
+from localfleet.engines.providers import BASE_URLS, dialect_of
+from localfleet.engines.supervisor import Progress, Supervisor
+from localfleet.engines.weights import find_weights, opened_for_tools, verify
+from localfleet.errors import ConfigError
+from localfleet.gateway import Gateway
+from localfleet.ports import Engine
+from localfleet.price_map import PriceMap
+from localfleet.server.app import Front, build_app
+from localfleet.server.auth import Doorkeeper
+from localfleet.server.data_plane import DataPlane
+from localfleet.server.metrics import Metrics
+from localfleet.storage.ledger import SqliteLedger
+from localfleet.storage.secret import derive, load_secret
+
+__all__ = ["House", "SystemClock", "anyone", "assemble"]
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> float:
+        """Unix time, seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds, for durations."""
+        return time.monotonic()
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """Everything that was built, and how to start and end it."""
+
+    app: Callable[..., Any]
+    plane: DataPlane
+    gateway: Gateway
+    ledger: SqliteLedger
+    supervisors: Mapping[str, Supervisor]
+    admin_token: str
+
+    async def start(self) -> None:
+        """Begin to load the local models; returns at once."""
+        for supervisor in self.supervisors.values():
+            await supervisor.start()
+
+    async def stop(self) -> bool:
+        """End the engines, then close the books; whether every record is on disk."""
+        await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
+        return await asyncio.to_thread(self.ledger.close)
+
+
+def anyone(settings: Settings) -> Caller:
+    """The caller of a router without keys."""
+    return Caller(key_id="anyone", name="anyone", default_label=settings.default_label)
+
+
+def assemble(
+    settings: Settings,
+    prices: PriceMap,
+    *,
+    home: Path,
+    env: Mapping[str, str],
+    start_engines: bool,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> House:
+    """Build the house. With `start_engines` false (`serve`) models of the embedded engine stay down."""
+    clock = SystemClock()
+    secret = load_secret(home)
+    ledger = SqliteLedger(home, clock=clock, remember_days=settings.privacy.remember_days)
+    builder = _Engines(settings=settings, env=env, start=start_engines, on_progress=on_progress)
+    engines = builder.build()
+    metrics = Metrics()
+    models = build_models(settings, prices, datetime.now(UTC).date())
+    gateway = Gateway(
+        models={model.name: model for model in models},
+        engines=engines,
+        ledger=ledger,
+        policy=build_policy(settings),
+        rules=build_rules(settings),
+        clock=clock,
+        print_key=derive(secret, "conversations"),
+        purses=Purses(),
+        usd_per_day=dict(settings.limits.usd_per_day),
+        detector_budget_s=settings.privacy.detector_budget_ms / 1000,
+        jitter=random.random,
+        watchers=(metrics.count,),
+    )
+    plane = _plane(settings, gateway, ledger, metrics)
+    admin_token = secrets.token_urlsafe(24)
+    front = Front(
+        fleet=partial(_fleet, gateway),
+        books=ledger,
+        metrics=metrics,
+        admin_token=admin_token,
+        now=clock.now,
+        console=files("localfleet.server").joinpath("console.html").read_bytes(),
+    )
+    return House(
+        app=build_app(plane, front),
+        plane=plane,
+        gateway=gateway,
+        ledger=ledger,
+        supervisors=builder.supervisors,
+        admin_token=admin_token,
+    )
+
+
+def _plane(settings: Settings, gateway: Gateway, ledger: SqliteLedger, metrics: Metrics) -> DataPlane:
+    doorkeeper = Doorkeeper(
+        lookup=ledger.keys.lookup,
+        has_keys=lambda: not ledger.keys.empty,
+        anyone=anyone(settings),
+        monotonic=gateway.clock.monotonic,
+    )
+    timeouts = {name: model.timeout_s for name, model in (*settings.local.items(), *settings.hosted.items())}
+    return DataPlane(
+        gateway=gateway,
+        doorkeeper=doorkeeper,
+        body_bytes=settings.limits.body_mib * 2**20,
+        in_flight_limit=settings.limits.in_flight,
+        fields=field_names(settings),
+        tasks=frozenset(settings.tasks),
+        timeouts=timeouts,
+        refused=metrics.count_refused,
+    )
+
+
+def _fleet(gateway: Gateway) -> Fleet:
+    return Fleet(
+        models=tuple(gateway.models.values()),
+        states={name: engine.state() for name, engine in gateway.engines.items()},
+        ledger_open=gateway.ledger.health.ok,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Engines:
+    """Builds one engine per model, and a supervisor for each that needs a process."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    start: bool
+    on_progress: Callable[[Progress], None]
+    supervisors: dict[str, Supervisor] = field(default_factory=dict)
+
+    def build(self) -> dict[str, Engine]:
+        local = {name: self._local(name, model) for name, model in self.settings.local.items()}
+        return local | {name: self._hosted(name, model) for name, model in self.settings.hosted.items()}
+
+    def _local(self, name: str, model: LocalModel) -> Engine:
+        if model.engine == "vllm":
+            sentence = "start vLLM yourself and name it: `engine: endpoint` with its `url:`"
+            raise ConfigError("models.yaml", ((None, f"local.{name}.engine", sentence),))
+        if model.engine == "endpoint":
+            assert model.url is not None
+            return self._http(name, model.model or name, model.url, secret_of(model, self.env), model)
+        return self._embedded(name, model)
+
+    def _embedded(self, name: str, model: LocalModel) -> Engine:
+        assert model.weights is not None
+        weights = find_weights(model.weights)
+        job = LlamaJob(
+            model_path=str(weights.path),
+            alias=name,
+            api_key=secrets.token_urlsafe(24),
+            context_tokens=model.context_tokens,
+            parallel=model.parallel,
+            threads=model.threads,
+            queue_limit=model.queue_limit,
+            chat_template=weights.chat_template,
+            temperature=weights.temperature,
+            top_p=weights.top_p,
+        )
+        launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
+        supervisor = Supervisor(
+            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self.on_progress
+        )
+        if self.start:
+            self.supervisors[name] = supervisor
+
+        def connect(url: str) -> HttpEngine:
+            return self._http(name, name, f"{url}/v1", supervisor.api_key, model, supervisor.state)
+
+        return SupervisedEngine(supervisor=supervisor, connect=connect, prepare=partial(opened_for_tools, weights))
+
+    def _http(
+        self,
+        name: str,
+        upstream: str,
+        url: str,
+        key: str | None,
+        model: LocalModel,
+        readiness: Callable[[], EngineState] | None = None,
+    ) -> HttpEngine:
+        return HttpEngine(
+            name=name,
+            upstream_model=upstream,
+            base_url=url,
+            key=None if key is None else Secret(key),
+            dialect="openai",
+            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}) & (model.apis | {Api.CHAT}),
+            hosted=False,
+            client=HttpClient(),
+            readiness=readiness,
+            timeout_s=model.timeout_s,
+            store_false=False,
+        )
+
+    def _hosted(self, name: str, model: HostedModel) -> Engine:
+        return HttpEngine()

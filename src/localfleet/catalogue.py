@@ -1,0 +1,184 @@
+"""Settings and the price map -> the models a decision looks at, the rules, the policy."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import re2
+
+from localfleet.config import HostedModel, LocalModel, Rule, Settings
+from localfleet.core.ask import Api, Need
+from localfleet.core.classify import FieldRule, Rules, TextRule
+from localfleet.core.detectors import KINDS
+from localfleet.core.fleet import Model
+from localfleet.core.label import Label
+from localfleet.core.policy import Policy
+from localfleet.core.pricing import price_at
+from localfleet.core.routing.order import Preference
+from localfleet.errors import ConfigError
+from localfleet.price_map import Listed, PriceMap, price_history
+from localfleet.wire.yaml_lines import Lines
+
+__all__ = ["build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
+
+SMALL_CAN = frozenset({Need.TOOLS, Need.JSON, Need.LOGPROBS})
+SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
+Problem = tuple[str, str]
+"""The dotted path of a key, and what is wrong with it."""
+
+
+def build_models(settings: Settings, prices: PriceMap, today: date) -> tuple[Model, ...]:
+    """Every model of the file, local ones first."""
+    local = (_local(name, model) for name, model in settings.local.items())
+    hosted = (_hosted(name, m, prices.find(m.provider, m.model), today) for name, m in settings.hosted.items())
+    return (*local, *hosted)
+
+
+def _local(name: str, model: LocalModel) -> Model:
+    return Model(
+        name=name,
+        tier="local",
+        accepts=None,
+        context_tokens=model.context_tokens,
+        apis=model.apis,
+        can=model.can,
+        max_output_tokens=model.max_output_tokens,
+        queue_limit=model.queue_limit,
+    )
+
+
+def _hosted(name: str, model: HostedModel, listed: Listed | None, today: date) -> Model:
+    return Model(
+        name=name,
+        tier=model.tier,
+        accepts=Label.read(model.accepts),
+        context_tokens=model.context_tokens or (listed.context_tokens if listed else None) or 0,
+        apis=model.apis or _usual_apis(listed),
+        can=_usual_needs(model, listed) if model.can is None else model.can,
+        max_output_tokens=model.max_output_tokens or (listed.max_output_tokens if listed else None),
+        price=price_at(price_history(model, listed), today),
+    )
+
+
+def _usual_apis(listed: Listed | None) -> frozenset[Api]:
+    mode = listed.mode if listed else "chat"
+    return {"embedding": frozenset({Api.EMBEDDING}), "completion": frozenset({Api.COMPLETION})}.get(mode, SPOKEN)
+
+
+def _usual_needs(model: HostedModel, listed: Listed | None) -> frozenset[Need]:
+    known = listed.can if listed else frozenset()
+    # The price map does not say who returns logprobs; OpenAI documents it for its chat models.
+    return known | {Need.LOGPROBS} if model.provider == "openai" else known
+
+
+def build_policy(settings: Settings) -> Policy:
+    """The routing table and the limits."""
+    tasks = {name: (task.first, *task.fallback) for name, task in settings.tasks.items()}
+    return Policy(
+        preference=Preference(tasks=tasks, prefer=settings.routing.prefer),
+        aliases=settings.aliases,
+        fallbacks_per_request=settings.limits.fallbacks_per_request,
+        retries_per_door=settings.routing.retries_per_door,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Re2Matcher:
+    """RE2: linear in the text, whatever an operator writes."""
+
+    pattern: re2._Regexp
+
+    def count(self, text: str) -> int:
+        """How many matches."""
+        return sum(1 for _ in self.pattern.finditer(text))
+
+
+def build_rules(settings: Settings) -> Rules:
+    """Compile the operator's rules; `check_settings` has found the bad ones before."""
+    own = settings.privacy.rules
+    return Rules(
+        kinds=None if settings.privacy.detectors == "all" else frozenset(settings.privacy.detectors),
+        texts=tuple(_text_rule(rule) for rule in own if rule.field is None),
+        fields=tuple(_field_rule(rule) for rule in own if rule.field is not None),
+        tasks={name: Label.read(task.label) for name, task in settings.tasks.items() if task.label is not None},
+    )
+
+
+def _text_rule(rule: Rule) -> TextRule:
+    return TextRule(name=rule.name, label=Label.read(rule.label), matcher=Re2Matcher(_compiled(rule)))
+
+
+def _field_rule(rule: Rule) -> FieldRule:
+    assert rule.field is not None
+    values = frozenset(value.strip().casefold() for value in rule.equals)
+    return FieldRule(name=rule.name, label=Label.read(rule.label), where=rule.field, values=values)
+
+
+def _compiled(rule: Rule) -> re2._Regexp:
+    options = re2.Options()
+    options.log_errors = False
+    if rule.pattern is not None:
+        return re2.compile(rule.pattern, options=options)
+    options.case_sensitive = False
+    words = "|".join(re2.escape(word) for word in rule.words)
+    # RE2's \b knows ASCII letters only; whole words of any script need it spelled out.
+    return re2.compile(rf"(?:^|[^\pL\pN_])(?:{words})(?:$|[^\pL\pN_])", options=options)
+
+
+def field_names(settings: Settings) -> frozenset[str]:
+    """The names in field rules, kept readable in paths: `metadata.cost_center` -> `metadata`, `cost_center`."""
+    paths = (rule.field for rule in settings.privacy.rules if rule.field is not None)
+    return frozenset(part.removesuffix("[]") for path in paths for part in path.split("."))
+
+
+def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str, str], prices: PriceMap) -> None:
+    """Raise `ConfigError` for what only the environment, the price map and the detectors can tell is wrong."""
+    found = (*_secret_problems(settings, env), *_rule_problems(settings), *_hosted_problems(settings, prices))
+    if found:
+        raise ConfigError(file, tuple((lines.of(_loc(path)), path, sentence) for path, sentence in found))
+
+
+def _loc(path: str) -> tuple[int | str, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in path.split("."))
+
+
+def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:
+    for section, models in (("local", settings.local), ("hosted", settings.hosted)):
+        for name, model in models.items():
+            variable = model.api_key_env
+            if variable is not None and not env.get(variable):
+                sentence = f"the variable {variable} is not set; export it, or comment this model out"
+                yield f"{section}.{name}.api_key_env", sentence
+    for name, hosted in settings.hosted.items():
+        if hosted.api_key_file is not None:
+            try:
+                secret_of(hosted, env)
+            except OSError:
+                yield f"hosted.{name}.api_key_file", "the file cannot be read; check its path and permissions"
+
+
+def _rule_problems(settings: Settings) -> Iterator[Problem]:
+    for i, rule in enumerate(settings.privacy.rules):
+        if rule.field is None:
+            try:
+                _compiled(rule)
+            except re2.error:
+                yield f"privacy.rules.{i}.pattern", "is no valid RE2 expression (no look-around, no back-references)"
+    if settings.privacy.detectors != "all":
+        for kind in sorted(frozenset(settings.privacy.detectors) - frozenset(KINDS)):
+            yield "privacy.detectors", f"`{kind}` is no detector; docs/concepts/privacy-law.md lists them"
+
+
+def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:
+    for name, model in settings.hosted.items():
+        listed = prices.find(model.provider, model.model)
+        if model.context_tokens is None and (listed is None or listed.context_tokens is None):
+            yield f"hosted.{name}", "the price map does not know this model: say its `context_tokens:`"
+
+
+def secret_of(model: HostedModel | LocalModel, env: Mapping[str, str]) -> str | None:
+    """The key, from the variable or the file that the entry names."""
+    if isinstance(model, HostedModel) and model.api_key_file is not None:
+        with open(model.api_key_file, encoding="utf-8") as handle:  # noqa: PTH123  # the operator's path, as written
+            return handle.read().strip()
+    return env.get(model.api_key_env) if model.api_key_env is not None else None

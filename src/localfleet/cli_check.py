@@ -1,0 +1,163 @@
+"""`check` and `explain`: what the file says, and what would happen to a request."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from localfleet.assemble import anyone
+from localfleet.catalogue import build_models, build_policy, build_rules, field_names
+from localfleet.cli_parts import Config, Json, console, load_checked, print_json
+from localfleet.config import Settings, load_settings
+from localfleet.core.fleet import Model
+from localfleet.engines.weights import find_weights
+from localfleet.errors import ConfigError, FleetError
+from localfleet.explain import Explained, Explainer
+from localfleet.price_map import PriceMap, price_warning, read_price_map
+
+__all__ = ["check_command", "explain_command"]
+
+
+def check_command(
+    config: Config = "models.yaml",
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Validate models.yaml: file, line, what is wrong, how to mend it."""
+    try:
+        settings, prices = load_checked(config)
+        _check_weights(config, settings)
+        problems: list[dict[str, Any]] = []
+        warnings = _warnings(settings, prices)
+    except ConfigError as exc:
+        problems = [{"line": line, "path": path, "problem": text} for line, path, text in exc.problems]
+        warnings = []
+        if not as_json:
+            sys.stderr.write(exc.message + "\n")
+    failed = bool(problems) or (strict and bool(warnings))
+    if as_json:
+        print_json({"file": config, "ok": not failed, "problems": problems, "warnings": warnings})
+    else:
+        for warning in warnings:
+            console().print(f"{config}: warning: {warning}", markup=False)
+        if not problems:
+            models = len(settings.local) + len(settings.hosted)
+            console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules: ok", markup=False)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _check_weights(file: str, settings: Settings) -> None:
+    problems = []
+    for name, model in settings.local.items():
+        if model.weights is not None and model.engine != "vllm":
+            try:
+                find_weights(model.weights)
+            except FleetError as exc:
+                problems.append((None, f"local.{name}.weights", exc.message.rpartition(": ")[2]))
+    if problems:
+        raise ConfigError(file, tuple(problems))
+
+
+def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
+    found = []
+    for model in build_models(settings, prices, datetime.now(UTC).date()):
+        if model.local:
+            continue
+        if model.price is None:
+            found.append(f"hosted.{model.name}: the price is unknown; budgets will refuse it. Add `prices:`")
+        elif (old := price_warning(model.price, datetime.now(UTC).date())) is not None:
+            found.append(f"hosted.{model.name}: price: {old}")
+    if settings.privacy.detectors != "all":
+        found.append("privacy.detectors: some detectors are off; what they would find may leave")
+    if settings.privacy.default == "public":
+        found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
+    if not settings.local:
+        found.append("no local model: restricted requests will be refused")
+    return found
+
+
+def explain_command(
+    file: Annotated[str, typer.Argument(help="A file with one JSON body, or - for stdin.")] = "-",
+    jsonl: Annotated[Path | None, typer.Option("--jsonl", help="Many bodies, one JSON object a line.")] = None,
+    privacy: Annotated[str | None, typer.Option("--privacy", help="As the header x-localfleet-privacy.")] = None,
+    task: Annotated[str | None, typer.Option("--task", help="As the header x-localfleet-task.")] = None,
+    config: Config = "models.yaml",
+    as_json: Json = False,
+) -> None:
+    """Dry-run a request: label, findings, doors in order, reason, price of each door."""
+    explainer, models = _explainer(config)
+    if jsonl is not None:
+        _explain_lines(explainer, jsonl)
+        return
+    raw = sys.stdin.buffer.read() if file == "-" else _bytes_of(file)
+    headers = {"x-localfleet-privacy": privacy, "x-localfleet-task": task}
+    explained = explainer.explain(raw, {name: value for name, value in headers.items() if value is not None})
+    if as_json:
+        print_json(explained.row())
+    else:
+        _print_explained(explained, models)
+
+
+def _bytes_of(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file with one JSON body, or -") from exc
+
+
+def _explainer(config: str) -> tuple[Explainer, dict[str, Model]]:
+    # Missing provider keys do not matter here: nothing is sent.
+    settings = load_settings(config)
+    models = build_models(settings, read_price_map(), datetime.now(UTC).date())
+    explainer = Explainer(
+        models=models,
+        rules=build_rules(settings),
+        policy=build_policy(settings),
+        caller=anyone(settings),
+        fields=field_names(settings),
+    )
+    return explainer, {model.name: model for model in models}
+
+
+def _explain_lines(explainer: Explainer, file: Path) -> None:
+    import orjson  # noqa: PLC0415  # only this path needs speed
+
+    out = sys.stdout.buffer
+    with _opened(file) as lines:
+        for line in lines:
+            if line.strip():
+                out.write(orjson.dumps(explainer.line(line)) + b"\n")
+    out.flush()
+
+
+def _opened(file: Path) -> Any:
+    try:
+        return sys.stdin.buffer if str(file) == "-" else file.open("rb")
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
+
+
+def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
+    row = explained.row()
+    out = console()
+    out.print(f"label     {row['label']}  (because: {', '.join(row['because'])})", markup=False)
+    found = ", ".join(f"{item['kind']} x{item['count']}" for item in row["findings"])
+    out.print(f"findings  {found or 'none'}", markup=False)
+    out.print(f"reason    {row['reason']}", markup=False)
+    table = Table("door", "tier", "open", "why", "about USD", "USD per Mtok in / out", "price from")
+    for door in row["doors"]:
+        price = models[door["model"]].price
+        per_mtok = f"{price.usd_per_mtok_in:f} / {price.usd_per_mtok_out:f}" if price else "-"
+        table.add_row(
+            door["model"],
+            door["tier"],
+            "yes" if door["legal"] else "no",
+            door["why"],
+            door["cost_usd"] or "unknown",
+            per_mtok,
+            price.version if price else "-",
+        )
+    out.print(table)

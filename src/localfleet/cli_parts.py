@@ -1,0 +1,52 @@
+"""What the commands share: options, the state folder, and two ways to print."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from localfleet.catalogue import check_settings
+from localfleet.config import Settings, read_settings
+from localfleet.price_map import PriceMap, read_price_map
+
+__all__ = ["Config", "Host", "Json", "Port", "console", "load_checked", "print_json", "state_home"]
+
+Config = Annotated[str, typer.Option("--config", help="The models.yaml to use.", metavar="FILE")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on; anything but loopback needs keys.")]
+Port = Annotated[int, typer.Option("--port", help="The port to listen on; 0 takes a free one.", min=0, max=65535)]
+
+
+def console() -> Console:
+    """Where people read: stdout, plain where it is no terminal."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def state_home() -> Path:
+    """
+    Where state lives: `$LOCALFLEET_HOME`, else the platform's data folder (XDG Base Directory Specification).
+
+    Created with mode 0700 where it is missing.
+    """
+    chosen = os.environ.get("LOCALFLEET_HOME")
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    home = Path(chosen) if chosen else Path(data) / "localfleet"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
+def load_checked(file: str) -> tuple[Settings, PriceMap]:
+    """The settings, checked against the environment as well; raises `ConfigError` with every problem."""
+    settings, lines = read_settings(file)
+    prices = read_price_map()
+    check_settings(file, settings, lines, os.environ, prices)
+    return settings, prices

@@ -1,0 +1,55 @@
+"""A model of the embedded engine: waits for its process, finds its port again after a restart, tells it was heard."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from localfleet.core.ask import Api
+from localfleet.core.fleet import EngineState
+from localfleet.core.reason import Reason
+from localfleet.core.route import Route
+from localfleet.engines.http_engine import HttpEngine
+from localfleet.engines.supervisor import Supervisor
+from localfleet.errors import EngineFailed
+from localfleet.ports import Call, Reply
+
+__all__ = ["SupervisedEngine"]
+
+
+@dataclass(slots=True, kw_only=True)
+class SupervisedEngine:
+    """`connect` builds the HTTP side for a base URL: the port changes with each restart."""
+
+    supervisor: Supervisor
+    connect: Callable[[str], HttpEngine]
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    """Adapts a chat body to the weights (see `weights.opened_for_tools`); returns it unchanged where nothing must."""
+    http: HttpEngine | None = None
+    http_url: str = field(default="")
+
+    async def send(self, route: Route, call: Call) -> Reply:
+        """Wait until it is ready, as long as the caller would wait anyway, then ask."""
+        began = time.monotonic()
+        if not await self.supervisor.wait_ready(call.timeout_s):
+            raise EngineFailed(
+                "The local model is not running. /readyz says why; try again soon.",
+                reason=Reason.ENGINE_DOWN,
+                retry_after_s=5,
+            )
+        left_s = max(call.timeout_s - (time.monotonic() - began), 0.001)
+        body = self.prepare(call.body) if call.api is Api.CHAT else call.body
+        reply = await self._engine().send(route, replace(call, body=body, timeout_s=left_s))
+        self.supervisor.saw_answer()
+        return reply
+
+    def state(self) -> EngineState:
+        """The process's readiness, with the requests in flight."""
+        in_flight = self.http.state().in_flight if self.http is not None else 0
+        return replace(self.supervisor.state(), in_flight=in_flight)
+
+    def _engine(self) -> HttpEngine:
+        url = self.supervisor.base_url
+        if self.http is None or url != self.http_url:
+            self.http, self.http_url = self.connect(url), url
+        return self.http

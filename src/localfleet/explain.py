@@ -1,0 +1,112 @@
+"""A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.classify import Rules, classify, unclassified
+from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
+from localfleet.core.label import Label, Verdict
+from localfleet.core.policy import AUTO, Policy, decide, resolve
+from localfleet.core.route import Decision
+from localfleet.errors import FleetError, NotFound
+from localfleet.wire.read import parse_body, read_ask
+
+__all__ = ["Explained", "Explainer"]
+
+READY = EngineState(readiness=Readiness.READY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What would happen to one body."""
+
+    ask: Ask
+    verdict: Verdict
+    decision: Decision
+
+    def row(self) -> dict[str, Any]:
+        """Plain values, as `explain --json` prints them."""
+        counts: dict[str, int] = {}
+        for found in self.verdict.findings:
+            counts[found.kind] = counts.get(found.kind, 0) + found.count
+        return {
+            "label": self.verdict.label.word,
+            "because": list(self.verdict.because),
+            "findings": [{"kind": kind, "count": count} for kind, count in counts.items()],
+            "reason": self.decision.reason,
+            "doors": [
+                {
+                    "model": door.model,
+                    "tier": door.tier,
+                    "legal": door.legal,
+                    "why": door.why,
+                    "cost_usd": _usd(door.cost_usd),
+                }
+                for door in self.decision.doors
+            ],
+        }
+
+
+def _usd(usd: Decimal | None) -> str | None:
+    return None if usd is None else f"{usd:f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explainer:
+    """The models as configured, all taken to be ready: `explain` needs no running engine."""
+
+    models: tuple[Model, ...]
+    rules: Rules
+    policy: Policy
+    caller: Caller
+    fields: frozenset[str] = frozenset()
+
+    def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
+        """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
+        body = parse_body(raw)
+        body.setdefault("model", AUTO)
+        letter = read_ask(
+            body,
+            api=api_of(body),
+            headers=headers,
+            caller=self.caller,
+            request_id="explain",
+            size=len(raw),
+            fields=self.fields,
+        )
+        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
+        if resolve(letter.ask.model, self.policy, fleet) is None:
+            raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
+        verdict = self._verdict(letter.ask)
+        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+
+    def _verdict(self, ask: Ask) -> Verdict:
+        try:
+            return classify(ask, self.rules)
+        except (ValueError, RecursionError, OverflowError):
+            return unclassified("detector_failed")
+
+    def line(self, raw: bytes) -> dict[str, Any]:
+        """One row of `--jsonl`: a body that cannot be read is restricted, with the error named."""
+        try:
+            return self.explain(raw, {}).row()
+        except FleetError as exc:
+            return {
+                "label": Label.RESTRICTED.word,
+                "because": ["unread"],
+                "findings": [],
+                "reason": exc.reason,
+                "doors": [],
+                "error": exc.message,
+            }
+
+
+def api_of(body: dict[str, Any]) -> Api:
+    """Which API a body looks like: by the field that only it has; chat otherwise."""
+    if "messages" in body:
+        return Api.MESSAGES if "system" in body else Api.CHAT
+    if "prompt" in body:
+        return Api.COMPLETION
+    return Api.RESPONSES if "input" in body else Api.CHAT

@@ -1,0 +1,39 @@
+"""Logs: one JSON object a line on stderr, fixed sentences and named fields only, never text of a request."""
+
+import json
+import logging
+import sys
+
+__all__ = ["set_up_logs"]
+
+FIELDS = ("engine", "stage", "seconds", "reason", "why", "count")
+"""Extra fields that a record may carry; anything else is dropped."""
+OURS = "localfleet"
+
+
+class JsonLines(logging.Formatter):
+    """Formats our own records; of anybody else's only where they came from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; exceptions and stack traces are never printed, for they quote values."""
+        ours = record.name == OURS or record.name.startswith(f"{OURS}.")
+        row = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage() if ours else "a library has something to say; its text is not shown",
+        }
+        row |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        return json.dumps(row)
+
+
+def set_up_logs(level: int = logging.INFO) -> None:
+    """Route everything through one handler on stderr; libraries only from warnings up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger(OURS).setLevel(level)
+    # A traceback that would reach the terminal through the logging module's own error path holds text as well.
+    logging.raiseExceptions = False

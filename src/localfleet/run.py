@@ -1,0 +1,117 @@
+"""Runs an assembled house: binds, prints what a person needs to know, serves, drains on a signal, ends everything."""
+
+import asyncio
+import contextlib
+import gc
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from localfleet.assemble import House
+from localfleet.errors import FleetError
+
+__all__ = ["Place", "bind", "serve"]
+
+DRAIN_S = 30
+BACKLOG = 2048
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the router listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The base URL for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def bind(place: Place, *, has_keys: bool) -> tuple[socket.socket, Place]:
+    """Bind before anything slow starts; refuse a network address without keys. Port 0 takes a free one."""
+    if place.host not in LOOPBACK and not has_keys:
+        raise FleetError(
+            "without keys the router binds to this machine only: run `localfleet keys create NAME` first, "
+            "or leave out --host"
+        )
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((place.host, place.port))
+    except OSError as exc:
+        sock.close()
+        raise FleetError(
+            f"cannot bind to {place.host}:{place.port} ({exc.strerror}): is another router running? Try --port 8081"
+        ) from exc
+    return sock, Place(host=place.host, port=sock.getsockname()[1])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: ours drains first and re-raises nothing."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        """`on_started` is called once, when connections are accepted."""
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._on_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def serve(house: House, sock: socket.socket, on_started: Callable[[], None]) -> bool:
+    """
+    Serve until SIGINT or SIGTERM, then drain: requests under way finish (at most 30 s), new ones get 503.
+
+    Returns whether every record reached the disk.
+    """
+    # A crash dump would hold prompts (law 8).
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    server = _Server(_config(house), on_started)
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        if house.plane.draining:
+            server.force_exit = True
+        house.plane.draining = True
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, leave)
+    await house.start()
+    # What was built at start lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await server.serve(sockets=[sock])
+    return await house.stop()
+
+
+def _config(house: House) -> uvicorn.Config:
+    return uvicorn.Config(
+        house.app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+    )

@@ -1,0 +1,84 @@
+"""
+Token counts as providers write them -> `core.usage.Usage`, one function per dialect.
+
+OpenAI's input count includes cached tokens, Anthropic's excludes them; both become the same partition here. What is
+missing, malformed or impossible is `None` (unknown), never a guess and never an exception: upstreams are odd.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from localfleet.core.usage import Usage
+
+__all__ = ["messages_usage", "openai_usage"]
+
+MOST_TOKENS = 10**9
+"""No answer has more; a larger number is an error of the upstream."""
+
+
+def openai_usage(usage: object) -> Usage | None:
+    """The `usage` of chat completions, completions, embeddings (`prompt_tokens`) or Responses (`input_tokens`)."""
+    if not isinstance(usage, Mapping):
+        return None
+    chat = "prompt_tokens" in usage
+    into, out = ("prompt", "completion") if chat else ("input", "output")
+    read = _detail(usage, f"{into}_tokens_details", "cached_tokens")
+    if read == 0:
+        read = _count(usage, "prompt_cache_hit_tokens", 0)  # DeepSeek
+    written = _detail(usage, f"{into}_tokens_details", "cache_write_tokens")  # OpenRouter
+    if written == 0:
+        written = _detail(usage, f"{into}_tokens_details", "cache_creation_tokens")  # litellm
+    return _usage(
+        _count(usage, f"{into}_tokens", None),
+        _count(usage, f"{out}_tokens", 0 if chat else None),  # an embedding has no output
+        read,
+        written,
+        _detail(usage, f"{out}_tokens_details", "reasoning_tokens"),
+    )
+
+
+def messages_usage(usage: object) -> Usage | None:
+    """The `usage` of an Anthropic message: `input_tokens` without what was read from or written to the cache."""
+    if not isinstance(usage, Mapping):
+        return None
+    plain = _count(usage, "input_tokens", None)
+    read = _count(usage, "cache_read_input_tokens", 0)
+    written = _count(usage, "cache_creation_input_tokens", 0)
+    if plain is None or read is None or written is None:
+        return None
+    thinking = _detail(usage, "output_tokens_details", "thinking_tokens")
+    return _usage(plain + read + written, _count(usage, "output_tokens", None), read, written, thinking)
+
+
+def _usage(
+    into: int | None, out: int | None, read: int | None, written: int | None, reasoning: int | None
+) -> Usage | None:
+    if into is None or out is None or read is None or written is None or reasoning is None:
+        return None
+    try:
+        return Usage(
+            input_tokens=into,
+            output_tokens=out,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoning,
+        )
+    except ValueError:  # parts larger than their whole
+        return None
+
+
+def _count(usage: Mapping[str, Any], name: str, absent: int | None) -> int | None:
+    """A whole number from 0 up; `absent` where there is none or `null`; `None` for anything else."""
+    value = usage.get(name)
+    if value is None:
+        return absent
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return value
+
+
+def _detail(usage: Mapping[str, Any], group: str, name: str) -> int | None:
+    details = usage.get(group)
+    if details is None:
+        return 0
+    return _count(details, name, 0) if isinstance(details, Mapping) else None

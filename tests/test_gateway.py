@@ -1,0 +1,388 @@
+"""The story of one request: doors fixed before dispatch, money and intent before egress, a receipt whatever happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from localfleet.core.ask import Api, Ask, Caller, Span
+from localfleet.core.classify import Rules, TextRule
+from localfleet.core.fleet import EngineState, Model, Readiness
+from localfleet.core.label import Label
+from localfleet.core.policy import Policy
+from localfleet.core.pricing import Price
+from localfleet.core.reason import Reason
+from localfleet.core.receipt import Intent, Receipt
+from localfleet.core.route import HostedRoute, Route
+from localfleet.core.usage import Usage
+from localfleet.errors import EngineFailed, LedgerClosed
+from localfleet.gateway import Answer, Gateway
+from localfleet.ports import Call, LedgerHealth
+from localfleet.visit import Visit
+from localfleet.wire.read import Letter
+
+PRICE = Price(usd_per_mtok_in=Decimal(1), usd_per_mtok_out=Decimal(2), version="test")
+
+
+class Clock:
+    """Stands still unless told."""
+
+    def __init__(self) -> None:
+        """Start at noon."""
+        self.at = 1_000_000.0
+
+    def now(self) -> float:
+        """Unix time."""
+        return self.at
+
+    def monotonic(self) -> float:
+        """The same hand."""
+        return self.at
+
+
+@dataclass
+class Books:
+    """A ledger in memory that notes the order of events and can be closed."""
+
+    events: list[str]
+    closed: bool = False
+    receipts: list[Receipt] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
+    known: dict[bytes, Label] = field(default_factory=dict)
+
+    @property
+    def health(self) -> LedgerHealth:
+        """Open until told otherwise."""
+        return LedgerHealth(ok=True)
+
+    async def intend(self, intent: Intent) -> None:
+        """Make durable, or refuse."""
+        if self.closed:
+            raise LedgerClosed("The disk is full.")
+        await asyncio.sleep(0)
+        self.events.append(f"intent {intent.model}")
+        self.intents.append(intent)
+
+    def settle(self, receipt: Receipt) -> None:
+        """Keep the receipt."""
+        self.receipts.append(receipt)
+
+    def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
+        """The highest label known."""
+        return max((self.known[f] for f in fingerprints if f in self.known), default=None)
+
+    def remember(self, fingerprints: Sequence[bytes], label: Label) -> None:
+        """Keep them."""
+        self.known |= dict.fromkeys(fingerprints, label)
+
+    def spent_usd(self, *, key_id: str | None = None, tier: str | None = None, since: float) -> Decimal:
+        """Nothing yet."""
+        return Decimal(0)
+
+
+class Words:
+    """A reply in memory."""
+
+    status = 200
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: list[bytes], *, dies: bool = False, usage: Usage | None = None) -> None:
+        """`dies`: fails after its chunks, as a reply does: a flag, not an exception."""
+        self.chunks, self.dies, self.usage = chunks, dies, usage
+        self.failure: Reason | None = None
+        self.text_bytes = sum(map(len, chunks))
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks."""
+        for chunk in self.chunks:
+            yield chunk
+        if self.dies:
+            self.failure = Reason.DIED_MIDSTREAM
+
+    async def aclose(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+@dataclass
+class Scripted:
+    """An engine that plays a script: failures to raise, replies to give."""
+
+    name: str
+    events: list[str]
+    script: list[Any]
+    routes: list[Route] = field(default_factory=list)
+    readiness: Readiness = Readiness.READY
+
+    async def send(self, route: Route, call: Call) -> Words:
+        """Play the next line."""
+        self.events.append(f"send {self.name}")
+        self.routes.append(route)
+        line = self.script.pop(0)
+        if isinstance(line, Reason):
+            raise EngineFailed("no", reason=line)
+        if line == "hang":
+            await asyncio.sleep(3600)
+        assert isinstance(line, Words)
+        return line
+
+    def state(self) -> EngineState:
+        """As told."""
+        return EngineState(readiness=self.readiness)
+
+
+@dataclass
+class Scene:
+    """A gateway over a local and two hosted engines."""
+
+    small: list[Any] = field(default_factory=list)
+    mini: list[Any] = field(default_factory=list)
+    other: list[Any] = field(default_factory=list)
+    prefer_caller: Caller = field(default_factory=lambda: Caller(key_id="k", name="k", default_label=Label.PUBLIC))
+    events: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Build it."""
+        self.books = Books(self.events)
+        self.clock = Clock()
+        spoken = frozenset({Api.CHAT})
+        models = [
+            Model(name="small", tier="local", accepts=None, context_tokens=9999, apis=spoken),
+            Model(
+                name="mini", tier="low_cost", accepts=Label.INTERNAL, context_tokens=9999, apis=spoken, price=PRICE,
+                max_output_tokens=100,
+            ),
+            Model(
+                name="other", tier="premium", accepts=Label.INTERNAL, context_tokens=9999, apis=spoken,
+                price=Price(usd_per_mtok_in=Decimal(9), usd_per_mtok_out=Decimal(9)), max_output_tokens=100,
+            ),
+        ]  # fmt: skip
+        scripts = {"small": self.small, "mini": self.mini, "other": self.other}
+        self.engines = {name: Scripted(name, self.events, script) for name, script in scripts.items()}
+        self.gateway = Gateway(
+            models={model.name: model for model in models},
+            engines=self.engines,
+            ledger=self.books,
+            policy=Policy(retries_per_door=1),
+            rules=Rules(),
+            clock=self.clock,
+            print_key=b"k" * 32,
+            jitter=lambda: 0.0,
+        )
+
+    def letter(self, **changes: Any) -> Letter:
+        """A small public request."""
+        facts: dict[str, Any] = {
+            "request_id": "r1", "api": Api.CHAT, "model": "auto", "caller": self.prefer_caller, "input_tokens": 10,
+            "input_bytes": 40, "turns": (b'"hello"',), "spans": (Span(where="messages[].content", text="hello"),),
+        } | changes  # fmt: skip
+        return Letter(ask=Ask(**facts), body={"messages": []}, wants_usage=False)
+
+    async def ask(self, **changes: Any) -> Answer:
+        """Ask once."""
+        letter = self.letter(**changes)
+        return await self.gateway.answer(letter, Visit(ask=letter.ask, arrived=self.clock.at, wanted="auto"))
+
+
+def outcomes(scene: Scene) -> list[tuple[str, str]]:
+    """The attempts of the only receipt."""
+    (receipt,) = scene.books.receipts
+    return [(attempt.model, attempt.reason) for attempt in receipt.attempts]
+
+
+def test_the_doors_are_fixed_before_dispatch() -> None:
+    """Law 4: the walk is the decision's list, in its order, and ends with it."""
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Reason.CONNECT_FAILED], other=[Reason.TIMED_OUT], small=[Words([b"{}"])])
+    answer = asyncio.run(scene.ask())
+    assert answer.whole == b"{}"
+    assert [route.model for route in answer.visit.decided.routes] == [
+        "mini",
+        "mini",
+        "other",
+        "other",
+        "small",
+        "small",
+    ]
+    assert outcomes(scene) == [
+        ("mini", "upstream_error"), ("mini", "connect_failed"), ("other", "timed_out"), ("small", "answered"),
+    ]  # fmt: skip
+    assert scene.books.receipts[0].reason is Reason.TIMED_OUT
+    assert scene.books.receipts[0].cost_usd == 0
+
+
+def test_no_second_door_after_the_first_byte() -> None:
+    """Law 5: a stream that dies ends there; the other doors are never tried."""
+    dying = Words([b"data: a\n\n"], dies=True)
+    scene = Scene(mini=[dying], small=[Words([b"never"])])
+
+    async def story() -> list[bytes]:
+        answer = await scene.ask(stream=True)
+        assert answer.stream is not None
+        return [chunk async for chunk in answer.stream]
+
+    assert asyncio.run(story()) == [b"data: a\n\n"]
+    assert scene.events == ["intent mini", "send mini"]
+    assert scene.books.receipts[0].outcome is Reason.DIED_MIDSTREAM
+    assert dying.closed
+
+
+def test_no_egress_without_a_durable_record() -> None:
+    """Law 7: the intent is durable before the send, for every hosted attempt, and a closed ledger shuts the door."""
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words([b"{}"])])
+    asyncio.run(scene.ask())
+    assert scene.events == ["intent mini", "send mini", "intent mini", "send mini"]
+    shut = Scene(small=[Words([b"{}"])])
+    shut.books.closed = True
+    answer = asyncio.run(shut.ask())
+    assert answer.whole == b"{}"
+    assert shut.events == ["send small"]
+    assert outcomes(shut)[0] == ("mini", "ledger_closed")
+
+
+def test_money_is_reserved_before_it_is_spent() -> None:
+    """Law 9: of many requests at once only as many go out as the budget can pay at worst."""
+    worst = (40 * PRICE.usd_per_mtok_in + 100 * PRICE.usd_per_mtok_out) / 1_000_000
+    caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC, usd_per_month=worst * 3)
+    hosted = [Words([b"{}"], usage=Usage(input_tokens=40, output_tokens=100)) for _ in range(9)]
+    scene = Scene(mini=hosted, small=[Words([b"{}"]) for _ in range(9)], prefer_caller=caller)
+
+    async def rush() -> None:
+        await asyncio.gather(*(scene.ask() for _ in range(9)))
+
+    asyncio.run(rush())
+    paid = [receipt for receipt in scene.books.receipts if receipt.model == "mini"]
+    assert len(paid) == 3
+    assert sum(receipt.cost_usd or 0 for receipt in paid) == worst * 3
+    assert len(scene.books.receipts) == 9
+
+
+def test_a_reservation_comes_back_after_a_failure() -> None:
+    """A door that failed before its first byte spends nothing."""
+    worst = (40 * PRICE.usd_per_mtok_in + 100 * PRICE.usd_per_mtok_out) / 1_000_000
+    caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC, usd_per_month=worst)
+    used = Usage(input_tokens=1, output_tokens=1)
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words([b"{}"], usage=used)], prefer_caller=caller)
+    answer = asyncio.run(scene.ask(model="mini"))
+    assert answer.whole == b"{}"
+    assert answer.visit.cost_usd == Decimal(3) / 1_000_000
+    assert scene.gateway.purses.reserved["key", "k"] == 0
+
+
+def test_a_restricted_conversation_stays_restricted() -> None:
+    """Once flagged, the same conversation needs no header again: by its prefix, its session or its response id."""
+    for later in (
+        {"turns": (b'"hello"', b'"more"')},
+        {"turns": (b'"new"',), "session": "s"},
+        {"turns": (b'"x"',), "previous_response": "resp_r1"},
+    ):
+        scene = Scene(small=[Words([b"{}"]), Words([b"{}"])], mini=[Words([b"never"])])
+
+        async def story(scene: Scene = scene, later: dict[str, Any] = later) -> Answer:
+            await scene.ask(declared=Label.RESTRICTED, session="s")
+            return await scene.ask(**later)
+
+        answer = asyncio.run(story())
+        assert answer.visit.judged.label is Label.RESTRICTED
+        assert answer.visit.judged.because == ("conversation",)
+        assert scene.events == ["send small", "send small"]
+
+
+def test_another_conversation_is_not_tainted() -> None:
+    """A restricted conversation says nothing about one that begins otherwise, or about another caller's."""
+    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"{}"])] * 2)
+
+    async def story() -> list[Label]:
+        await scene.ask(declared=Label.RESTRICTED)
+        other = Caller(key_id="k2", name="k2", default_label=Label.PUBLIC)
+        answers = [await scene.ask(turns=(b'"else"',)), await scene.ask(caller=other)]
+        return [answer.visit.judged.label for answer in answers]
+
+    assert asyncio.run(story()) == [Label.PUBLIC, Label.PUBLIC]
+
+
+class Broken:
+    """A matcher that fails as code does."""
+
+    def count(self, text: str) -> int:
+        """Fail."""
+        raise ZeroDivisionError(text)
+
+
+class Slow:
+    """A matcher that takes its time."""
+
+    def count(self, text: str) -> int:
+        """Sleep past the budget."""
+        import time
+
+        time.sleep(0.3)
+        return 0
+
+
+def test_a_detector_that_fails_or_is_late_makes_it_restricted() -> None:
+    """Law 2, at the caller of the classifier."""
+    for matcher, because, text in ((Broken(), "detector_failed", "x"), (Slow(), "detector_timed_out", "x" * 30_000)):
+        scene = Scene(small=[Words([b"{}"])])
+        scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.INTERNAL, matcher=matcher),))
+        scene.gateway.detector_budget_s = 0.05
+        answer = asyncio.run(scene.ask(spans=(Span(where="user", text=text),)))
+        assert answer.visit.judged.because == (because,)
+        assert scene.events == ["send small"]
+
+
+def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:
+    """Disconnect before the first byte, and in the middle of a stream."""
+    words = Words([b"a", b"b", b"c"])
+    scene = Scene(mini=[words, "hang"])
+
+    async def leaves_midstream() -> None:
+        answer = await scene.ask(stream=True)
+        assert answer.stream is not None
+        await anext(answer.stream)
+        await answer.stream.aclose()
+
+    async def leaves_early() -> None:
+        task = asyncio.create_task(scene.ask())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(leaves_midstream())
+    asyncio.run(leaves_early())
+    assert words.closed
+    assert [receipt.outcome for receipt in scene.books.receipts] == [Reason.CLIENT_LEFT] * 2
+    first = scene.books.receipts[0].usage
+    assert first is not None
+    assert not first.measured
+
+
+def test_a_plain_rejection_is_not_shopped_around() -> None:
+    """A provider that rejects the request as such ends the walk; nobody else gets the text."""
+    scene = Scene(mini=[Reason.UPSTREAM_REJECTED], small=[Words([b"never"])])
+    answer = asyncio.run(scene.ask())
+    assert (answer.status, answer.error is None) == (400, False)
+    assert scene.events == ["intent mini", "send mini"]
+    assert scene.books.receipts[0].outcome is Reason.UPSTREAM_REJECTED
+
+
+def test_a_deadline_is_kept() -> None:
+    """A deadline that has passed opens no door."""
+    scene = Scene(mini=[Words([b"never"])])
+
+    async def late() -> Answer:
+        letter = scene.letter(deadline_ms=10)
+        return await scene.gateway.answer(letter, Visit(ask=letter.ask, arrived=scene.clock.at - 1, wanted="auto"))
+
+    answer = asyncio.run(late())
+    assert (answer.status, scene.events) == (504, [])
+
+
+def test_hosted_engines_get_hosted_routes() -> None:
+    """Law 3, on the way: what a hosted engine is handed is what the policy built."""
+    scene = Scene(mini=[Words([b"{}"])], small=[Words([b"{}"])])
+    asyncio.run(scene.ask())
+    asyncio.run(scene.ask(declared=Label.RESTRICTED))
+    assert isinstance(scene.engines["mini"].routes[0], HostedRoute)
+    assert not isinstance(scene.engines["small"].routes[0], HostedRoute)
