@@ -5,20 +5,19 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from localfleet.books import BookReader, seed_purses
 from localfleet.catalogue import build_models, build_policy, build_rules, field_names, secret_of
 from localfleet.config import HostedModel, LocalModel, Settings
 from localfleet.core.ask import Api, Caller
 from localfleet.core.budget import Purses
-from localfleet.core.fleet import EngineState, Fleet, Readiness
-from localfleet.core.label import Label
+from localfleet.core.fleet import EngineState, Fleet
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
@@ -28,7 +27,7 @@ from localfleet.engines.local import SupervisedEngine
 from localfleet.engines.providers import BASE_URLS, dialect_of
 from localfleet.engines.supervisor import Progress, Supervisor
 from localfleet.engines.weights import find_weights, opened_for_tools, verify
-from localfleet.errors import ConfigError
+from localfleet.errors import ConfigError, LedgerClosed
 from localfleet.gateway import Gateway
 from localfleet.ports import Engine
 from localfleet.price_map import PriceMap
@@ -36,10 +35,16 @@ from localfleet.server.app import Front, build_app
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.server.metrics import Metrics
+from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
 
 __all__ = ["House", "SystemClock", "anyone", "assemble"]
+
+
+COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
+OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}
+SEED_AGAIN_S = 1.0
 
 
 class SystemClock:
@@ -64,14 +69,31 @@ class House:
     ledger: SqliteLedger
     supervisors: Mapping[str, Supervisor]
     admin_token: str
+    seeding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to load the local models; returns at once."""
+        """Begin to load the local models and to read what budgets have spent; returns at once."""
+        self.seeding = asyncio.create_task(self._seed_budgets())
         for supervisor in self.supervisors.values():
             await supervisor.start()
 
+    async def _seed_budgets(self) -> None:
+        """Until this is done no hosted door is open: a budget must not forget because the router restarted."""
+        gateway = self.gateway
+        while True:
+            try:
+                keys = [key.id for key in await asyncio.to_thread(list_keys, self.ledger.home)]
+                seed_purses(gateway.purses, self.ledger, keys=keys, tiers=gateway.usd_per_day, now=gateway.clock.now())
+            except LedgerClosed:
+                await asyncio.sleep(SEED_AGAIN_S)
+            else:
+                gateway.seeded = True
+                return
+
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""
+        if self.seeding is not None:
+            self.seeding.cancel()
         await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
         return await asyncio.to_thread(self.ledger.close)
 
@@ -79,6 +101,21 @@ class House:
 def anyone(settings: Settings) -> Caller:
     """The caller of a router without keys."""
     return Caller(key_id="anyone", name="anyone", default_label=settings.default_label)
+
+
+def planned(caller: Caller, settings: Settings) -> Caller:
+    """The caller with its plan's limits where the key sets none of its own."""
+    plan = settings.plans.get(caller.plan or "")
+    if plan is None:
+        return caller
+    return replace(
+        caller,
+        models=plan.models if caller.models is None else caller.models,
+        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
+        requests_per_minute=(
+            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
+        ),
+    )
 
 
 def assemble(
@@ -111,12 +148,13 @@ def assemble(
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
         watchers=(metrics.count,),
+        seeded=False,
     )
     plane = _plane(settings, gateway, ledger, metrics)
     admin_token = secrets.token_urlsafe(24)
     front = Front(
         fleet=partial(_fleet, gateway),
-        books=ledger,
+        books=BookReader(home=home, ledger=ledger),
         metrics=metrics,
         admin_token=admin_token,
         now=clock.now,
@@ -133,13 +171,22 @@ def assemble(
 
 
 def _plane(settings: Settings, gateway: Gateway, ledger: SqliteLedger, metrics: Metrics) -> DataPlane:
+    @lru_cache(maxsize=10_000)
+    def with_plan(caller: Caller) -> Caller:
+        return planned(caller, settings)
+
+    def lookup(token: str) -> Caller | None:
+        caller = ledger.keys.lookup(token)
+        return None if caller is None else with_plan(caller)
+
     doorkeeper = Doorkeeper(
-        lookup=ledger.keys.lookup,
+        lookup=lookup,
         has_keys=lambda: not ledger.keys.empty,
         anyone=anyone(settings),
         monotonic=gateway.clock.monotonic,
     )
-    timeouts = {name: model.timeout_s for name, model in (*settings.local.items(), *settings.hosted.items())}
+    timeouts = {name: model.timeout_s for name, model in settings.local.items()}
+    timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
     return DataPlane(
         gateway=gateway,
         doorkeeper=doorkeeper,
@@ -169,6 +216,7 @@ class _Engines:
     start: bool
     on_progress: Callable[[Progress], None]
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
+    client: HttpClient = field(default_factory=HttpClient)
 
     def build(self) -> dict[str, Engine]:
         local = {name: self._local(name, model) for name, model in self.settings.local.items()}
@@ -180,7 +228,7 @@ class _Engines:
             raise ConfigError("models.yaml", ((None, f"local.{name}.engine", sentence),))
         if model.engine == "endpoint":
             assert model.url is not None
-            return self._http(name, model.model or name, model.url, secret_of(model, self.env), model)
+            return self._http(name, model.model or name, url=model.url, key=secret_of(model, self.env), model=model)
         return self._embedded(name, model)
 
     def _embedded(self, name: str, model: LocalModel) -> Engine:
@@ -206,7 +254,9 @@ class _Engines:
             self.supervisors[name] = supervisor
 
         def connect(url: str) -> HttpEngine:
-            return self._http(name, name, f"{url}/v1", supervisor.api_key, model, supervisor.state)
+            return self._http(
+                name, name, url=f"{url}/v1", key=supervisor.api_key, model=model, readiness=supervisor.state
+            )
 
         return SupervisedEngine(supervisor=supervisor, connect=connect, prepare=partial(opened_for_tools, weights))
 
@@ -214,6 +264,7 @@ class _Engines:
         self,
         name: str,
         upstream: str,
+        *,
         url: str,
         key: str | None,
         model: LocalModel,
@@ -225,13 +276,51 @@ class _Engines:
             base_url=url,
             key=None if key is None else Secret(key),
             dialect="openai",
-            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}) & (model.apis | {Api.CHAT}),
+            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}),
             hosted=False,
-            client=HttpClient(),
+            client=self.client,
             readiness=readiness,
             timeout_s=model.timeout_s,
             store_false=False,
         )
 
     def _hosted(self, name: str, model: HostedModel) -> Engine:
-        return HttpEngine()
+        dialect = dialect_of(model.provider, model.base_url)
+        if dialect == "openai":
+            return self._direct(
+                name, model, dialect, OPENAI_SPEAKS if model.provider == "openai" else COMPATIBLE_SPEAKS
+            )
+        sdk = LitellmEngine(
+            name=name,
+            provider=model.provider,
+            upstream_model=model.model,
+            base_url=model.base_url,
+            key=_key(model, self.env),
+            timeout_s=model.timeout_s,
+        )
+        if dialect == "litellm":
+            return sdk
+        native = self._direct(name, model, dialect, frozenset({Api.MESSAGES}))
+        return ByApi(ways={Api.MESSAGES: native, Api.CHAT: sdk, Api.RESPONSES: sdk})
+
+    def _direct(
+        self, name: str, model: HostedModel, dialect: Literal["openai", "anthropic"], speaks: frozenset[Api]
+    ) -> HttpEngine:
+        return HttpEngine(
+            name=name,
+            upstream_model=model.model,
+            base_url=model.base_url or BASE_URLS[model.provider],
+            key=_key(model, self.env),
+            dialect=dialect,
+            speaks=speaks,
+            hosted=True,
+            client=self.client,
+            readiness=None,
+            timeout_s=model.timeout_s,
+            store_false=Api.RESPONSES in speaks,
+        )
+
+
+def _key(model: HostedModel, env: Mapping[str, str]) -> Secret | None:
+    value = secret_of(model, env)
+    return None if value is None else Secret(value)

@@ -35,7 +35,9 @@ def create(
     plan: Annotated[str | None, typer.Option(help="A plan of models.yaml.")] = None,
     budget: Annotated[str | None, typer.Option("--usd-per-month", help="Most hosted money a month.")] = None,
     rate: Annotated[int | None, typer.Option("--requests-per-minute", min=1)] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Models it may use; repeat for several. Default: all.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Models it may use; repeat for several. Default: all.")
+    ] = None,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
@@ -148,7 +150,9 @@ def verify_command(as_json: Json = False) -> None:
     if as_json:
         print_json(asdict(result))
     elif result.ok:
-        console().print(f"{result.records} records, chain whole; head {result.last_seq} {result.last_hash}", markup=False)
+        console().print(
+            f"{result.records} records, chain whole; head {result.last_seq} {result.last_hash}", markup=False
+        )
     elif result.first_bad is not None:
         console().print(f"record {result.first_bad[0]}: {result.first_bad[1]}", markup=False)
         console().print(f"the {result.last_seq} records before it are whole", markup=False)
@@ -188,7 +192,9 @@ def report_row(row: Total) -> dict[str, Any]:
 
 
 def _print_report(by: str, rows: list[Total]) -> None:
-    table = Table(by, "requests", "failed", "tokens in", "out", "estimated in", "out", "USD marginal", "p50 ms", "p95 ms")
+    table = Table(
+        by, "requests", "failed", "tokens in", "out", "estimated in", "out", "USD marginal", "p50 ms", "p95 ms"
+    )
     for row in rows:
         cost = f"{row.cost_usd:f}" + (f" + {row.cost_unknown} unknown" if row.cost_unknown else "")
         counts = (row.requests, row.failed, row.input_tokens, row.output_tokens)

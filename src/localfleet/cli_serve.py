@@ -1,6 +1,5 @@
 """`up` and `serve`: start the house, say where it is, drain on Ctrl-C."""
 
-import asyncio
 import os
 import sys
 

@@ -65,6 +65,8 @@ class Gateway:
     detector_budget_s: float = 2.0
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
+    seeded: bool = True
+    """False until the budgets know what was spent before this start: hosted doors stay shut so long."""
 
     async def answer(self, letter: Letter, visit: Visit) -> Answer:
         """Read, classify, decide, dispatch, record. Never raises `FleetError`: a refusal is an answer too."""
@@ -127,7 +129,7 @@ class Gateway:
         return Fleet(
             models=tuple(self.models.values()),
             states={name: engine.state() for name, engine in self.engines.items()},
-            ledger_open=self.ledger.health.ok,
+            ledger_open=self.seeded and self.ledger.health.ok,
             usd_left_for_key=None if limit is None else self.purses.left(("key", ask.caller.key_id), limit, now),
             usd_left_by_tier={t: self.purses.left(("tier", t), usd, now) for t, usd in self.usd_per_day.items()},
         )

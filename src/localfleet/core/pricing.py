@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from localfleet.core.usage import Usage
 
-__all__ = ["Price", "price_at", "usd_for", "usd_worst"]
+__all__ = ["Price", "price_at", "usd_for", "usd_for_mean", "usd_worst"]
 
 MTOK = Decimal(1_000_000)
 
@@ -42,11 +42,29 @@ def price_at(history: tuple[Price, ...], day: date) -> Price | None:
 
 def usd_for(price: Price, usage: Usage) -> Decimal:
     """What `usage` cost at `price`: each token is priced once, by its part of the partition."""
-    plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    return usd_for_mean(
+        price,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+    )
+
+
+def usd_for_mean(
+    price: Price,
+    *,
+    input_tokens: Decimal | int,
+    output_tokens: Decimal | int,
+    cache_read_tokens: Decimal | int = 0,
+    cache_write_tokens: Decimal | int = 0,
+) -> Decimal:
+    """The same for token counts that need not be whole, such as the mean request of a month."""
+    plain = input_tokens - cache_read_tokens - cache_write_tokens
     read = price.usd_per_mtok_in if price.usd_per_mtok_cache_read is None else price.usd_per_mtok_cache_read
     write = price.usd_per_mtok_in if price.usd_per_mtok_cache_write is None else price.usd_per_mtok_cache_write
-    total = plain * price.usd_per_mtok_in + usage.cache_read_tokens * read + usage.cache_write_tokens * write
-    return (total + usage.output_tokens * price.usd_per_mtok_out) / MTOK
+    total = plain * price.usd_per_mtok_in + cache_read_tokens * read + cache_write_tokens * write
+    return (total + output_tokens * price.usd_per_mtok_out) / MTOK
 
 
 def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal:

@@ -1,0 +1,107 @@
+"""
+Secrets known by the name they are given: `password: ...`, `api_key = "..."`, `Authorization: ...`, `curl -u ...`.
+
+The name says that a secret follows; `guess` says whether the value is one or a stand-in.
+"""
+
+import re
+
+from localfleet.core.detectors.guess import looks_like_password, looks_random, placeholder
+from localfleet.core.detectors.row import Row
+
+__all__ = ["ROWS"]
+
+_QUOTE = "[\"'`]"
+_TOKEN_NAMES = ("token", "secret", "apikey", "api_key", "api-key", "_key", "key", "credential", "auth")
+_ASSIGN = rf"[\w.\-]{{0,24}}(?:\\?{_QUOTE}|\))?(?: (?:string|str))? {{0,3}}(?:=>|:=|\?=|=|:|,(?= ?{_QUOTE})|>)\s{{0,8}}"
+_TOKEN_ASSIGNED = re.compile(
+    rf"(?:token|secret|key|credential|auth){_ASSIGN}(?:\\?{_QUOTE})?(?P<v>[a-z0-9+/=_.~\-:]{{16,200}})(?![\w(\[{{@])"
+)
+_PASSWORD_QUOTED = re.compile(
+    rf"(?:passw(?:or)?d|passphrase|pwd|pass){_ASSIGN}\\?{_QUOTE}(?P<v>[^\"'`\n\\]{{6,100}})\\?{_QUOTE}"
+)
+_PASSWORD_PLAIN = re.compile(
+    r"(?:passw(?:or)?d|passphrase|passcode|pwd|passwort|contraseña)(?: {0,2}[:=]{1,2} {0,2})"
+    r"(?P<v>[^\s\"'`<>;,()\[\]{}]{6,100})(?![\w(\[{])"
+)
+_PASSWORD_SAID = re.compile(
+    r"\b(?:password|passcode|passphrase|passwort|kennwort|contraseña|mot de passe|senha|wachtwoord)\b[^\n]{0,48}?"
+    r"\b(?:is|ist|es|est|é)(?: set to| now| currently)?:? [\"'`]?(?P<v>[^\s\"'`]{8,64})"
+)
+_AUTHORIZATION = re.compile(
+    rf"(?:authorization|x-api-key|api-?key|api-token|x-auth-token|private-token|access-token){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?"
+    r"(?:(?:bearer|basic|token|apikey|api-token|digest) {1,3})?(?P<v>[a-z0-9._~+/=\-]{10,2000})(?![\w(\[{])"
+)
+_CURL_USER = re.compile(r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}:(?P<v>[^\s\"']{3,100})")
+_TRAILING = ".,;:!?"
+
+
+def _is_token(value: str) -> bool:
+    return looks_random(value.rstrip(_TRAILING))
+
+
+def _is_password(value: str) -> bool:
+    return looks_like_password(value)
+
+
+def _is_said_password(value: str) -> bool:
+    """In a sentence the bar is higher: a digit, a letter, and a symbol or both cases; words and dates fall through."""
+    bare = value.rstrip(_TRAILING)
+    digit = any(char.isdigit() for char in bare)
+    odd = any(not char.isalnum() for char in bare) or bare.lower() != bare != bare.upper()
+    return digit and odd and "://" not in bare and looks_like_password(bare)
+
+
+def _is_header_value(value: str) -> bool:
+    """Whether a header's value is a credential and not the name of a scheme or variable."""
+    return not placeholder(value) and any(char.isdigit() or char == "=" for char in value)
+
+
+def _is_curl_password(value: str) -> bool:
+    if placeholder(value):
+        return False
+    return looks_like_password(value) or (len(value) >= 8 and value.lower() != value != value.upper())
+
+
+ROWS = (
+    Row(
+        kind="authorization",
+        needs=("authorization", "api-key", "apikey", "-token"),
+        pattern=_AUTHORIZATION,
+        lowered=True,
+        accept=_is_header_value,
+    ),
+    Row(kind="password", needs=("curl ",), pattern=_CURL_USER, accept=_is_curl_password),
+    Row(
+        kind="assigned_secret",
+        needs=("token", "secret", "key", "credential", "auth"),
+        pattern=_TOKEN_ASSIGNED,
+        lowered=True,
+        accept=_is_token,
+    ),
+    Row(kind="password", needs=("pass", "pwd"), pattern=_PASSWORD_QUOTED, lowered=True, accept=_is_password),
+    Row(
+        kind="password",
+        needs=("passw", "passphrase", "passcode", "pwd", "contraseña"),
+        pattern=_PASSWORD_PLAIN,
+        lowered=True,
+        accept=_is_password,
+    ),
+    Row(
+        kind="password",
+        needs=(
+            "password",
+            "passcode",
+            "passphrase",
+            "passwort",
+            "kennwort",
+            "contraseña",
+            "mot de passe",
+            "senha",
+            "wachtwoord",
+        ),
+        pattern=_PASSWORD_SAID,
+        lowered=True,
+        accept=_is_said_password,
+    ),
+)

@@ -1,0 +1,76 @@
+"""
+Telling a secret from a stand-in: entropy, placeholders, references to variables.
+
+A value counts as a stand-in when nobody could log in with it: repeated or counted-up characters, words such as
+`changeme`, templates such as `${TOKEN}`.
+"""
+
+import math
+import re
+
+__all__ = ["entropy_bits", "looks_like_password", "looks_random", "placeholder", "real_token"]
+
+_ENTROPY_CHARS = 128
+_ALPHABET = "abcdefghijklmnopqrst"
+_STAND_IN = re.compile(
+    r"example|changeme|change[_-]me|your|placeholder|dummy|sample|redacted|insert|replace|fake|goes[_-]?here|"
+    r"xxxx|\*\*\*|\.\.\.|####|12345|abcdef|qwerty|foobar|passw(?:or)?d|secret|environ|process\.env|getenv|"
+    r"^(?:none|null|undefined|true|false|test|pass|admin|root|user|token|key|string|todo|tbd|n/a|postgres|guest)$"
+)
+_REFERENCE = re.compile(r"[$<{%\[(@]|-{2}")
+_DOTTED_NAME = re.compile(r"[A-Za-z_]\w{0,63}(?:\.[A-Za-z_]\w{0,63}){1,8}")
+_SHOUTED_NAME = re.compile(r"[A-Z]{2,20}(?:_[A-Z0-9]{1,20}){1,8}")
+_DIGIT_RUN = re.compile(r"[0-9]{1,64}")
+_LETTER = re.compile(r"[A-Za-z]")
+_SYMBOL = re.compile(r"[!@#$%^&*+?~=]")
+_TEMPLATE = re.compile(r"\$[{(]|\{\{|<[^>]{1,80}>|%\(|\[[A-Z_ -]{2,40}\]")
+
+
+def entropy_bits(text: str) -> float:
+    """Shannon's entropy in bits per character of the first 128 characters."""
+    head = text[:_ENTROPY_CHARS]
+    counts = [head.count(char) for char in set(head)]
+    return -sum(count / len(head) * math.log2(count / len(head)) for count in counts)
+
+
+def placeholder(value: str) -> bool:
+    """Whether the value is a stand-in or names a variable."""
+    return (
+        _STAND_IN.search(value.lower()) is not None
+        or _REFERENCE.match(value) is not None
+        or _TEMPLATE.search(value) is not None
+        or _DOTTED_NAME.fullmatch(value) is not None
+        or _SHOUTED_NAME.fullmatch(value) is not None
+        or len(set(value)) < 5
+    )
+
+
+def real_token(token: str) -> bool:
+    """Whether a token of a known format has enough entropy to be more than an illustration."""
+    low = token.lower()
+    return (
+        entropy_bits(token) >= 3.0
+        and "xxxx" not in low
+        and "example" not in low
+        and "..." not in token
+        and _ALPHABET not in low
+    )
+
+
+def looks_random(value: str) -> bool:
+    """Whether an assigned value reads like a generated token: letters and digits mixed, no words, no path."""
+    if len(value) < 16 or " " in value or "://" in value or value[0] == "/" or placeholder(value):
+        return False
+    runs = len(_DIGIT_RUN.findall(value))
+    if not runs or entropy_bits(value) < 2.9:
+        return False
+    cases = value.lower() != value != value.upper()
+    return runs > 1 or cases or (len(value) >= 20 and not set("_-. ") & set(value))
+
+
+def looks_like_password(value: str) -> bool:
+    """Whether a value assigned to a password could be one: a letter, and a digit or a symbol."""
+    if len(value) < 6 or " " in value or placeholder(value):
+        return False
+    mixed = _DIGIT_RUN.search(value) or _SYMBOL.search(value)
+    return _LETTER.search(value) is not None and mixed is not None

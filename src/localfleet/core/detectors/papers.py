@@ -1,0 +1,83 @@
+"""Papers and records: birth date, passport, driving licence, medical record, and the vehicle's checked number."""
+
+import re
+
+from localfleet.core.detectors import checksums
+from localfleet.core.detectors.row import Row
+
+__all__ = ["ROWS", "TOKEN_ROWS"]
+
+_MONTH = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic|januar|februar|märz|mai|juni|juli|okt|dez|"
+    r"janv|févr|avr|juin|juil|août|déc|gen|mag|giu|lug|set|ott)[a-zé]{0,7}\.?"
+)
+_YEAR = r"(?:19[0-9]{2}|20[0-2][0-9])"
+_DAY = rf"(?:{_YEAR}[\-/.][01]?[0-9][\-/.][0-3]?[0-9]|[0-3]?[0-9][\-/.][0-3]?[0-9][\-/.](?:{_YEAR}|[0-9]{{2}})"
+_DAY += rf"|{_MONTH} [0-3]?[0-9](?:st|nd|rd|th)?,? {_YEAR}"
+_DAY += rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)? (?:of |de )?{_MONTH},?(?: de)? {_YEAR})"
+_BIRTH_DATE = re.compile(
+    r"(?:\bdob\b|\bd\.o\.b\.?|\bdate[ _]?of[ _]?birth\b|\bbirth[ _\-]?da(?:te|y)\b|\bborn\b|geboren|geburtsdatum|"
+    r"\bnacid[oa]\b|fecha de nacimiento|\bnée? le\b|date de naissance|data di nascita|data de nascimento|geboortedatum)"
+    rf"[^\n]{{0,24}}?(?<![0-9])(?P<v>{_DAY})(?![0-9])"
+)
+_PASSPORT = re.compile(
+    r"(?:passport|pasaporte|passeport|reisepass|passaporto|passaporte|paspoort)[^\n]{0,24}?"
+    r"(?<![a-z0-9\-])(?P<v>[a-z0-9]{6,10})(?![a-z0-9\-])"
+)
+_LICENCE = re.compile(
+    r"(?:driv(?:er|ing)'?s?'?[ _\-]?licen[cs]e|\bdl (?:no|number|#)|führerschein|permis de conduire|"
+    r"(?:licencia|permiso) de conducir|patente di guida)[^\n]{0,24}?"
+    r"(?<![a-z0-9\-])(?P<v>[a-z0-9]{1,18}(?:-[a-z0-9]{1,8}){0,4})(?![a-z0-9\-])"
+)
+_RECORD = re.compile(
+    r"(?:\bmrn\b|medical record|patient (?:id|no|number|record)|hospital (?:id|no|number)|chart (?:no|number)|"
+    r"health record)"
+    r"[^\n]{0,20}?(?<![a-z0-9\-])(?P<v>[a-z]{0,4}-?[0-9]{5,10}(?:-[0-9]{1,4})?)(?![a-z0-9])"
+)
+_VEHICLE = re.compile(r"[A-HJ-NPR-Z0-9](?<![A-Za-z0-9].)[A-HJ-NPR-Z0-9]{16}(?![A-Za-z0-9])")
+_DIGIT = re.compile(r"[0-9]")
+_YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:[0-9]{2}){1,2}){0,2}")
+
+
+def _is_document(value: str) -> bool:
+    """Whether a value beside a document's name has five digits and is no year or date."""
+    return len(_DIGIT.findall(value)) >= 5 and _YEARS.fullmatch(value) is None
+
+
+TOKEN_ROWS = (
+    Row(
+        kind="vin",
+        needs=("vin", "vehicle", "chassis"),
+        pattern=_VEHICLE,
+        near=re.compile(r"\b(?:vin|vehicle|chassis)\b"),
+        accept=checksums.vin,
+    ),
+)
+ROWS = (
+    Row(
+        kind="birth_date",
+        needs=("dob", "d.o.b", "birth", "born", "gebor", "geburt", "nacid", "nacim", "née", "né le", "naiss", "nasc"),
+        pattern=_BIRTH_DATE,
+        lowered=True,
+    ),
+    Row(
+        kind="passport",
+        needs=("passport", "pasaporte", "passeport", "reisepass", "passapor", "paspoort"),
+        pattern=_PASSPORT,
+        lowered=True,
+        accept=_is_document,
+    ),
+    Row(
+        kind="driving_licence",
+        needs=("licen", "dl ", "führerschein", "permis", "patente"),
+        pattern=_LICENCE,
+        lowered=True,
+        accept=_is_document,
+    ),
+    Row(
+        kind="medical_record",
+        needs=("mrn", "medical record", "patient", "hospital", "chart", "health record"),
+        pattern=_RECORD,
+        lowered=True,
+    ),
+)

@@ -1,0 +1,47 @@
+"""
+Fixtures every room shares. Small on purpose: a room's own fixtures live beside its tests.
+
+Test helpers are plain modules with unique names; the folders that hold them are put on the path here, once.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "taps"))
+sys.path.insert(0, str(Path(__file__).parent / "e2e"))
+
+from process import Tap
+
+
+@pytest.fixture(scope="session")
+def shared_taps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tap, Tap, Tap]]:
+    """Three taps that live as long as the test session; take them by the fixtures below, which reset them."""
+    names = ("local-model", "gpt-4o-mini", "claude-sonnet-4-5")
+    taps = [Tap.start(tmp_path_factory.mktemp(name), models=name) for name in names]
+    yield taps[0], taps[1], taps[2]
+    for tap in taps:
+        tap.stop()
+
+
+@pytest.fixture
+def local_tap(shared_taps: tuple[Tap, Tap, Tap]) -> Tap:
+    """A tap that stands for a local engine, as new."""
+    shared_taps[0].reset()
+    return shared_taps[0]
+
+
+@pytest.fixture
+def openai_tap(shared_taps: tuple[Tap, Tap, Tap]) -> Tap:
+    """A tap that stands for OpenAI, as new."""
+    shared_taps[1].reset()
+    return shared_taps[1]
+
+
+@pytest.fixture
+def anthropic_tap(shared_taps: tuple[Tap, Tap, Tap]) -> Tap:
+    """A tap that stands for Anthropic, as new."""
+    shared_taps[2].reset()
+    return shared_taps[2]

@@ -1,0 +1,106 @@
+"""
+A canary: a word that occurs nowhere else, and how to find it again whatever was done to it.
+
+`traces` finds a canary whole or cut, in any case, plain, escaped for JSON, percent-encoded, in hex, base64 or UTF-16.
+"""
+
+import base64
+import gzip
+import re
+import secrets
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["new_canary", "spellings", "traces"]
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+PREFIX = "CANARY"
+RANDOM_LETTERS = 16
+FRAGMENT_LETTERS = 10
+GZIP = b"\x1f\x8b\x08"
+JSON_ESCAPE = re.compile(rb"\\u00([0-9a-fA-F]{2})")
+ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+
+
+def new_canary() -> str:
+    """`CANARY` and sixteen random letters: 80 random bits, so that two never meet."""
+    return PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LETTERS))
+
+
+def traces(data: bytes, canary: str) -> list[str]:
+    """The names of the spellings in which `data` holds the canary, its beginning or its end; empty if it is clean."""
+    lowered = data.lower()
+    found = [
+        name for name, needle in spellings(canary).items() if needle in (data if needle != needle.lower() else lowered)
+    ]
+    found.extend(f"unpacked {name}" for inner in _unpacked(data) for name in traces(inner, canary))
+    return sorted(set(found))
+
+
+def spellings(canary: str) -> dict[str, bytes]:
+    """
+    Name -> needle for each fragment and encoding. A lower-case needle is to be sought in lower-cased bytes.
+
+    The fragments are the first and last ten random letters: a log that cuts its lines still shows one of them.
+    """
+    random = canary.removeprefix(PREFIX)
+    found: dict[str, bytes] = {}
+    for part, fragment in (("start", random[:FRAGMENT_LETTERS]), ("end", random[-FRAGMENT_LETTERS:])):
+        for name, needle in _encodings(fragment):
+            found[f"{part} {name}"] = needle
+    return found
+
+
+def _encodings(fragment: str) -> Iterator[tuple[str, bytes]]:
+    for name, encode in PLAIN.items():
+        yield name, encode(fragment).lower()
+    for case, word in (("", fragment), (" lower", fragment.lower())):
+        for shift in range(3):
+            yield f"base64{case} {shift}", _base64_core(word.encode(), shift)
+            yield f"base64 utf-16{case} {shift}", _base64_core(word.encode("utf-16-le"), shift)
+
+
+PLAIN: Mapping[str, Callable[[str], bytes]] = {
+    "plain": lambda text: text.encode(),
+    "percent": lambda text: "".join(f"%{ord(letter):02x}" for letter in text).encode(),
+    "percent, lower": lambda text: "".join(f"%{ord(letter):02x}" for letter in text.lower()).encode(),
+    "hex": lambda text: text.encode().hex().encode(),
+    "hex, lower": lambda text: text.lower().encode().hex().encode(),
+    "utf-16 little": lambda text: text.encode("utf-16-le"),
+    "utf-16 big": lambda text: text.encode("utf-16-be"),
+    "spaced": lambda text: " ".join(text).encode(),
+    "reversed": lambda text: text[::-1].encode(),
+}
+
+
+def _base64_core(data: bytes, shift: int) -> bytes:
+    """The base64 letters that depend on `data` alone when it starts `shift` bytes into a group of three."""
+    encoded = base64.b64encode(b"\0" * shift + data)
+    first = 0 if shift == 0 else 4
+    return encoded[first : (shift + len(data)) // 3 * 4]
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    """`data` without its JSON escapes, if it has any, and what gzip or zlib streams inside it hold."""
+    if JSON_ESCAPE.search(data):
+        yield JSON_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), data)
+    for start in _starts(data, GZIP):
+        yield from _tried(lambda piece: zlib.decompressobj(wbits=31).decompress(piece), data[start:])
+    for match in ZLIB.finditer(data):
+        yield from _tried(lambda piece: zlib.decompressobj().decompress(piece), data[match.start() :])
+
+
+def _starts(data: bytes, needle: bytes) -> Iterator[int]:
+    start = data.find(needle)
+    while start >= 0:
+        yield start
+        start = data.find(needle, start + 1)
+
+
+def _tried(unpack: Callable[[bytes], bytes], piece: bytes) -> Iterator[bytes]:
+    try:
+        inner = unpack(piece)
+    except (zlib.error, gzip.BadGzipFile, EOFError):
+        return
+    if inner:
+        yield inner

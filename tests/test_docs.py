@@ -1,0 +1,184 @@
+"""The documents say what the code does: every reason, every key of models.yaml, every link."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from localfleet.config import (
+    Gpu,
+    Hardware,
+    HostedModel,
+    Limits,
+    LocalModel,
+    Plan,
+    PriceEntry,
+    Privacy,
+    Routing,
+    Rule,
+    Settings,
+    Task,
+    parse_settings,
+)
+from localfleet.core.reason import Reason
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+SHIPPED = ROOT / "models.yaml"
+SWITCHED_OFF = re.compile(r"^(\s*)#~ ", re.MULTILINE)
+"""A line of the shipped models.yaml that is a working example, switched off."""
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "The file": Settings,
+    "`hardware`": Hardware,
+    "`hardware.gpus[]`": Gpu,
+    "`local.<name>`": LocalModel,
+    "`hosted.<name>`": HostedModel,
+    "`hosted.<name>.prices[]`": PriceEntry,
+    "`privacy`": Privacy,
+    "`privacy.rules[]`": Rule,
+    "`tasks.<name>`": Task,
+    "`routing`": Routing,
+    "`limits`": Limits,
+    "`plans.<name>`": Plan,
+}
+DEFAULTS_IN_WORDS = {("LocalModel", "apis"): "all but `embedding`", ("Settings", "hardware"): "`gpus: detect`"} | {
+    ("Settings", section): "see below" for section in ("privacy", "routing", "limits")
+}
+"""Defaults that are told rather than quoted."""
+
+
+def headings(file: Path) -> list[str]:
+    """The titles of a Markdown file's headings, fenced code left out."""
+    prose = re.sub(r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^#+ (.+?)\s*$", prose, flags=re.MULTILINE)
+
+
+def rows(title: str) -> dict[str, str]:
+    """Key -> default, from the table under a heading of the models.yaml reference."""
+    text = (DOCS / "reference" / "models-yaml.md").read_text(encoding="utf-8")
+    section = re.split(r"^#+ ", text.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, flags=re.MULTILINE))
+
+
+def told(shape: type[BaseModel], key: str, field: FieldInfo) -> str:
+    """How the reference writes a default."""
+    if (shape.__name__, key) in DEFAULTS_IN_WORDS:
+        return DEFAULTS_IN_WORDS[shape.__name__, key]
+    if field.is_required():
+        return "needed"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str | int | float | Decimal):
+        return f"`{value}`"
+    return "none" if not value else f"`{value}`"
+
+
+def shapes(value: Any) -> Iterator[BaseModel]:
+    """All config objects inside a value, itself included."""
+    if isinstance(value, BaseModel):
+        yield value
+        for name in type(value).model_fields:
+            yield from shapes(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from shapes(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from shapes(item)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Settings:
+    """The shipped models.yaml with every example switched on."""
+    return parse_settings(SWITCHED_OFF.sub(r"\1", SHIPPED.read_text(encoding="utf-8")).encode())
+
+
+def test_every_reason_has_a_heading_and_no_heading_is_stale() -> None:
+    """Reasons and headings are the same set, and no reason stands twice."""
+    found = [title.strip("`") for title in headings(DOCS / "reference" / "reasons.md") if title.startswith("`")]
+    assert sorted(found) == sorted(Reason)
+
+
+def test_the_shipped_file_runs_as_it_is() -> None:
+    """A stranger's first start needs no key and no edit: one local model, nothing hosted."""
+    settings = parse_settings(SHIPPED.read_bytes())
+    assert list(settings.local) == ["small"]
+    assert settings.local["small"].weights == "smollm2-135m-instruct"
+    assert not settings.hosted
+
+
+def test_the_shipped_file_loads_with_every_example_switched_on(everything: Settings) -> None:
+    """Every example is right, and together they have the three hosted tiers."""
+    assert {model.tier for model in everything.hosted.values()} == {"low_cost", "balanced", "premium"}
+    assert {model.accepts for model in everything.hosted.values()} == {"public", "internal"}
+
+
+@pytest.mark.parametrize("shape", SECTIONS.values(), ids=lambda shape: shape.__name__)
+def test_the_shipped_file_shows_every_key(shape: type[BaseModel], everything: Settings) -> None:
+    """The manual has every key of every section, as a line that works."""
+    shown = {key for one in shapes(everything) if type(one) is shape for key in one.model_fields_set}
+    assert shown == set(shape.model_fields)
+
+
+def test_shipped_values_are_the_defaults_they_claim_to_be(everything: Settings) -> None:
+    """Sections that the shipped file writes out, to show them, change nothing."""
+    settings = parse_settings(SHIPPED.read_bytes())
+    assert settings.privacy == Privacy()
+    assert settings.routing == Routing()
+    assert settings.limits == Limits()
+    small = settings.local["small"].model_dump(exclude={"weights", "can"})
+    assert small == LocalModel(weights="x").model_dump(exclude={"weights", "can"})
+    assert everything.limits != Limits()
+
+
+@pytest.mark.parametrize(("title", "shape"), SECTIONS.items())
+def test_the_reference_has_every_key_with_its_default(title: str, shape: type[BaseModel]) -> None:
+    """The tables of docs/reference/models-yaml.md are the shapes of config.py, defaults included."""
+    assert rows(title) == {key: told(shape, key, field) for key, field in shape.model_fields.items()}
+
+
+def test_every_section_of_the_config_is_known_here(everything: Settings) -> None:
+    """A new class in config.py must be added to SECTIONS, or its keys would go unchecked."""
+    assert {type(one) for one in shapes(everything)} == set(SECTIONS.values())
+
+
+def test_every_detector_is_documented() -> None:
+    """`privacy.detectors` takes names; the list of names is complete and has none that is gone."""
+    from localfleet.core.detectors import KINDS
+
+    text = (DOCS / "concepts" / "privacy-law.md").read_text(encoding="utf-8")
+    table = text.split("## The detectors\n", 1)[1].split("\n## ", 1)[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == sorted(KINDS)
+
+
+def links() -> list[tuple[str, str]]:
+    """Every link of every Markdown file that points into the project, as `(file, target)`."""
+    files = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+    found = [(file, target) for file in files for target in re.findall(r"\]\(([^)\s]+)\)", file.read_text("utf-8"))]
+    return [(str(file.relative_to(ROOT)), target) for file, target in found if "://" not in target]
+
+
+def anchor(title: str) -> str:
+    """The anchor that a Markdown heading gets."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_there_are_links_to_check() -> None:
+    """An empty list would pass the next test without looking."""
+    assert len(links()) > 10
+
+
+@pytest.mark.parametrize(("file", "target"), links())
+def test_every_link_resolves(file: str, target: str) -> None:
+    """A link points to a file that is there, and to a heading that is in it."""
+    path, _, fragment = target.partition("#")
+    there = (ROOT / file).parent / path if path else ROOT / file
+    assert there.exists()
+    assert not fragment or fragment in {anchor(title) for title in headings(there)}
