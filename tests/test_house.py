@@ -57,6 +57,7 @@ ARROWS = {
     "gpu_facts": {"core"},
     "catalogue": {"config", "core", "errors", "price_map", "wire"},
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
+    "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
     "explain": {"core", "errors", "wire"},
 }

@@ -35,6 +35,7 @@ from localfleet.server.app import Front, build_app
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.server.metrics import Metrics
+from localfleet.server.recall import Recall
 from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
@@ -190,6 +191,7 @@ def _plane(settings: Settings, gateway: Gateway, ledger: SqliteLedger, metrics: 
     return DataPlane(
         gateway=gateway,
         doorkeeper=doorkeeper,
+        recall=Recall(now=gateway.clock.monotonic),
         body_bytes=settings.limits.body_mib * 2**20,
         in_flight_limit=settings.limits.in_flight,
         fields=field_names(settings),
@@ -241,7 +243,6 @@ class _Engines:
             context_tokens=model.context_tokens,
             parallel=model.parallel,
             threads=model.threads,
-            queue_limit=model.queue_limit,
             chat_template=weights.chat_template,
             temperature=weights.temperature,
             top_p=weights.top_p,

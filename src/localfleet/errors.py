@@ -88,12 +88,16 @@ class NotPermitted(FleetError):
 
 
 class NotFound(FleetError):
-    """No such thing."""
+    """No such thing; `code` says what of, in the words that clients know (`model_not_found`)."""
 
     status = 404
-    code = "not_found"
     kind = "invalid_request_error"
     reason = Reason.MODEL_NOT_FOUND
+
+    def __init__(self, message: str, *, code: str = "not_found", param: str | None = None) -> None:
+        """`code` is one of a few fixed words."""
+        super().__init__(message, param=param)
+        self.code = code
 
 
 class NoDoor(FleetError):

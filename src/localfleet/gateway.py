@@ -119,7 +119,11 @@ class Gateway:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
         fleet = self.fleet(ask)
         if resolve(ask.model, self.policy, fleet) is None:
-            raise NotFound("No model of that name here. GET /v1/models lists them; `auto` lets the router choose.")
+            raise NotFound(
+                "No model of that name here. GET /v1/models lists them; `auto` lets the router choose.",
+                code="model_not_found",
+                param="model",
+            )
         return decide(ask, verdict, fleet, self.policy)
 
     def fleet(self, ask: Ask) -> Fleet:

@@ -349,6 +349,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "tel aviv in 1948",
             "12 + 3456789 = 3456801",
             "123e4567-e89b-12d3-a456-426614174000",
+            "network 192.0.2.0/24",
         ],
     ),
     "bank_code": (["SWIFT: DEUTDEFF", "BIC DEUTDEFF500"], ["DEUTDEFF", "SWIFT: DEUTZZFF", "the Swift LANGUAGE is fun"]),
@@ -473,6 +474,8 @@ SEEDS = [
     "@a.",
     "a at a dot ",
     "eyJa.",
+    "-eyJaaaaaaaaaaaa",
+    "glpat-",
     "sk-aA1",
     "token=a1B2 ",
     "password is ",
@@ -492,20 +495,24 @@ SEEDS = [
 
 
 def _seconds(text: str, on: frozenset[str] | None) -> float:
-    """The better of two runs, to be deaf to a busy machine."""
+    """Processor seconds of one scan, the best of three: other programs on the machine must not fail this."""
     runs = []
-    for _ in range(2):
-        start = time.perf_counter()
+    for _ in range(3):
+        start = time.process_time()
         scan(text, on)
-        runs.append(time.perf_counter() - start)
+        runs.append(time.process_time() - start)
     return min(runs)
 
 
 def _grows_linearly(text: str, chars: int, on: frozenset[str] | None = None) -> None:
-    """Twice the text takes less than three times as long, beyond 10 ms of noise."""
+    """Twice the text takes less than three times as long, beyond 10 ms of noise; one of three tries must show it."""
     long = (text * (2 * chars // len(text) + 1))[: 2 * chars]
-    short_s, long_s = _seconds(long[:chars], on), _seconds(long, on)
-    assert long_s < 3 * short_s + 0.01, f"{short_s:.4f} s, then {long_s:.4f} s"
+    seen = []
+    for _ in range(3):
+        seen.append((_seconds(long[:chars], on), _seconds(long, on)))
+        if seen[-1][1] < 3 * seen[-1][0] + 0.01:
+            return
+    pytest.fail(f"seconds for {chars} characters and for twice as many, three times: {seen}")
 
 
 def _own(kind: str) -> str:

@@ -286,7 +286,7 @@ def test_child_writes_nowhere_and_dumps_no_core(engine: Running) -> None:
 
 
 def test_health_answers_while_every_slot_is_busy(engine: Running) -> None:
-    """Waiting requests must not use up the threads that answer `/health`: that would look like a hang."""
+    """Waiting requests do not use up the threads that answer `/health`: that would look like a hang."""
     body = {"prompt": "Once", "max_tokens": 20, "temperature": 0, "ignore_eos": True}
     threads = [threading.Thread(target=engine.ask, args=("/v1/completions", body)) for _ in range(10)]
     for thread in threads:

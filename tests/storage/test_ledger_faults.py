@@ -35,6 +35,11 @@ def _refused(ledger: SqliteLedger, limit_s: float = 3.5) -> float:
     return took
 
 
+async def _many(ledger: SqliteLedger, count: int) -> None:
+    for number in range(count):
+        await ledger.intend(intent(number))
+
+
 def _goes_on(ledger: SqliteLedger, waiting: int) -> None:
     """The disk is back: health turns ok, what waited is written, intents pass, the chain is whole."""
     assert until(lambda: ledger.health.ok, 12)
@@ -74,8 +79,7 @@ def test_a_full_disk_refuses_the_intent_that_meets_it_first(disk: Disk) -> None:
     try:
         disk.fill()
         with pytest.raises(LedgerClosed):
-            for number in range(1000):
-                asyncio.run(ledger.intend(intent(number)))
+            asyncio.run(_many(ledger, 1000))
         assert ledger.health.why == Fault.FULL.value
         disk.free()
         _goes_on(ledger, 0)
@@ -87,7 +91,7 @@ def test_a_write_lock_held_by_another_process(ledger: SqliteLedger) -> None:
     """After two seconds the ledger says so, refuses at once from then on, and goes on when the lock is free."""
     with closing(sqlite3.connect(ledger.home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert 1.5 < _refused(ledger)
+        assert _refused(ledger) > 1.5
         assert ledger.health.why == Fault.LOCKED.value
         assert _refused(ledger) < _LOOPBACK_S
         ledger.settle(receipt(1))
@@ -114,8 +118,9 @@ def test_a_disk_that_does_not_answer(ledger: SqliteLedger) -> None:
 
 
 def test_the_header_is_overwritten_while_the_router_runs(ledger: SqliteLedger) -> None:
-    """Noticed within a second or two; nothing is written into the wreck; the mended file is taken up again."""
+    """Noticed within a second or two; the mended file is taken up again."""
     asyncio.run(ledger.intend(intent(1)))
+    sql(ledger.home, "PRAGMA wal_checkpoint(TRUNCATE)")
     path = ledger.home / "ledger.db"
     good = path.read_bytes()[:4096]
     _overwrite(path, 0, b"\xde\xad" * 50)
@@ -223,6 +228,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "file" / "state", clock=Clock())
     assert not ledger.health.ok
     assert not ledger.keys.known
+    assert ledger.health.why == Fault.UNWRITABLE.value
+    ledger.settle(receipt(1))
     assert not ledger.close(0.3)
 
 

@@ -43,6 +43,12 @@ def _swap(home: Path) -> None:
     sql(home, "UPDATE chain SET seq = 15 + seq WHERE seq < 0")
 
 
+def _close_gap(home: Path) -> None:
+    sql(home, "DELETE FROM chain WHERE seq = 7")
+    sql(home, "UPDATE chain SET seq = -seq WHERE seq > 7")
+    sql(home, "UPDATE chain SET seq = -seq - 1 WHERE seq < 0")
+
+
 def _forge(home: Path) -> None:
     sql(home, "INSERT INTO chain SELECT max(seq) + 1, kind, body, hash FROM chain")
 
@@ -61,18 +67,7 @@ _TAMPERINGS: dict[str, tuple[Callable[[Path], None], int, str]] = {
     "body as bytes": (_run("UPDATE chain SET body = CAST(body AS BLOB) WHERE seq = 7"), 7, "edited"),
     "deleted first": (_run("DELETE FROM chain WHERE seq = 1"), 1, "missing"),
     "deleted in the middle": (_run("DELETE FROM chain WHERE seq = 7"), 7, "missing"),
-    "closed gap": (
-        lambda home: (
-            [
-                sql(home, "DELETE FROM chain WHERE seq = 7"),
-                sql(home, "UPDATE chain SET seq = -seq WHERE seq > 7"),
-                sql(home, "UPDATE chain SET seq = -seq - 1 WHERE seq < 0"),
-            ]
-            and None
-        ),
-        7,
-        "edited, moved",
-    ),
+    "closed gap": (_close_gap, 7, "edited, moved"),
     "reordered": (_swap, 7, "edited, moved"),
     "cut off end": (_run("DELETE FROM chain WHERE seq > 33"), 34, "end is missing"),
     "emptied": (_run("DELETE FROM chain"), 1, "never recorded"),

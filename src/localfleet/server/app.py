@@ -36,6 +36,9 @@ CONSOLE_HEADERS = {
 }
 
 
+By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
+
+
 class Books(Protocol):
     """What the admin API may read of the ledger."""
 
@@ -48,7 +51,7 @@ class Books(Protocol):
         """The newest receipts as plain values."""
         ...
 
-    def summary(self, *, by: str, since: float) -> list[dict[str, Any]]:
+    def summary(self, *, by: By, since: float) -> list[dict[str, Any]]:
         """Totals by one dimension as plain values."""
         ...
 
@@ -162,7 +165,7 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
 
     @guarded.get("/summary", summary="Totals by one dimension")
     async def summary(
-        by: Literal["model", "tier", "label", "task", "key", "reason", "day", "api"] = "model",
+        by: By = "model",
         hours: Annotated[int, Query(ge=1, le=24 * 366)] = 24,
     ) -> list[dict[str, Any]]:
         return await to_thread(lambda: front.books.summary(by=by, since=front.now() - hours * 3600))

@@ -19,6 +19,7 @@ from localfleet.gateway import Answer, Gateway
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.errors import envelope, last_resort
 from localfleet.server.listing import list_models
+from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 
@@ -47,6 +48,7 @@ class DataPlane:
 
     gateway: Gateway
     doorkeeper: Doorkeeper
+    recall: Recall
     body_bytes: int
     in_flight_limit: int
     fields: frozenset[str] = frozenset()
@@ -110,12 +112,13 @@ class DataPlane:
 
     def _read(
         self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes
-    ) -> tuple[Visit, Letter | None, BadAsk]:
+    ) -> tuple[Visit, Letter | None, FleetError]:
         """Open the letter; one that cannot be read gets a receipt too."""
         arrived = self.gateway.clock.monotonic()
         try:
+            body = parse_body(raw)
             letter = read_ask(
-                parse_body(raw),
+                self.recall.expand(body, caller) if api is Api.RESPONSES else body,
                 api=api,
                 headers=headers,
                 caller=caller,
@@ -123,7 +126,7 @@ class DataPlane:
                 size=len(raw),
                 fields=self.fields,
             )
-        except BadAsk as exc:
+        except (BadAsk, NotFound) as exc:
             unread = Ask(request_id=request_id, api=api, model="", caller=caller, spans=())
             visit = self._visit(unread, arrived)
             self.gateway.refuse(visit, exc)
@@ -131,7 +134,17 @@ class DataPlane:
         return self._visit(letter.ask, arrived), letter, NO_ERROR
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
-        await self._deliver(await self.gateway.answer(letter, visit), letter.ask.api, send)
+        answer = await self.gateway.answer(letter, visit)
+        if letter.ask.api is Api.RESPONSES:
+            self._keep(letter, answer)
+        await self._deliver(answer, letter.ask.api, send)
+
+    def _keep(self, letter: Letter, answer: Answer) -> None:
+        """Keep the conversation in memory, for a client that goes on with `previous_response_id`."""
+        if answer.whole is not None:
+            self.recall.keep(letter.body, letter.ask.caller, answer.whole)
+        elif answer.stream is not None:
+            answer.stream = self.recall.keep_stream(letter.body, letter.ask.caller, answer.stream)
 
     def _visit(self, ask: Ask, arrived: float) -> Visit:
         known = ask.model in self.gateway.models or ask.model in {"auto", "local"}

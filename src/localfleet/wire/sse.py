@@ -43,7 +43,8 @@ class SseSplitter:
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that are complete now; raise `SseGarbled` when one outgrows the limit."""
         if self._held:
-            if _blank_line(self._tail + data, 0) < 0:
+            probe = self._tail + data
+            if _blank_line(probe, 0, plain=b"\r" not in probe) < 0:
                 self._hold(data)
                 return []
             data = b"".join((*self._held, data))
@@ -51,8 +52,13 @@ class SseSplitter:
             self._size = 0
         events: list[Event] = []
         start = 0
-        while (end := _blank_line(data, start)) >= 0:
-            events.append(read_event(data[start:end]))
+        plain = b"\r" not in data
+        while (end := _blank_line(data, start, plain=plain)) >= 0:
+            raw = data[start:end]
+            if plain and raw.startswith(b"data: ") and raw.find(b"\n") == end - start - 2:
+                events.append(Event(raw, raw[6:-2], None))  # nearly all events are one line of data
+            else:
+                events.append(read_event(raw))
             start = end
         if start < len(data):
             self._hold(data[start:])
@@ -73,9 +79,9 @@ class SseSplitter:
             raise SseGarbled
 
 
-def _blank_line(text: bytes, start: int) -> int:
-    """Where the first blank line from `start` on ends; -1 if there is none."""
-    if b"\r" in text:
+def _blank_line(text: bytes, start: int, *, plain: bool) -> int:
+    """Where the first blank line from `start` on ends, -1 if there is none; `plain` text has no CR."""
+    if not plain:
         found = BLANK_LINE.search(text, start)
         return found.end() if found else -1
     at = text.find(b"\n\n", start)
@@ -84,8 +90,6 @@ def _blank_line(text: bytes, start: int) -> int:
 
 def read_event(raw: bytes) -> Event:
     """Read the fields of one event; unknown ones are ignored, as the standard says."""
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-        return Event(raw, raw[6:-2], None)
     name: str | None = None
     lines: list[bytes] = []
     for line in raw.removeprefix(BOM).splitlines():

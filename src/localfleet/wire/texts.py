@@ -92,7 +92,7 @@ def _walk(body: Mapping[str, Any], known: frozenset[str]) -> Iterator[Span]:
             yield Span(where=where, text=f"{key}: {value}")
 
 
-def _entries(where: str, mapping: Mapping[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
+def _entries(where: str, mapping: dict[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
     """The entries of an object last first; an unknown key without a text of its own counts alone."""
     dot = f"{where}." if where else ""
     for key in reversed(mapping):

@@ -1,0 +1,53 @@
+"""
+How to start one engine process, as a value: what to run, with which environment, and how to see that it answers.
+
+Stdlib only and nothing runs here: the supervisor acts on it, the engines (llama.cpp, vLLM) build it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Launch", "clean_environment"]
+
+KEPT_NAMES = frozenset({"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"})
+KEPT_PREFIXES = ("LC_", "OMP_", "GGML_")
+DEFAULT_START_S = 600.0
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """
+    The few variables an engine process may see: search paths, language, threads and devices.
+
+    An allow-list, so that provider keys, proxies and settings for other tools never reach a process that runs foreign
+    native code.
+    """
+    return {name: text for name, text in environ.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """
+    One engine process on loopback that speaks OpenAI's HTTP.
+
+    Secrets travel in `stdin` or `env`, never in `argv`: every user of the machine can read arguments.
+    """
+
+    name: str
+    """The model's name in `models.yaml`, for progress lines."""
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    stdin: bytes = field(default=b"", repr=False)
+    """Written once; the pipe then stays open, and its end of file tells the child that the parent is gone."""
+    port: int | None = None
+    """The port it was told to use; `None`: its first line on stdout is `{"port": N}`."""
+    health_path: str = "/health"
+    canary_path: str = "/v1/chat/completions"
+    canary_body: bytes = b"{}"
+    """A request for one token: a process that loads but cannot answer is not ready."""
+    api_key: str = field(repr=False)
+    start_timeout_s: float = DEFAULT_START_S
+    """From the start of the process to its first answer."""
+    check: Callable[[], None] | None = None
+    """Runs in a thread before the process starts (checksums); raises `FleetError` to stop for good."""
+    exits: Mapping[int, str] = field(default_factory=dict)
+    """Fixed sentences for exit codes this engine is known to use (a negative code is a signal)."""

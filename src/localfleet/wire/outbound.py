@@ -1,0 +1,60 @@
+"""
+What an upstream is sent: the caller's values under our model's name, without what is localfleet's own.
+
+Written anew from the parsed values, never the caller's bytes: a key that stands twice, or bytes that no reader saw,
+cannot travel along.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from localfleet.core.ask import Api
+from localfleet.wire.translate import to_chat
+
+__all__ = ["outbound_body", "outbound_fields"]
+
+OUR_METADATA = frozenset({"privacy", "task", "session", "max_cost_usd", "deadline_ms", "priority"})
+
+
+def outbound_fields(
+    api: Api, asked: Api, body: Mapping[str, Any], *, model: str, stream: bool, wants_usage: bool
+) -> dict[str, Any]:
+    """
+    The fields to send for a call in `api` to an engine that is asked in `asked`.
+
+    A chat or completion stream always asks for usage, on our behalf if not on the client's.
+    """
+    fields = dict(body) if api is asked else to_chat(api, body)
+    fields["model"] = model
+    _drop_our_metadata(fields)
+    if stream and asked in {Api.CHAT, Api.COMPLETION} and (api is not asked or not wants_usage):
+        fields["stream"] = True
+        options = fields.get("stream_options")
+        fields["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
+    return fields
+
+
+def outbound_body(
+    api: Api, asked: Api, body: Mapping[str, Any], *, model: str, stream: bool, wants_usage: bool, store_false: bool
+) -> bytes:
+    """The bytes to send; `store_false` keeps hosted Responses from being stored. Raise `ValueError` if impossible."""
+    fields = outbound_fields(api, asked, body, model=model, stream=stream, wants_usage=wants_usage)
+    if store_false and asked is Api.RESPONSES:
+        fields["store"] = False
+    try:
+        return orjson.dumps(fields)
+    except orjson.JSONEncodeError:  # its text quotes the value
+        raise ValueError("this body cannot be written as JSON") from None
+
+
+def _drop_our_metadata(fields: dict[str, Any]) -> None:
+    metadata = fields.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return
+    kept = {name: value for name, value in metadata.items() if name not in OUR_METADATA}
+    if kept:
+        fields["metadata"] = kept
+    else:
+        del fields["metadata"]

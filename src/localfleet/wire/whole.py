@@ -1,0 +1,82 @@
+"""One whole JSON answer of an upstream: whether it is one, what it counted, how much text it holds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from localfleet.core.ask import Api
+from localfleet.core.usage import Usage
+from localfleet.wire.upstream_error import UpstreamSaid, code_of
+from localfleet.wire.usage import messages_usage, openai_usage
+
+__all__ = ["Whole", "read_whole", "text_size", "texts_of_turn"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A parsed answer. `text_bytes` counts the UTF-8 bytes of generated text."""
+
+    data: dict[str, Any]
+    usage: Usage | None
+    text_bytes: int
+
+
+def read_whole(api: Api, body: bytes) -> Whole:
+    """Read an answer in the given API; raise `ValueError` if it is no JSON object, `UpstreamSaid` if it is an error."""
+    data = orjson.loads(body)
+    if not isinstance(data, dict):
+        raise ValueError("an answer is a JSON object")  # noqa: TRY004  # callers catch what orjson raises, a ValueError
+    if data.get("error"):
+        raise UpstreamSaid(code_of(data))
+    read_usage = messages_usage if api is Api.MESSAGES else openai_usage
+    size = sum(map(text_size, _texts(api, data)))
+    return Whole(data=data, usage=read_usage(data.get("usage")), text_bytes=size)
+
+
+def text_size(text: object) -> int:
+    """UTF-8 bytes of a text; 0 for anything else. A lone surrogate cannot come out of the parser."""
+    if not isinstance(text, str):
+        return 0
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def texts_of_turn(turn: Mapping[str, Any]) -> Iterator[object]:
+    """What a chat `message` or `delta` says: text, reasoning, refusal and tool calls."""
+    yield turn.get("content")
+    yield turn.get("reasoning_content") or turn.get("reasoning")
+    yield turn.get("refusal")
+    for call in _mappings(turn.get("tool_calls")):
+        function = call.get("function")
+        if isinstance(function, Mapping):
+            yield function.get("name")
+            yield function.get("arguments")
+
+
+def _texts(api: Api, data: Mapping[str, Any]) -> Iterator[object]:
+    if api in {Api.CHAT, Api.COMPLETION}:
+        for choice in _mappings(data.get("choices")):
+            yield choice.get("text")
+            message = choice.get("message")
+            if isinstance(message, Mapping):
+                yield from texts_of_turn(message)
+    elif api is Api.MESSAGES:
+        yield from _texts_of_blocks(data.get("content"))
+    elif api is Api.RESPONSES:
+        for item in _mappings(data.get("output")):
+            yield item.get("name")
+            yield item.get("arguments")
+            yield from _texts_of_blocks(item.get("content"))
+
+
+def _texts_of_blocks(blocks: object) -> Iterator[object]:
+    for block in _mappings(blocks):
+        yield block.get("text")
+        yield block.get("thinking")
+        if block.get("type") == "tool_use":
+            yield orjson.dumps(block.get("input")).decode()
+
+
+def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
+    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
