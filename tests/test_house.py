@@ -80,6 +80,7 @@ LIBRARIES_BY_FILE = {
     "wire/yaml_lines.py": {"yaml"},
     "gpu_facts.py": {"yaml"},
     "engines/http1.py": {"httptools"},
+    "engines/litellm_line.py": {"httpx"},
     "engines/litellm_sdk.py": {"litellm"},
     "engines/llamacpp_child.py": {"xllamacpp"},
 }

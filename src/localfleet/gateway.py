@@ -104,7 +104,8 @@ class Gateway:
         except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
             verdict = unclassified("detector_failed")
         if verdict.label is Label.RESTRICTED and ask.caller.default_label is not Label.RESTRICTED:
-            whole = prints[len(ask.turns) - 1 :]
+            # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
+            whole = prints[max(len(ask.turns) - 1, 0) :]
             response = name_print("response", f"resp_{ask.request_id}", key=key, caller=caller)
             self.ledger.remember([*whole, response], Label.RESTRICTED)
         return verdict

@@ -39,8 +39,8 @@ def _cli(home: Path, what: str) -> str:
 
 
 def test_a_running_router_takes_keys_up_from_another_process(ledger: SqliteLedger) -> None:
-    """Created and revoked by another process while the router runs; both seen within two seconds; the chain is whole."""
-    assert ledger.keys.empty
+    """Made and revoked by another process while the router runs; both seen within two seconds; the chain is whole."""
+    assert ledger.keys.known
     token = _cli(ledger.home, "create")
     assert until(lambda: ledger.keys.lookup(token) is not None, 2)
     caller = ledger.keys.lookup(token)

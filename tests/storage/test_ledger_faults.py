@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-import shutil
 import sqlite3
+import subprocess
 import threading
 import time
 from contextlib import closing
@@ -118,11 +118,11 @@ def test_a_disk_that_does_not_answer(ledger: SqliteLedger) -> None:
 
 
 def test_the_header_is_overwritten_while_the_router_runs(ledger: SqliteLedger) -> None:
-    """Noticed within a second or two; the mended file is taken up again."""
+    """Noticed within seconds; the mended file is taken up again."""
     asyncio.run(ledger.intend(intent(1)))
     sql(ledger.home, "PRAGMA wal_checkpoint(TRUNCATE)")
     path = ledger.home / "ledger.db"
-    good = path.read_bytes()[:4096]
+    good = subprocess.run(["head", "-c", "4096", str(path)], capture_output=True, check=True).stdout
     _overwrite(path, 0, b"\xde\xad" * 50)
     assert until(lambda: not ledger.health.ok)
     assert ledger.health.why == Fault.DAMAGED.value
@@ -151,8 +151,8 @@ def test_a_damaged_file_at_start(home: Path, where: str) -> None:
         ledger.settle(receipt(1000))
         result = verify(home)
         assert not result.ok
-        assert path.read_bytes() == wreck
-        path.write_bytes(good)
+        assert subprocess.run(["cat", str(path)], capture_output=True, check=True).stdout == wreck
+        _overwrite(path, 0, good)
         _goes_on(ledger, 501)
     finally:
         ledger.close()
@@ -181,6 +181,14 @@ def test_keys_are_known_while_the_ledger_cannot_be_read(home: Path) -> None:
     ledger.close()
 
 
+def test_the_log_is_deleted_while_the_router_runs(ledger: SqliteLedger) -> None:
+    """Commits into a deleted write-ahead log would be lost at the next start: refused instead."""
+    asyncio.run(ledger.intend(intent(1)))
+    (ledger.home / "ledger.db-wal").unlink()
+    _refused(ledger)
+    assert not ledger.health.ok
+
+
 def test_the_folder_is_removed_while_the_router_runs(ledger: SqliteLedger, tmp_path: Path) -> None:
     """SQLite would go on writing into the deleted file; the ledger closes instead, until the folder is back."""
     away = tmp_path / "away"
@@ -195,12 +203,12 @@ def test_the_folder_is_removed_while_the_router_runs(ledger: SqliteLedger, tmp_p
 def test_a_fresh_file_in_the_place_of_the_ledger_is_not_taken_for_it(ledger: SqliteLedger) -> None:
     """An older copy put back under a running router lacks its last records: closed, and left as it is."""
     older = ledger.home.with_name("older")
-    shutil.copytree(ledger.home, older)
+    subprocess.run(["cp", "-r", str(ledger.home), str(older)], check=True)
     asyncio.run(ledger.intend(intent(1)))
     for name in ("ledger.db-wal", "ledger.db-shm", "ledger.db"):
         (ledger.home / name).unlink()
     for path in older.glob("ledger.db*"):
-        shutil.copy(path, ledger.home)
+        path.rename(ledger.home / path.name)
     _refused(ledger)
     assert until(lambda: ledger.health.why == Fault.CHANGED.value)
 
@@ -325,6 +333,6 @@ def test_another_secret_does_not_open_the_ledger(home: Path) -> None:
 
 
 def _overwrite(path: Path, offset: int, garbage: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(garbage)
+    """Write into the file from another process: opening it in this one would drop SQLite's locks on it."""
+    command = ["dd", f"of={path}", f"seek={offset}", "oflag=seek_bytes", "conv=notrunc", "status=none"]
+    subprocess.run(command, input=garbage, check=True)

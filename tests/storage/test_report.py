@@ -2,13 +2,13 @@
 
 import statistics
 from decimal import Context, Decimal
+from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from ledger_rig import AT, Clock, receipt
+from ledger_rig import AT, Clock, receipt, until
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -40,19 +40,24 @@ def test_a_cost_is_split_without_loss(cost: Decimal) -> None:
     assert 0 <= _EXACT.subtract(Decimal(bound).scaleb(-12, _EXACT), cost) < Decimal("1e-12")
 
 
-@settings(max_examples=25, deadline=None)
-@given(some.lists(_COSTS | some.decimals(min_value=0, max_value=1, places=18), max_size=40))
-def test_costs_sum_exactly(costs: list[Decimal]) -> None:
+def test_costs_sum_exactly(ledger: SqliteLedger) -> None:
     """Whatever the costs, the report's sum is their sum to the last decimal, and the chain agrees."""
-    with TemporaryDirectory() as folder:
-        home = Path(folder) / "state"
-        ledger = SqliteLedger(home, clock=Clock())
+    models = (f"model-{number}" for number in count())
+
+    @settings(max_examples=50, deadline=None)
+    @given(some.lists(_COSTS | some.decimals(min_value=0, max_value=1, places=18), min_size=1, max_size=40))
+    def sum_exactly(costs: list[Decimal]) -> None:
+        model = next(models)
         for number, cost in enumerate(costs):
-            ledger.settle(receipt(number, cost_usd=cost))
-        ledger.close()
-        assert ledger.dropped == 0
-        assert sum((total.cost_usd for total in totals(home, by="model")), Decimal(0)) == _sum(costs)
-        assert verify(home).ok
+            ledger.settle(receipt(number, model=model, cost_usd=cost))
+        assert until(lambda: ledger._writer.unwritten == 0)
+        (total,) = (total for total in totals(ledger.home, by="model") if total.group == model)
+        assert total.requests == len(costs)
+        assert total.cost_usd == _sum(costs)
+
+    sum_exactly()
+    assert ledger.dropped == 0
+    assert verify(ledger.home).ok
 
 
 def test_sums_beyond_64_bits_stay_exact(home: Path) -> None:

@@ -17,7 +17,7 @@ class Bucket:
         """Take one token: 0.0 if there was one, else the seconds until there is."""
         if self.tokens < 0:
             self.tokens = float(self.per_minute)
-        self.tokens = min(float(self.per_minute), self.tokens + (now - self.at) * self.per_minute / 60)
+        self.tokens = min(float(self.per_minute), self.tokens + max(now - self.at, 0.0) * self.per_minute / 60)
         self.at = now
         if self.tokens >= 1:
             self.tokens -= 1

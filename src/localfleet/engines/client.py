@@ -118,6 +118,7 @@ class Host:
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
             raise ValueError("a base URL looks like https://host/v1")
+        self.scheme = parts.scheme
         self.name = parts.hostname
         self.port = parts.port or (443 if tls is not None else 80)
         self._base = parts.path.rstrip("/")

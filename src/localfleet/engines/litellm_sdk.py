@@ -9,28 +9,28 @@ and answers: nothing of one is kept.
 import asyncio
 import logging
 import os
-import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from localfleet.core.ask import Api
-from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.fleet import EngineState
 from localfleet.core.reason import Reason
 from localfleet.core.route import HostedRoute, Route
-from localfleet.engines.breaker import Breaker
 from localfleet.engines.client import HttpClient, Secret
+from localfleet.engines.http1 import Trouble
 from localfleet.engines.litellm_line import Line
-from localfleet.engines.replies import StreamReply, WholeReply, first_bytes
+from localfleet.engines.replies import StreamReply, WholeReply, stream_reply, whole_reply
+from localfleet.engines.turnstile import Turnstile
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call, Reply
-from localfleet.wire.litellm_fields import litellm_fields
-from localfleet.wire.relay import ChatReader, Relay, Translated
-from localfleet.wire.translate import from_chat, stream_from_chat
-from localfleet.wire.whole import read_whole
+from localfleet.wire.litellm_fields import FieldRefused, litellm_fields
+from localfleet.wire.relay import GeminiReader, MessagesReader, Reader
 
 __all__ = ["HOSTS", "LitellmEngine", "check_litellm"]
 
@@ -82,7 +82,7 @@ CALLBACKS = (
     "success_callback",
 )
 LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Proxy.stdout", "LiteLLM Router")
-QUIETER_LOGGERS = ("httpx", "httpcore", "openai")
+READERS: Mapping[str, Callable[[], Reader]] = {"anthropic": MessagesReader, "gemini": GeminiReader}
 MISHAPS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),
     *(OSError, RuntimeError, TypeError, ValueError, StopAsyncIteration),
@@ -130,18 +130,175 @@ class LitellmEngine:
             )
         url = base_url or HOSTS[provider]
         if url is None:
-            raise ValueError("this provider needs a `base_url:`, for example https://bedrock-runtime.<region>.amazonaws.com")
+            raise ValueError(
+                "this provider needs a `base_url:`, for example https://bedrock-runtime.<region>.amazonaws.com"
+            )
+        parts = urlsplit(url)
         self._name = name
-        self._provider = provider
         self._model = f"{provider}/{upstream_model}"
-        self._base_url = url.rstrip("/")
-        self._host = (client or HttpClient()).origin_of(url)
+        self._base_url = url.rstrip("/").removesuffix("/v1") if provider == "anthropic" else url.rstrip("/")
+        self._host = (client or HttpClient()).at(f"{parts.scheme}://{parts.netloc}")
+        self._reader = READERS.get(provider, GeminiReader)  # Bedrock's streams are no SSE: not watched
         self._key = key
+        self._sdk: Any = None
+        self._turnstile = Turnstile(name)
         self._timeout_s = timeout_s
         self._idle_timeout_s = idle_timeout_s
-        self._breaker = Breaker()
-        self._in_flight = 0
 
     def __repr__(self) -> str:
         """The name, and nothing secret."""
         return f"LitellmEngine({self._name!r})"
+
+    def state(self) -> EngineState:
+        """How it is, from memory."""
+        return self._turnstile.state()
+
+    async def send(self, route: Route, call: Call) -> Reply:
+        """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
+        if not isinstance(route, HostedRoute) or route.model != self._name:
+            raise TypeError("this route does not lead to this engine")
+        return await self._turnstile.through(partial(self._ask, call))
+
+    async def _ask(self, call: Call) -> StreamReply | WholeReply:
+        asked = Api.EMBEDDING if call.api is Api.EMBEDDING else Api.CHAT
+        deadline = asyncio.get_running_loop().time() + min(call.timeout_s, self._timeout_s)
+        try:
+            fields = litellm_fields(call.api, asked, call.body)
+        except FieldRefused as refused:
+            raise EngineFailed(
+                f"This model cannot take `{refused.field}`: leave it out, or choose another model.",
+                reason=Reason.UPSTREAM_REJECTED,
+                upstream_code="unsupported_parameter",
+            ) from None
+        sdk = await self._loaded(deadline)
+        reader = self._reader() if call.stream else None
+        line = Line(self._host, reader=reader, deadline=deadline, idle_timeout_s=self._idle_timeout_s)
+        talk = _Talk(sdk, line, partial(self._call, sdk, line, asked, fields, stream=call.stream))
+        if not call.stream:
+            return whole_reply(call, asked, await talk.whole(deadline), model=self._name)
+        return await stream_reply(
+            call, asked, talk, model=self._name, deadline=deadline, idle_timeout_s=self._idle_timeout_s
+        )
+
+    async def _loaded(self, deadline: float) -> Any:
+        if self._sdk is None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    self._sdk = await asyncio.to_thread(load_litellm)
+            except TimeoutError:
+                raise Trouble.TIMED_OUT.failure() from None
+        hush(self._sdk)
+        return self._sdk
+
+    async def _call(self, sdk: Any, line: Line, asked: Api, fields: dict[str, Any], *, stream: bool) -> Any:
+        handler = import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
+        ours = {
+            "model": self._model,
+            "api_base": self._base_url,
+            "api_key": None if self._key is None else self._key.reveal(),
+            "client": handler(transport=line, follow_redirects=False),
+            "max_retries": 0,
+            "num_retries": 0,
+            "caching": False,
+            "no-log": True,
+        }
+        if asked is Api.EMBEDDING:
+            return await sdk.aembedding(**fields, **ours)
+        more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        # Without this switch, tools make litellm import a server that is not installed.
+        return await sdk.acompletion(**fields, **ours, **more, _skip_mcp_handler=True)
+
+
+class _Talk:
+    """One call of the SDK as a source of chat bytes."""
+
+    def __init__(self, sdk: Any, line: Line, start: Callable[[], Awaitable[Any]]) -> None:
+        self._mishaps = (*MISHAPS, *sdk.LITELLM_EXCEPTION_TYPES)
+        self._line = line
+        self._start = start
+        self._chunks: AsyncIterator[Any] | None = None
+        self._done = False
+
+    async def whole(self, deadline: float) -> bytes:
+        """The whole answer as JSON."""
+        answer = await self._guarded(self._start, deadline)
+        return _json(answer)
+
+    async def chunk(self, deadline: float) -> bytes:
+        """The next chunk as an event; `[DONE]` after the last one."""
+        if self._done:
+            return b""
+        if self._chunks is None:
+            self._chunks = aiter(await self._guarded(self._start, deadline))
+        piece = await self._guarded(partial(anext, self._chunks, None), deadline)
+        if piece is None:
+            self._done = True
+            return b"data: [DONE]\n\n"
+        return b"data: %b\n\n" % _json(piece)
+
+    def close(self) -> None:
+        """Cut the connection."""
+        self._line.close()
+
+    def linger(self) -> None:
+        """The end was read; give the connection back."""
+        self._line.close()
+
+    async def _guarded(self, step: Callable[[], Awaitable[Any]], deadline: float) -> Any:
+        """Do a step; whatever litellm makes of a failure, raise the one that the line saw."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await step()
+        except TimeoutError:
+            failure = self._line.failure or Trouble.TIMED_OUT.failure()
+        except self._mishaps:
+            failure = self._line.failure or EngineFailed(
+                "This request or its answer could not be translated for this model: simplify the request.",
+                reason=Reason.UPSTREAM_REJECTED if not self._line.used else Reason.UPSTREAM_GARBLED,
+                upstream_code=None if self._line.used else "unsupported_parameter",
+            )
+        self._line.close()
+        raise failure
+
+
+def load_litellm() -> Any:
+    """Import litellm, hushed. Takes seconds the first time: call it in a thread, at start if it will be needed."""
+    check_litellm()
+    os.environ.update(ENVIRONMENT)
+    _hush_loggers()  # its import logs too
+    sdk = import_module("litellm")
+    hush(sdk)
+    return sdk
+
+
+def hush(sdk: Any) -> None:
+    """Switch off all that logs, calls back, retries or phones home; again before each call, in case of a new switch."""
+    for name, value in SWITCHES.items():
+        setattr(sdk, name, value)
+    for name in CALLBACKS:
+        getattr(sdk, name).clear()
+    _hush_loggers()
+
+
+def _hush_loggers() -> None:
+    for name in LOGGERS:  # they print prompts
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.propagate = False
+        logger.disabled = True
+
+
+def _json(answer: Any) -> bytes:
+    """Write a litellm object as OpenAI writes it: a usage chunk has no choices, a choice always its finish reason."""
+    data = answer.model_dump(mode="json", exclude_none=True)
+    choices = data.get("choices", [])
+    for choice in choices:
+        choice.setdefault("finish_reason", None)
+    if "usage" in data and data.get("object") == "chat.completion.chunk" and not any(map(_says, choices)):
+        data["choices"] = []
+    return orjson.dumps(data)
+
+
+def _says(choice: Mapping[str, Any]) -> bool:
+    return bool(choice.get("delta")) or choice["finish_reason"] is not None

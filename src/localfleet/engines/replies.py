@@ -2,14 +2,38 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
+import orjson
+
+from localfleet.core.ask import Api
 from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
-from localfleet.engines.client import Response
+from localfleet.engines.refused import said_in_answer
 from localfleet.errors import EngineFailed
-from localfleet.wire.relay import Relay
+from localfleet.ports import Call
+from localfleet.wire.relay import ChatReader, MessagesReader, Reader, Relay, ResponsesReader, Translated
+from localfleet.wire.translate import from_chat, stream_from_chat
+from localfleet.wire.upstream_error import UpstreamSaid
+from localfleet.wire.whole import read_whole
 
-__all__ = ["StreamReply", "WholeReply"]
+__all__ = ["Source", "StreamReply", "WholeReply", "garbled", "stream_reply", "whole_reply"]
+
+
+class Source(Protocol):
+    """Where the bytes of an answer come from."""
+
+    async def chunk(self, deadline: float) -> bytes:
+        """Return bytes as they come, `b""` at the end; raise `EngineFailed`. `deadline` is on the loop's clock."""
+        ...
+
+    def close(self) -> None:
+        """Let go: at once if it is still talking. More than once is fine."""
+        ...
+
+    def linger(self) -> None:
+        """Let go of a source that said its last word; its connection may be kept."""
+        ...
 
 
 class WholeReply:
@@ -38,33 +62,27 @@ class StreamReply:
     """A stream whose first event has come."""
 
     __slots__ = (
-        "_first",
-        "_idle_timeout_s",
-        "_on_close",
-        "_relay",
-        "_response",
-        "failure",
-        "media_type",
-        "status",
-        "text_bytes",
-        "usage",
+        *("_first", "_idle_timeout_s", "_on_close", "_relay", "_source"),
+        *("failure", "media_type", "status", "text_bytes", "usage"),
     )
 
-    def __init__(
-        self, response: Response, relay: Relay, first: bytes, *, idle_timeout_s: float, on_close: Callable[[], None]
-    ) -> None:
-        """`first` was read already; `on_close` is called once, when the upstream is let go."""
-        self._response = response
+    def __init__(self, source: Source, relay: Relay, first: bytes, *, idle_timeout_s: float) -> None:
+        """`first` was read already; `idle_timeout_s` is the longest silence between two reads."""
+        self._source = source
         self._relay = relay
         self._first = first
         self._idle_timeout_s = idle_timeout_s
-        self._on_close: Callable[[], None] | None = on_close
+        self._on_close: Callable[[], None] | None = None
         self.status = 200
         self.media_type = "text/event-stream"
         self.failure: Reason | None = None
         self.usage: Usage | None = None
         self.text_bytes = 0
         self._note()
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Call back once, when the upstream is let go."""
+        self._on_close = call
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate once."""
@@ -82,7 +100,7 @@ class StreamReply:
     async def _more(self) -> bytes:
         deadline = asyncio.get_running_loop().time() + self._idle_timeout_s
         try:
-            data = await self._response.chunk(deadline)
+            data = await self._source.chunk(deadline)
         except EngineFailed:
             shown = self._relay.die()
         else:
@@ -99,9 +117,56 @@ class StreamReply:
     async def aclose(self) -> None:
         """Let the upstream go: at once if it is still talking, kept for the next request if it came to its end."""
         if self._relay.over and not self._relay.died:
-            self._response.linger()
+            self._source.linger()
         else:
-            self._response.close()
+            self._source.close()
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             on_close()
+
+
+def garbled() -> EngineFailed:
+    """The error for an answer that is none."""
+    sentence = "It answered with something that is not an answer of this API: check its URL and version."
+    return EngineFailed(sentence, reason=Reason.UPSTREAM_GARBLED)
+
+
+def whole_reply(call: Call, asked: Api, body: bytes, *, model: str) -> WholeReply:
+    """Check an answer that came in the API `asked`, and translate it for the caller; raise `EngineFailed`."""
+    try:
+        whole = read_whole(asked, body)
+        if asked is not call.api:
+            body = orjson.dumps(from_chat(call.api, whole.data, model=model, request_id=call.request_id))
+    except UpstreamSaid as said:
+        raise said_in_answer(said) from None
+    except ValueError:
+        raise garbled() from None
+    return WholeReply(body, usage=whole.usage, text_bytes=whole.text_bytes)
+
+
+async def stream_reply(
+    call: Call, asked: Api, source: Source, *, model: str, deadline: float, idle_timeout_s: float
+) -> StreamReply:
+    """Read until a first event came, so that every failure before it can still go to the next door."""
+    relay = Relay(_reader(call, asked, model))
+    first = b""
+    try:
+        while not relay.begun and not relay.over:
+            data = await source.chunk(deadline)
+            first += relay.feed(data) if data else relay.finish()
+    finally:
+        if not relay.begun:
+            source.close()
+    if not relay.begun:
+        raise said_in_answer(relay.said) if relay.said is not None else garbled()
+    return StreamReply(source, relay, first, idle_timeout_s=idle_timeout_s)
+
+
+def _reader(call: Call, asked: Api, model: str) -> Reader:
+    if asked is not call.api:
+        return Translated(stream_from_chat(call.api, model=model, request_id=call.request_id))
+    if asked is Api.MESSAGES:
+        return MessagesReader()
+    if asked is Api.RESPONSES:
+        return ResponsesReader()
+    return ChatReader(hide_usage=not call.wants_usage)

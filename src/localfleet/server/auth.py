@@ -1,8 +1,8 @@
 """Who is at the porch: identifies a caller, never decides what it may do."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from localfleet.core.ask import Caller
 from localfleet.core.rate import Bucket
@@ -10,7 +10,8 @@ from localfleet.errors import NotPermitted, RateLimited, Unauthenticated
 
 __all__ = ["Doorkeeper", "bearer"]
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = re.compile(r"(?:localhost\.?|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A `Host` header that names this machine, whole: what a URL parser makes of anything odder is not asked."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
@@ -74,13 +75,9 @@ def check_same_machine(headers: Mapping[str, str]) -> None:
     Without keys anything in a browser on this machine could talk to us: a page by its `Origin`, a rebound DNS name by
     its `Host`. Programs send no `Origin`.
     """
-    host = urlsplit(f"//{headers.get('host', '')}")
-    if _name(host.hostname) not in LOOPBACK:
+    host = headers.get("host", "")
+    if not LOOPBACK.fullmatch(host):
         raise NotPermitted("Without keys this router answers to localhost only. `localfleet keys create` makes a key.")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and origin.lower() not in {f"http://{host}".lower(), f"https://{host}".lower()}:
         raise NotPermitted("Without keys no web page may use this router. `localfleet keys create` makes a key.")
-
-
-def _name(host: str | None) -> str:
-    return (host or "").rstrip(".").lower()

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from localfleet.core.ask import Api, Ask, Caller
@@ -18,6 +19,7 @@ from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, Shutting
 from localfleet.gateway import Answer, Gateway
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.errors import envelope, last_resort
+from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
 from localfleet.server.recall import Recall
 from localfleet.visit import Visit
@@ -28,7 +30,6 @@ __all__ = ["DataPlane"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = dict[str, str]
 RawHeaders = list[tuple[bytes, bytes]]
 
 PATHS = {
@@ -39,6 +40,8 @@ PATHS = {
     "/v1/responses": Api.RESPONSES,
 }
 NO_ERROR = BadAsk("")
+LONG_BODY_BYTES = 256 * 1024
+"""Bodies beyond are read off the event loop, so that one of them blocks nobody."""
 GONE = "The client closed the connection."
 
 
@@ -62,14 +65,23 @@ class DataPlane:
         """Serve one request; never raises for anything a caller or an engine does, never echoes."""
         api = PATHS.get(scope["path"])
         request_id = secrets.token_hex(12)
+        begun = False
+
+        async def send_on(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         self.in_flight += 1
         try:
-            await last_resort(self._serve(api, request_id, scope, receive, send))
+            await last_resort(self._serve(api, request_id, scope, receive, send_on))
         except ClientLeft:
             return
         except FleetError as exc:
             self.refused(exc.reason)
-            await _send_error(send, exc, api, _headers(request_id, exc.reason))
+            # An answer that has begun cannot become another one: left unfinished, the server cuts the connection.
+            if not begun:
+                await _send_error(send, exc, api, _headers(request_id, exc.reason))
         finally:
             self.in_flight -= 1
 
@@ -78,7 +90,7 @@ class DataPlane:
             raise ShuttingDown("This router is shutting down. Try another, or again soon.", retry_after_s=5)
         if self.in_flight > self.in_flight_limit:
             raise ShuttingDown("This router is at its limit of requests in flight. Try again soon.", retry_after_s=1)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = read_headers(scope["headers"])
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
             await _send_whole(send, 200, list_models(self.gateway.models, caller), _headers(request_id))
@@ -87,7 +99,7 @@ class DataPlane:
             raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
         caller = self.doorkeeper.admit(headers)
         raw = await self._body(headers, receive)
-        visit, letter, error = self._read(api, request_id, headers, caller, raw)
+        visit, letter, error = await self._read(api, request_id, headers, caller, raw)
         if letter is None:
             await self._deliver(Answer(visit=visit, status=error.status, error=error), api, send)
         else:
@@ -95,7 +107,7 @@ class DataPlane:
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         declared = headers.get("content-length", "0")
-        if declared.isdigit() and int(declared[:12]) > self.body_bytes:
+        if declared.isascii() and declared.isdigit() and int(declared[:12]) > self.body_bytes:
             raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
         parts: list[bytes] = []
         size = 0
@@ -110,28 +122,35 @@ class DataPlane:
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _read(
+    async def _read(
         self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes
     ) -> tuple[Visit, Letter | None, FleetError]:
         """Open the letter; one that cannot be read gets a receipt too."""
         arrived = self.gateway.clock.monotonic()
         try:
-            body = parse_body(raw)
-            letter = read_ask(
-                self.recall.expand(body, caller) if api is Api.RESPONSES else body,
-                api=api,
-                headers=headers,
-                caller=caller,
-                request_id=request_id,
-                size=len(raw),
-                fields=self.fields,
-            )
+            letter = await self._open(api, request_id, headers, caller, raw)
         except (BadAsk, NotFound) as exc:
             unread = Ask(request_id=request_id, api=api, model="", caller=caller, spans=())
             visit = self._visit(unread, arrived)
             self.gateway.refuse(visit, exc)
             return visit, None, exc
         return self._visit(letter.ask, arrived), letter, NO_ERROR
+
+    async def _open(self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes) -> Letter:
+        body = parse_body(raw) if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(parse_body, raw)
+        if api is Api.RESPONSES:
+            body = self.recall.expand(body, caller)
+        reading = partial(
+            read_ask,
+            body,
+            api=api,
+            headers=headers,
+            caller=caller,
+            request_id=request_id,
+            size=len(raw),
+            fields=self.fields,
+        )
+        return reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
         answer = await self.gateway.answer(letter, visit)

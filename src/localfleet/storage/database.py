@@ -3,12 +3,15 @@ One open SQLite file, and nothing about what is in it.
 
 Lives here: connecting, pragmas, transactions, and turning every driver error into a `LedgerFault`. May not: SQL about
 records. Each `Database` belongs to one thread.
+
+DANGER: never `open()` ledger.db in a process that has it open here. Closing any file handle drops all of the process's
+POSIX locks on that file; another process would then take itself for the last user and delete the log under us.
 """
 
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,6 @@ __all__ = ["LEDGER_FILE", "Database"]
 LEDGER_FILE = "ledger.db"
 BUSY_MS = 2000
 CHECK_S = 2.0
-_MAGIC = b"SQLite format 3\0"
 _WAL_PAGES = 4000
 """A checkpoint each 16 MB of log: fewer rewrites of the same page than SQLite's default of 4 MB."""
 
@@ -39,9 +41,11 @@ class Database:
     def __init__(self, home: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> None:
         """Connect; `busy_ms` is how long another process's write lock is waited for."""
         self.path = home / LEDGER_FILE
+        self._files = (self.path,) if read_only else (self.path, home / f"{LEDGER_FILE}-wal")
         if not read_only:
             self._create()
-        self._engine = _engine(self.path, read_only=read_only, busy_ms=busy_ms)
+        self._connect = _connector(self.path, read_only=read_only, busy_ms=busy_ms)
+        self._engine = _engine(self._connect)
         with _translated():
             self._connection: Connection = self._engine.connect()
             self._raw = _driver_connection(self._connection)
@@ -120,17 +124,14 @@ class Database:
         return True
 
     def check_place(self) -> None:
-        """Raise `LedgerFault` if the path no longer leads to the open file, or its first bytes are not SQLite's."""
+        """Raise `LedgerFault` if the file was removed or replaced: writes would go where nobody reads."""
         if self._stat() != self._identity:
             raise LedgerFault(Fault.GONE)
-        with self.path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise LedgerFault(Fault.DAMAGED)
 
-    def check_same(self) -> None:
-        """Raise `LedgerFault` if the path no longer leads to the open file: writes would go where nobody reads."""
-        if self._stat() != self._identity:
-            raise LedgerFault(Fault.GONE)
+    def check_head(self) -> None:
+        """Raise `LedgerFault` if the file no longer reads as a ledger to somebody who opens it now."""
+        with _translated(), closing(self._connect()) as fresh:
+            fresh.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def close(self) -> None:
         """Let the file go; the last one to leave folds the log into it."""
@@ -141,7 +142,9 @@ class Database:
 
     def _create(self) -> None:
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            return
         except OSError as error:
             raise LedgerFault(fault_of_os(error)) from None
 
@@ -163,21 +166,21 @@ class Database:
             with suppress(sqlite3.Error):
                 self._raw.rollback()
 
-    def _stat(self) -> tuple[int, int]:
+    def _stat(self) -> tuple[int, ...]:
+        """Which files these are. A log that was deleted under us would swallow commits just as a deleted file would."""
         try:
-            seen = self.path.stat()
+            seen = [path.stat() for path in self._files]
         except OSError as error:
             raise LedgerFault(fault_of_os(error)) from None
-        return seen.st_dev, seen.st_ino
+        return tuple(number for file in seen for number in (file.st_dev, file.st_ino))
 
 
-def _engine(path: Path, *, read_only: bool, busy_ms: int) -> Engine:
-    mode = "ro" if read_only else "rw"
-    target = f"{path.absolute().as_uri()}?mode={mode}"
+def _connector(path: Path, *, read_only: bool, busy_ms: int) -> Callable[[], sqlite3.Connection]:
+    target = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    return lambda: sqlite3.connect(target, uri=True, timeout=busy_ms / 1000, check_same_thread=False)
 
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(target, uri=True, timeout=busy_ms / 1000, check_same_thread=False)
 
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     return create_engine(
         "sqlite+pysqlite://",
         creator=connect,

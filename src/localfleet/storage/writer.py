@@ -31,6 +31,7 @@ __all__ = ["Waiting", "Writer"]
 
 LINGER_S = 0.05
 POLL_S = 1.0
+LOOK_S = 5.0
 BACK_OFF_S = (0.2, 5.0)
 AT_ONCE = 2_000
 _KEEP_OPEN = frozenset({Fault.FULL, Fault.LOCKED})
@@ -71,6 +72,7 @@ class Writer(threading.Thread):
         self._open_ids: set[str] = set()
         self._back_off_s = 0.0
         self._polled_at = 0.0
+        self._looked_at = 0.0
         self._data_version = -1
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -160,7 +162,7 @@ class Writer(threading.Thread):
         self._answer(waiting, None)
 
     def _commit(self, book: Book, batch: Batch) -> None:
-        book.database.check_same()
+        book.database.check_place()
         self._open_ids.update(intent.request_id for intent, _ in batch.intents)
         with book.database.transaction():
             tip, refused = write_batch(book, batch, self._open_ids)
@@ -202,6 +204,9 @@ class Writer(threading.Thread):
             return
         self._polled_at = now
         book.database.check_place()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
+            book.database.check_head()
         version = book.database.one("PRAGMA data_version")[0]
         if version != self._data_version:
             self._data_version = version

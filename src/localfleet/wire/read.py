@@ -15,16 +15,40 @@ import orjson
 from localfleet.core.ask import Api, Ask, Caller, Need, Priority
 from localfleet.core.label import Label
 from localfleet.errors import BadAsk
-from localfleet.wire.texts import spans_of, unreadable_in
+from localfleet.wire.texts import spans_of
+from localfleet.wire.unreadable import unreadable_in
 
 __all__ = ["Letter", "Wishes", "parse_body", "read_ask"]
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+JSON_FORMS = frozenset({"json_object", "json_schema"})
 BYTES_PER_TOKEN = 4
 """A common rule of thumb for English; only an estimate, kept apart from measured counts."""
 TOKENS_PER_TURN = 4
+PRIORITIES = frozenset(Priority)
 MAX_ID_BYTES = 512
+MAX_DEPTH = 200
+"""Levels of nesting. The parser takes 1024, but nothing beyond some 250 can be written again, to anybody."""
+MAX_PARTS = 1_000_000
+"""Objects and lists in one body: each costs memory many times its two bytes."""
+CACHE_MARK = "cache_control"
 PREFIX = "x-localfleet-"
+TURN_FIELDS = {
+    Api.CHAT: ("messages",),
+    Api.MESSAGES: ("system", "messages"),
+    Api.COMPLETION: ("prompt",),
+    Api.EMBEDDING: ("input",),
+    Api.RESPONSES: ("instructions", "input"),
+}
+"""What is said, by API. Everything else of a body is options, tools, and fields nobody here knows."""
+OUTPUT_LIMITS = {
+    Api.CHAT: ("max_tokens", "max_completion_tokens"),
+    Api.COMPLETION: ("max_tokens",),
+    Api.EMBEDDING: (),
+    Api.MESSAGES: ("max_tokens",),
+    Api.RESPONSES: ("max_output_tokens",),
+}
+"""The limits that a server of an API keeps to; another API's word in a body limits nothing and reserves nothing."""
 METADATA_KEYS = ("privacy", "task", "session", "max_cost_usd", "deadline_ms", "priority")
 HEADERS = {key: PREFIX + key.replace("_", "-") for key in METADATA_KEYS}
 
@@ -53,13 +77,33 @@ class Wishes:
 
 def parse_body(raw: bytes) -> dict[str, Any]:
     """Parse one JSON object; raise `BadAsk` for anything else (NaN, invalid UTF-8 and lone surrogates included)."""
+    parts = raw.count(b"[") + raw.count(b"{")
+    if parts > MAX_PARTS:
+        raise BadAsk("The body has too many parts. Send fewer messages, or fewer objects in them.")
     try:
         body = orjson.loads(raw)
     except (orjson.JSONDecodeError, RecursionError):
         raise BadAsk("The body is not valid JSON in UTF-8. Send one JSON object.") from None
     if not isinstance(body, dict):
         raise BadAsk("The body is not a JSON object. Send one JSON object.")
+    if parts > MAX_DEPTH and _deeper(body, MAX_DEPTH):
+        raise _too_deep()
     return body
+
+
+def _deeper(body: dict[str, Any], levels: int) -> bool:
+    """Whether a value nests deeper than so many levels; level by level, so that depth costs no stack."""
+    level: list[Any] = [body]
+    for _ in range(levels):
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep() -> BadAsk:
+    return BadAsk(f"The body is nested too deeply. Send at most {MAX_DEPTH} levels of objects and lists.")
 
 
 def read_ask(
@@ -73,28 +117,34 @@ def read_ask(
     fields: frozenset[str] = frozenset(),
 ) -> Letter:
     """
-    Read the facts of a parsed body.
+    Read the facts of a parsed body; raise `BadAsk` for what cannot be meant.
 
-    `size` is its length in bytes, `headers` have lower-case names, `fields` are names that operator rules look at.
+    `size` is the length of the caller's bytes, `headers` have lower-case names, `fields` are names that
+    operator rules look at.
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
     turns = _turns(api, body)
+    spans = spans_of(body, fields)
+    unreadable = unreadable_in(turns, {k: v for k, v in body.items() if k not in TURN_FIELDS[api]}, spans)
     wishes = read_wishes(headers, body.get("metadata"))
+    written = tuple(map(_canonical, turns))
+    # Turns that we recalled were not in the caller's bytes, but they go along and are paid for again.
+    said = sum(map(len, written)) if body.get("previous_response_id") is not None else 0
     ask = Ask(
         request_id=request_id,
         api=api,
         model=model,
         caller=caller,
-        spans=spans_of(body, fields),
-        unreadable=_unreadable(body, turns),
-        turns=tuple(map(_canonical, turns)),
-        needs=_needs(body),
+        spans=spans,
+        unreadable=unreadable,
+        turns=written,
+        needs=_needs(body, unreadable),
         stream=_flag(body, "stream"),
-        input_tokens=size // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
-        input_bytes=size,
-        max_output_tokens=_max_output(body),
+        input_tokens=max(size, said) // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
+        input_bytes=size + said,
+        max_output_tokens=_max_output(api, body),
         choices=_choices(api, body),
         declared=wishes.label,
         declared_by=wishes.label_by,
@@ -107,11 +157,32 @@ def read_ask(
     )
     options = body.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-    return Letter(ask=ask, body=body, wants_usage=wants_usage)
+    return Letter(ask=ask, body=_outgoing(api, body), wants_usage=wants_usage)
+
+
+def _outgoing(api: Api, body: dict[str, Any]) -> dict[str, Any]:
+    # The earlier turns are in the input by now; the id is ours, and a provider would only refuse it.
+    if api is Api.RESPONSES and "previous_response_id" in body:
+        return {key: value for key, value in body.items() if key != "previous_response_id"}
+    return body
 
 
 def _canonical(turn: Any) -> bytes:
-    return orjson.dumps(turn, option=orjson.OPT_SORT_KEYS)
+    """One turn as bytes that stay the same over a conversation, for its fingerprint."""
+    try:
+        written = orjson.dumps(turn, option=orjson.OPT_SORT_KEYS)
+        # Clients move Anthropic's cache marks along with every request; what is said stays the same.
+        if CACHE_MARK.encode() in written:
+            written = orjson.dumps(_unmarked(turn), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise _too_deep() from None
+    return written
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unmarked(inner) for key, inner in value.items() if key != CACHE_MARK}
+    return [_unmarked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _turns(api: Api, body: Mapping[str, Any]) -> list[Any]:
@@ -135,7 +206,7 @@ def _messages(body: Mapping[str, Any]) -> list[Any]:
     for message in messages:
         if not isinstance(message, dict):
             raise BadAsk("Every message must be an object with a role and content.", param="messages")
-        if message.get("role") not in ROLES:
+        if not _one_of(message.get("role"), ROLES):
             raise BadAsk(
                 "A message has no known role. Use system, developer, user, assistant, tool or function.",
                 param="messages.role",
@@ -150,15 +221,12 @@ def _filled(body: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def _unreadable(body: Mapping[str, Any], turns: list[Any]) -> tuple[str, ...]:
-    # Token ids instead of text cannot be read either, nor can what a provider keeps on its side.
-    kinds = dict.fromkeys(unreadable_in(turns))
-    if body.get("conversation") is not None or isinstance(body.get("prompt"), dict):
-        kinds["reference"] = None
-    return tuple(kinds)
+def _one_of(value: Any, words: frozenset[str]) -> bool:
+    # A list or an object cannot even be looked up in a set.
+    return isinstance(value, str) and value in words
 
 
-def _needs(body: Mapping[str, Any]) -> frozenset[Need]:
+def _needs(body: Mapping[str, Any], unreadable: tuple[str, ...]) -> frozenset[Need]:
     needs = set()
     if body.get("tools") or body.get("functions"):
         needs.add(Need.TOOLS)
@@ -166,28 +234,15 @@ def _needs(body: Mapping[str, Any]) -> frozenset[Need]:
         needs.add(Need.JSON)
     if body.get("logprobs"):
         needs.add(Need.LOGPROBS)
-    if _shows_image(body):
+    if "image" in unreadable:
         needs.add(Need.VISION)
     return frozenset(needs)
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:
-    text = body.get("text")
-    forms = (body.get("response_format"), text.get("format") if isinstance(text, dict) else None)
-    return any(isinstance(form, dict) and form.get("type") in {"json_object", "json_schema"} for form in forms)
-
-
-def _shows_image(body: Mapping[str, Any]) -> bool:
-    stack = [body.get("messages"), body.get("input")]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            if item.get("type") in {"image_url", "image", "input_image"}:
-                return True
-            stack.append(item.get("content"))
-    return False
+    forms = [body.get("response_format"), body.get("output_format")]
+    forms += [holder.get("format") for key in ("text", "output_config") if isinstance(holder := body.get(key), dict)]
+    return any(isinstance(form, dict) and _one_of(form.get("type"), JSON_FORMS) for form in forms)
 
 
 def _flag(body: Mapping[str, Any], key: str) -> bool:
@@ -197,9 +252,10 @@ def _flag(body: Mapping[str, Any], key: str) -> bool:
     raise BadAsk(f"`{key}` must be true or false.", param=key)
 
 
-def _max_output(body: Mapping[str, Any]) -> int | None:
-    limits = [_whole(body, key, 0) for key in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
-    return min((limit for limit in limits if limit is not None), default=None)
+def _max_output(api: Api, body: Mapping[str, Any]) -> int | None:
+    """The highest of the limits that count in this API: which of two a server keeps to, nobody can tell."""
+    limits = [_whole(body, key, 0) for key in OUTPUT_LIMITS[api]]
+    return max((limit for limit in limits if limit is not None), default=None)
 
 
 def _choices(api: Api, body: Mapping[str, Any]) -> int:
@@ -231,7 +287,7 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
     """Join headers and `metadata`: both labels count (the higher wins), else the header goes before the metadata."""
     said = {key: headers[name] for key, name in HEADERS.items() if name in headers}
     meta = {key: metadata[key] for key in METADATA_KEYS if key in metadata} if isinstance(metadata, dict) else {}
-    by_header, by_meta = _label(said.get("privacy")), _label(meta.get("privacy"))
+    by_header, by_meta = _label_in_header(said.get("privacy")), _label_in_metadata(metadata)
     both = {**meta, **said}
     from_header = by_meta is None or (by_header is not None and by_header >= by_meta)
     return Wishes(
@@ -245,9 +301,26 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
     )
 
 
-def _label(word: Any) -> Label | None:
-    if word is None:
+def _label_in_header(value: str | None) -> Label | None:
+    """The highest of the labels in a header; it may stand there several times, joined by commas."""
+    return None if value is None else max(map(_label, value.split(",")))
+
+
+def _label_in_metadata(metadata: Any) -> Label | None:
+    """The highest label that metadata names, in any spelling of `privacy`; metadata of another shape is unreadable."""
+    if metadata is None:
         return None
+    if not isinstance(metadata, dict):
+        return Label.RESTRICTED
+    labels = [_label(value) for key, value in metadata.items() if value is not None and _means_privacy(key)]
+    return max(labels, default=None)
+
+
+def _means_privacy(key: str) -> bool:
+    return key == "privacy" or key.strip().lower().replace("_", "-").removeprefix(PREFIX) == "privacy"
+
+
+def _label(word: Any) -> Label:
     try:
         return Label.read(word)
     except (ValueError, AttributeError):
@@ -286,6 +359,6 @@ def _deadline(value: Any) -> int | None:
 def _priority(value: Any) -> Priority:
     if value is None:
         return Priority.LIVE
-    if value not in {"live", "batch"}:
+    if not _one_of(value, PRIORITIES):
         raise BadAsk("The priority is live or batch.", param="priority")
     return Priority(value)

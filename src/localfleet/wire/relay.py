@@ -20,6 +20,7 @@ from localfleet.wire.whole import text_size, texts_of_turn
 __all__ = [
     "BROKE_OFF",
     "ChatReader",
+    "GeminiReader",
     "MessagesReader",
     "Reader",
     "Relay",
@@ -307,6 +308,36 @@ class MessagesReader:
         """Anthropic's `error` event."""
         error = {"type": "api_error", "message": BROKE_OFF, "code": CODE, "src": "localfleet"}
         return event_bytes("error", {"type": "error", "error": error})
+
+
+class GeminiReader:
+    """Gemini's `streamGenerateContent`, as litellm reads it: watched for breaks, never shown."""
+
+    __slots__ = ("complete", "ended", "text_bytes", "usage")
+
+    def __init__(self) -> None:
+        """Nothing has come yet."""
+        self.usage: Usage | None = None
+        self.text_bytes = 0
+        self.ended = False
+        self.complete = False
+
+    def read(self, event: Event) -> bytes:
+        """Look for the end: a finish reason, or a prompt that was blocked."""
+        if event.data:
+            data = _object(event)
+            said = data.get("candidates")
+            finished = isinstance(said, list) and any(isinstance(one, dict) and one.get("finishReason") for one in said)
+            self.complete = self.complete or finished or bool(data.get("promptFeedback"))
+        return event.raw
+
+    def close(self) -> bytes:
+        """Add nothing."""
+        return b""
+
+    def death(self) -> bytes:
+        """Add nothing: the reader of what litellm makes of it speaks to the client."""
+        return b""
 
 
 class ResponsesReader:

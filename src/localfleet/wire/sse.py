@@ -12,7 +12,8 @@ __all__ = ["Event", "SseGarbled", "SseSplitter"]
 
 EVENT_BYTES = 8 * 2**20
 """No event is larger; an upstream that sends more without a blank line is not sending events."""
-BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
+"""A CR at the very end waits for the next byte, which may be its LF."""
 BOM = b"\xef\xbb\xbf"
 
 

@@ -1,0 +1,79 @@
+"""Who is inside one engine, and whether anyone may enter: in-flight count, breaker, the model's name on failures."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Never
+
+from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.reason import Reason
+from localfleet.engines.breaker import Breaker
+from localfleet.engines.replies import StreamReply, WholeReply
+from localfleet.errors import EngineFailed
+
+__all__ = ["Turnstile"]
+
+COUNTED = frozenset({Reason.CONNECT_FAILED, Reason.TIMED_OUT, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED})
+"""Failures that say something about the door, not about the request."""
+WHY = "it failed several times in a row or limits the rate; it is tried again soon"
+
+
+class Turnstile:
+    """One per engine. `readiness` tells a supervised process's state; without it a breaker does."""
+
+    def __init__(self, name: str, readiness: Callable[[], EngineState] | None = None) -> None:
+        """`name` is the model's name in `models.yaml`."""
+        self._name = name
+        self._readiness = readiness
+        self._breaker = Breaker()
+        self._inside = 0
+
+    def state(self) -> EngineState:
+        """How the engine is, from memory."""
+        if self._readiness is not None:
+            state = self._readiness()
+            return EngineState(readiness=state.readiness, in_flight=self._inside, why=state.why)
+        if self._breaker.opens_in_s(time.monotonic()) is None:
+            return EngineState(readiness=Readiness.READY, in_flight=self._inside)
+        return EngineState(readiness=Readiness.LOADING, in_flight=self._inside, why=WHY)
+
+    async def through(self, attempt: Callable[[], Awaitable[StreamReply | WholeReply]]) -> StreamReply | WholeReply:
+        """Let one attempt through and note how it ends; raise `EngineFailed` with the model's name."""
+        probe = self._enter()
+        reply: StreamReply | WholeReply | None = None
+        self._inside += 1
+        try:
+            reply = await attempt()
+            self._breaker.succeeded()
+        except EngineFailed as failure:
+            self._failed(failure, probe=probe)
+        finally:
+            if reply is None:
+                self._breaker.left(probe=probe)
+            if isinstance(reply, StreamReply):
+                reply.when_closed(self._leave)
+            else:
+                self._leave()
+        return reply
+
+    def _enter(self) -> bool:
+        wait_s = self._breaker.opens_in_s(time.monotonic())
+        if wait_s is not None and self._readiness is None:
+            raise EngineFailed(f"{self._name}: {WHY}.", reason=Reason.ENGINE_DOWN, retry_after_s=int(wait_s) + 1)
+        return self._breaker.enter()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+
+    def _failed(self, failure: EngineFailed, *, probe: bool) -> Never:
+        now = time.monotonic()
+        if failure.reason in COUNTED:
+            self._breaker.failed(now, probe=probe)
+        elif failure.reason is Reason.RATE_LIMITED:
+            self._breaker.limited(now, failure.retry_after_s, probe=probe)
+        raise EngineFailed(
+            f"{self._name}: {failure.message}",
+            reason=failure.reason,
+            upstream_status=failure.upstream_status,
+            upstream_code=failure.upstream_code,
+            retry_after_s=failure.retry_after_s,
+        ) from None
