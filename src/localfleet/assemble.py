@@ -256,10 +256,16 @@ class _Engines:
 
         def connect(url: str) -> HttpEngine:
             return self._http(
-                name, name, url=f"{url}/v1", key=supervisor.api_key, model=model, readiness=supervisor.state
+                name,
+                name,
+                url=f"{url}/v1",
+                key=supervisor.api_key,
+                model=model,
+                readiness=supervisor.state,
+                prepare=partial(opened_for_tools, weights),
             )
 
-        return SupervisedEngine(supervisor=supervisor, connect=connect, prepare=partial(opened_for_tools, weights))
+        return SupervisedEngine(supervisor=supervisor, connect=connect)
 
     def _http(
         self,
@@ -270,6 +276,7 @@ class _Engines:
         key: str | None,
         model: LocalModel,
         readiness: Callable[[], EngineState] | None = None,
+        prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     ) -> HttpEngine:
         return HttpEngine(
             name=name,
@@ -283,6 +290,7 @@ class _Engines:
             readiness=readiness,
             timeout_s=model.timeout_s,
             store_false=False,
+            prepare=prepare,
         )
 
     def _hosted(self, name: str, model: HostedModel) -> Engine:

@@ -120,7 +120,8 @@ def _compiled(rule: Rule) -> re2._Regexp:
     if rule.pattern is not None:
         return re2.compile(rule.pattern, options=options)
     options.case_sensitive = False
-    words = "|".join(re2.escape(word) for word in rule.words)
+    # A phrase counts across any white space: a line may break in it.
+    words = "|".join(r"\s+".join(map(re2.escape, word.split())) for word in rule.words)
     # RE2's \b knows ASCII letters only; whole words of any script need it spelled out.
     return re2.compile(rf"(?:^|[^\pL\pN_])(?:{words})(?:$|[^\pL\pN_])", options=options)
 
@@ -128,7 +129,7 @@ def _compiled(rule: Rule) -> re2._Regexp:
 def field_names(settings: Settings) -> frozenset[str]:
     """The names in field rules, kept readable in paths: `metadata.cost_center` -> `metadata`, `cost_center`."""
     paths = (rule.field for rule in settings.privacy.rules if rule.field is not None)
-    return frozenset(part.removesuffix("[]") for path in paths for part in path.split("."))
+    return frozenset(part.rstrip("[]") for path in paths for part in path.split("."))
 
 
 def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str, str], prices: PriceMap) -> None:
@@ -149,12 +150,22 @@ def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Pro
             if variable is not None and not env.get(variable):
                 sentence = f"the variable {variable} is not set; export it, or comment this model out"
                 yield f"{section}.{name}.api_key_env", sentence
+            elif variable is not None and not _fits_a_header(env[variable]):
+                sentence = f"the variable {variable} holds spaces or control characters, which no key has"
+                yield f"{section}.{name}.api_key_env", sentence
     for name, hosted in settings.hosted.items():
         if hosted.api_key_file is not None:
             try:
-                secret_of(hosted, env)
-            except OSError:
+                secret = secret_of(hosted, env)
+            except (OSError, UnicodeDecodeError):
                 yield f"hosted.{name}.api_key_file", "the file cannot be read; check its path and permissions"
+            else:
+                if not secret or not _fits_a_header(secret):
+                    yield f"hosted.{name}.api_key_file", "the file holds no key: one line, without spaces"
+
+
+def _fits_a_header(secret: str) -> bool:
+    return secret.isascii() and secret.isprintable() and " " not in secret.strip()
 
 
 def _rule_problems(settings: Settings) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from localfleet.core.ask import Api, Need
 from localfleet.core.label import Label
 from localfleet.errors import ConfigError
-from localfleet.wire.yaml_lines import Lines, read_yaml
+from localfleet.wire.yaml_lines import Lines, problems_of, read_yaml
 
 __all__ = [
     "Gpu",
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="a short lower-case name")]
+Place = Annotated[str, Field(pattern=r"^[^\s.\[\]]+(?:\[\])*(?:\.[^\s.\[\]]+(?:\[\])*)*$")]
 ModelRef = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 LabelWord = Literal["public", "internal", "restricted"]
@@ -189,7 +190,7 @@ class Rule(Shape):
     label: LabelWord = "restricted"
     words: tuple[Annotated[str, Field(min_length=2)], ...] = ()
     pattern: str | None = None
-    field: str | None = None
+    field: Place | None = None
     equals: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -199,6 +200,9 @@ class Rule(Shape):
             raise ValueError(msg)
         if bool(self.equals) != (self.field is not None):
             msg = "`field:` and `equals:` go together"
+            raise ValueError(msg)
+        if self.field == "model":
+            msg = "`model` is replaced before anything leaves, so no rule looks at it; use a task or a plan"
             raise ValueError(msg)
         return self
 
@@ -297,6 +301,9 @@ def _check_url(url: str) -> None:
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "a URL here has no user, password, query or fragment; keys go to `api_key_env:`"
         raise ValueError(msg)
+    if parts.port == 0:  # reading it refuses any other impossible port
+        msg = "port 0 is no port to connect to"
+        raise ValueError(msg)
 
 
 def load_settings(file: str) -> Settings:
@@ -327,34 +334,12 @@ def _parsed(text: bytes, file: str) -> tuple[Settings, Lines]:
     try:
         settings = Settings.model_validate(data)
     except ValidationError as exc:
-        raise ConfigError(file, _problems(exc, lines)) from exc
+        errors = exc.errors(include_input=False, include_url=False, include_context=False)
+        raise ConfigError(file, problems_of(errors, lines)) from exc
     crossed = _cross_checks(settings, lines)
     if crossed:
         raise ConfigError(file, crossed)
     return settings, lines
-
-
-def _problems(exc: ValidationError, lines: Lines) -> tuple[tuple[int | None, str, str], ...]:
-    found: dict[tuple[int | None, str, str], None] = {}
-    for error in exc.errors(include_input=False, include_url=False, include_context=True):
-        loc = tuple(part for part in error["loc"] if part not in {"[key]", "literal['detect']", "literal['all']"})
-        path = ".".join(str(part) for part in loc if not str(part).startswith(("tuple[", "constrained-")))
-        found[(lines.of(loc), path, _sentence(error["type"], error["msg"], loc))] = None
-    return tuple(found)
-
-
-def _sentence(kind: str, message: str, loc: tuple[Any, ...]) -> str:
-    if kind == "extra_forbidden":
-        return (
-            f"unknown key `{loc[-1]}`; the keys are listed in the shipped models.yaml and docs/reference/models-yaml.md"
-        )
-    if kind == "missing":
-        return f"`{loc[-1]}:` is missing" + (
-            ": every hosted model says the most sensitive label it may see, public or internal"
-            if loc[-1] == "accepts"
-            else ""
-        )
-    return message.removeprefix("Value error, ")
 
 
 def _cross_checks(settings: Settings, lines: Lines) -> tuple[tuple[int | None, str, str], ...]:

@@ -26,6 +26,7 @@ ALLOWED_HEADERS = frozenset(
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
 PRINTABLE = re.compile(r"[ -~]*")
 PATH = re.compile(r"/[!-~]*")
+REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 IDLE_CONNECTIONS = 64
 LINGER_S = 1.0
 LARGEST_ANSWER = 64 * 2**20
@@ -134,20 +135,25 @@ class Host:
         """The host, without the path."""
         return f"Host({self.name}:{self.port})"
 
-    async def post(self, path: str, headers: Headers, body: bytes, *, deadline: float) -> "Response":
+    async def post(self, path: str, headers: Headers, body: bytes, *, deadline: float, request_id: str) -> "Response":
         """
         Send a request and return once its status is here; raise `EngineFailed`.
 
-        `path` follows the base URL's; `deadline` is on the event loop's clock. Nothing is ever sent twice. Whoever
-        is cancelled while waiting takes the connection with him, so that the upstream stops too.
+        `path` follows the base URL's; `deadline` is on the event loop's clock. `request_id` is the router's own random
+        id, sent as `x-client-request-id`, so that a provider's log and our ledger can be held together. Nothing
+        is ever sent twice. Whoever is cancelled while waiting takes the connection with him, so that the upstream
+        stops too.
         """
         if not PATH.fullmatch(path):
             raise ValueError("a path begins with a slash and holds no spaces")
+        if not REQUEST_ID.fullmatch(request_id):
+            raise ValueError("a request id is letters, digits and dashes")
         connection: Connection | None = await self._connection(deadline)
         assert connection is not None
-        head = b"POST %b%b%bcontent-length: %d\r\n\r\n"
+        head = b"POST %b%b%bx-client-request-id: %b\r\ncontent-length: %d\r\n\r\n"
         try:
-            connection.ask(head % ((self._base + path).encode(), self._tail, headers.wire, len(body)) + body)
+            start = (self._base + path).encode()
+            connection.ask(head % (start, self._tail, headers.wire, request_id.encode(), len(body)) + body)
             await connection.head(deadline)
             answer, connection = Response(connection, self), None
         finally:

@@ -6,9 +6,9 @@ headers of ours. An engine that does not speak the caller's API is asked in chat
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState
@@ -52,8 +52,13 @@ class HttpEngine:
         timeout_s: float = 600.0,
         idle_timeout_s: float = 60.0,
         store_false: bool = False,
+        prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     ) -> None:
-        """`timeout_s` is until the first byte, `idle_timeout_s` between two; `store_false` for hosted Responses."""
+        """
+        `timeout_s` is until the first byte, `idle_timeout_s` between two.
+
+        `store_false` is for hosted Responses; `prepare` adapts a chat body to local weights.
+        """
         self._name = name
         self._upstream_model = upstream_model
         self._speaks = speaks
@@ -64,6 +69,7 @@ class HttpEngine:
         self._timeout_s = timeout_s
         self._idle_timeout_s = idle_timeout_s
         self._store_false = store_false
+        self._prepare = prepare
 
     def __repr__(self) -> str:
         """The name, and nothing secret."""
@@ -94,12 +100,15 @@ class HttpEngine:
                 stream=call.stream,
                 wants_usage=call.wants_usage,
                 store_false=self._store_false,
+                prepare=self._prepare,
             )
         except ValueError:
             sentence = "This request cannot be put in the words of this model's API."
             raise EngineFailed(sentence, reason=Reason.UPSTREAM_REJECTED) from None
         deadline = asyncio.get_running_loop().time() + min(call.timeout_s, self._timeout_s)
-        response = await self._host.post(PATHS[asked], self._headers[call.stream], body, deadline=deadline)
+        response = await self._host.post(
+            PATHS[asked], self._headers[call.stream], body, deadline=deadline, request_id=call.request_id
+        )
         if response.status != 200:
             try:
                 failure = await refused(response, deadline)

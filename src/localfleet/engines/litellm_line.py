@@ -26,9 +26,12 @@ class Line:
     end where the stream was cut.
     """
 
-    def __init__(self, host: Host, *, reader: Reader | None, deadline: float, idle_timeout_s: float) -> None:
+    def __init__(
+        self, host: Host, *, reader: Reader | None, deadline: float, idle_timeout_s: float, request_id: str
+    ) -> None:
         """`reader` for a stream, none for a whole answer. Opens nothing yet."""
         self._host = host
+        self._request_id = request_id
         self._deadline = deadline
         self._idle_timeout_s = idle_timeout_s
         self._reader = reader
@@ -51,7 +54,7 @@ class Line:
         headers = Headers({name: value for name, value in request.headers.items() if name in ALLOWED_HEADERS})
         path = request.url.raw_path.decode("ascii")
         try:
-            response = await self._host.post(path, headers, body, deadline=self._deadline)
+            response = await self._host.post(path, headers, body, deadline=self._deadline, request_id=self._request_id)
             self._response = response
             if response.status == 200 and response.content_type in self._types():
                 body = self._pieces(response) if self._reader is not None else await response.read(self._deadline)

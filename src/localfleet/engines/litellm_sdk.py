@@ -9,6 +9,7 @@ and answers: nothing of one is kept.
 import asyncio
 import logging
 import os
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -109,7 +110,11 @@ def refuse_release(release: str) -> None:
 
 
 class LitellmEngine:
-    """One hosted model behind litellm. Speaks chat and embeddings; Messages and Responses are translated."""
+    """
+    One hosted model behind litellm. Speaks chat; Messages and Responses are translated.
+
+    No embeddings: litellm sends those past our line (seen with Gemini's in 1.106.2).
+    """
 
     def __init__(
         self,
@@ -159,11 +164,14 @@ class LitellmEngine:
             raise TypeError("this route does not lead to this engine")
         return await self._turnstile.through(partial(self._ask, call))
 
+    async def aclose(self) -> None:
+        """Close idle connections."""
+        await self._host.aclose()
+
     async def _ask(self, call: Call) -> StreamReply | WholeReply:
-        asked = Api.EMBEDDING if call.api is Api.EMBEDDING else Api.CHAT
         deadline = asyncio.get_running_loop().time() + min(call.timeout_s, self._timeout_s)
         try:
-            fields = litellm_fields(call.api, asked, call.body)
+            fields = litellm_fields(call.api, call.body)
         except FieldRefused as refused:
             raise EngineFailed(
                 f"This model cannot take `{refused.field}`: leave it out, or choose another model.",
@@ -172,12 +180,18 @@ class LitellmEngine:
             ) from None
         sdk = await self._loaded(deadline)
         reader = self._reader() if call.stream else None
-        line = Line(self._host, reader=reader, deadline=deadline, idle_timeout_s=self._idle_timeout_s)
-        talk = _Talk(sdk, line, partial(self._call, sdk, line, asked, fields, stream=call.stream))
+        line = Line(
+            self._host,
+            reader=reader,
+            deadline=deadline,
+            idle_timeout_s=self._idle_timeout_s,
+            request_id=call.request_id,
+        )
+        talk = _Talk(sdk, line, partial(self._call, sdk, line, fields, stream=call.stream))
         if not call.stream:
-            return whole_reply(call, asked, await talk.whole(deadline), model=self._name)
+            return whole_reply(call, Api.CHAT, await talk.whole(deadline), model=self._name)
         return await stream_reply(
-            call, asked, talk, model=self._name, deadline=deadline, idle_timeout_s=self._idle_timeout_s
+            call, Api.CHAT, talk, model=self._name, deadline=deadline, idle_timeout_s=self._idle_timeout_s
         )
 
     async def _loaded(self, deadline: float) -> Any:
@@ -190,7 +204,7 @@ class LitellmEngine:
         hush(self._sdk)
         return self._sdk
 
-    async def _call(self, sdk: Any, line: Line, asked: Api, fields: dict[str, Any], *, stream: bool) -> Any:
+    async def _call(self, sdk: Any, line: Line, fields: dict[str, Any], *, stream: bool) -> Any:
         handler = import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
         ours = {
             "model": self._model,
@@ -202,8 +216,6 @@ class LitellmEngine:
             "caching": False,
             "no-log": True,
         }
-        if asked is Api.EMBEDDING:
-            return await sdk.aembedding(**fields, **ours)
         more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         # Without this switch, tools make litellm import a server that is not installed.
         return await sdk.acompletion(**fields, **ours, **more, _skip_mcp_handler=True)
@@ -278,6 +290,7 @@ def hush(sdk: Any) -> None:
     for name in CALLBACKS:
         getattr(sdk, name).clear()
     _hush_loggers()
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings")  # they quote values
 
 
 def _hush_loggers() -> None:
@@ -291,7 +304,7 @@ def _hush_loggers() -> None:
 
 def _json(answer: Any) -> bytes:
     """Write a litellm object as OpenAI writes it: a usage chunk has no choices, a choice always its finish reason."""
-    data = answer.model_dump(mode="json", exclude_none=True)
+    data = answer.model_dump(mode="json", exclude_none=True, warnings=False)
     choices = data.get("choices", [])
     for choice in choices:
         choice.setdefault("finish_reason", None)

@@ -1,11 +1,9 @@
 """A model of the embedded engine: waits for its process, finds its port again after a restart, tells it was heard."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState
 from localfleet.core.reason import Reason
 from localfleet.core.route import Route
@@ -23,8 +21,6 @@ class SupervisedEngine:
 
     supervisor: Supervisor
     connect: Callable[[str], HttpEngine]
-    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    """Adapts a chat body to the weights (see `weights.opened_for_tools`); returns it unchanged where nothing must."""
     http: HttpEngine | None = None
     http_url: str = field(default="")
 
@@ -38,8 +34,7 @@ class SupervisedEngine:
                 retry_after_s=5,
             )
         left_s = max(call.timeout_s - (time.monotonic() - began), 0.001)
-        body = self.prepare(call.body) if call.api is Api.CHAT else call.body
-        reply = await self._engine().send(route, replace(call, body=body, timeout_s=left_s))
+        reply = await self._engine().send(route, replace(call, timeout_s=left_s))
         self.supervisor.saw_answer()
         return reply
 

@@ -42,7 +42,6 @@ CHAT = frozenset(
         "user",
     }
 )
-EMBEDDING = frozenset({"dimensions", "encoding_format", "input", "user"})
 NOT_SENT = frozenset(
     {
         "metadata",
@@ -69,12 +68,13 @@ class FieldRefused(Exception):
         self.field = field
 
 
-def litellm_fields(api: Api, asked: Api, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of what may be sent, as arguments; raise `FieldRefused`."""
-    fields = dict(body) if api is asked else to_chat(api, body)
-    allowed = EMBEDDING if asked is Api.EMBEDDING else CHAT
+def litellm_fields(api: Api, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy, as arguments, of what may be sent for a call in `api`; raise `FieldRefused`."""
+    if api not in {Api.CHAT, Api.MESSAGES, Api.RESPONSES}:
+        raise FieldRefused("this API")
+    fields = dict(body) if api is Api.CHAT else to_chat(api, body)
     sent = {name: value for name, value in fields.items() if value is not None and name not in NOT_SENT}
-    if not allowed.issuperset(sent):
+    if not CHAT.issuperset(sent):
         raise FieldRefused("another field")
     for tool in _mappings(sent.get("tools")):
         if tool.get("type") != "function":

@@ -5,7 +5,7 @@ Written anew from the parsed values, never the caller's bytes: a key that stands
 cannot travel along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -37,12 +37,29 @@ def outbound_fields(
 
 
 def outbound_body(
-    api: Api, asked: Api, body: Mapping[str, Any], *, model: str, stream: bool, wants_usage: bool, store_false: bool
+    api: Api,
+    asked: Api,
+    body: Mapping[str, Any],
+    *,
+    model: str,
+    stream: bool,
+    wants_usage: bool,
+    store_false: bool,
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> bytes:
-    """The bytes to send; `store_false` keeps hosted Responses from being stored. Raise `ValueError` if impossible."""
+    """
+    The bytes to send. Raise `ValueError` if impossible.
+
+    `store_false` keeps hosted Responses from being stored; `prepare` adapts a chat body to local weights.
+    """
     fields = outbound_fields(api, asked, body, model=model, stream=stream, wants_usage=wants_usage)
-    if store_false and asked is Api.RESPONSES:
-        fields["store"] = False
+    if asked is Api.RESPONSES:
+        # The earlier turns stand in `input` already, and no upstream knows an id of ours.
+        fields.pop("previous_response_id", None)
+        if store_false:
+            fields["store"] = False
+    if prepare is not None and asked is Api.CHAT:
+        fields = dict(prepare(fields))
     try:
         return orjson.dumps(fields)
     except orjson.JSONEncodeError:  # its text quotes the value

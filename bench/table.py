@@ -1,0 +1,94 @@
+"""
+The newest result as a Markdown table: `python bench/table.py` prints it, `--write` puts it into README.md.
+
+The table stands between two markers there; a test holds it equal to the newest result file.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["markdown", "newest", "placed"]
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+HEAD = (
+    "| proxy | requests/s, 32 connections | CPU per request | added at 1 connection | p99 at 1 connection "
+    "| memory | start |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
+
+
+def newest() -> dict[str, Any]:
+    """The result file with the latest date inside."""
+    results = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json")]
+    latest: dict[str, Any] = max(results, key=lambda result: result["machine"]["date"])
+    return latest
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table, the sentence about the first token, and where it was measured."""
+    found, ratios = result["contestants"], result["ratios"]
+    names = sorted((name for name in found if name != "upstream"), key=lambda name: -found[name]["median"]["rps"])
+    rows = "".join(row(found[name], ratios["added_ms"][name]) for name in names)
+    return f"{HEAD}{rows}\n{sentences(result)}\n"
+
+
+def row(numbers: dict[str, Any], added_ms: float) -> str:
+    """One contestant."""
+    median = numbers["median"]
+    cells = (
+        numbers["title"],
+        f"{median['rps']:,.0f}",
+        f"{median['cpu_us']:,.0f} µs",
+        f"{added_ms:.2f} ms",
+        f"{median['p99_ms']:.2f} ms",
+        f"{numbers['rss_mib']:.0f} MiB",
+        f"{numbers['start_s']:.1f} s" if "start_s" in numbers else "",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def sentences(result: dict[str, Any]) -> str:
+    """What the table does not hold."""
+    ratios, machine, load = result["ratios"], result["machine"], result["load"]
+    tokens = ratios["first_token_added_ms"]
+    shares = [one["foreign_share"] for numbers in result["contestants"].values() for one in numbers["rounds"]]
+    lines = [against(ratios["throughput"])] if "litellm" in ratios["throughput"]["router-local"] else []
+    lines += [
+        f"First token: {tokens['router-local']:.2f} ms later than from the engine itself through the local door, "
+        f"{tokens['router-hosted']:.2f} ms through the hosted door (medians).",
+        f"Measured {machine['date'][:10]} at {result['commit'][:7]}{' with changes' if result['dirty'] else ''} on "
+        f"{machine['cpu']}, one core for the proxy; medians of {load['rounds']} alternating rounds. Other programs took "
+        f"up to {max(shares):.0%} of that core meanwhile.",
+    ]
+    return "\n".join(lines)
+
+
+def against(throughput: dict[str, dict[str, float]]) -> str:
+    """The ratios that the aims name."""
+    local, hosted = throughput["router-local"], throughput["router-hosted"]
+    bare = max(value for name, value in local.items() if name.startswith("passthrough-"))
+    return (
+        f"Throughput against LiteLLM's proxy: {local['litellm']:.0f} times through the local door, "
+        f"{hosted['litellm']:.0f} times through the hosted door; {bare:.2f} of the bare pass-through."
+    )
+
+
+def placed(text: str, table: str) -> str:
+    """README's text with the table between its markers; raise `ValueError` where they are missing."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md needs the markers {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+if __name__ == "__main__":
+    wanted = markdown(newest())
+    if "--write" in sys.argv[1:]:
+        README.write_text(placed(README.read_text(), wanted))
+    else:
+        print(wanted)
