@@ -21,7 +21,7 @@ from localfleet.core.fleet import EngineState, Fleet
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
-from localfleet.engines.litellm_sdk import LitellmEngine
+from localfleet.engines.litellm_sdk import LitellmEngine, load_litellm
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
 from localfleet.engines.providers import BASE_URLS, dialect_of
@@ -70,11 +70,15 @@ class House:
     ledger: SqliteLedger
     supervisors: Mapping[str, Supervisor]
     admin_token: str
-    seeding: asyncio.Task[None] | None = None
+    needs_litellm: bool = False
+    background: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Begin to load the local models and to read what budgets have spent; returns at once."""
-        self.seeding = asyncio.create_task(self._seed_budgets())
+        self.background.append(asyncio.create_task(self._seed_budgets()))
+        if self.needs_litellm:
+            # Its import takes seconds: not within the deadline of the first request that needs it.
+            self.background.append(asyncio.create_task(asyncio.to_thread(load_litellm)))
         for supervisor in self.supervisors.values():
             await supervisor.start()
 
@@ -93,8 +97,9 @@ class House:
 
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""
-        if self.seeding is not None:
-            self.seeding.cancel()
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
         await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
         return await asyncio.to_thread(self.ledger.close)
 
@@ -168,6 +173,7 @@ def assemble(
         ledger=ledger,
         supervisors=builder.supervisors,
         admin_token=admin_token,
+        needs_litellm=any(dialect_of(m.provider, m.base_url) != "openai" for m in settings.hosted.values()),
     )
 
 

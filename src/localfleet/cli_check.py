@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.assemble import anyone
@@ -147,17 +148,15 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
     found = ", ".join(f"{item['kind']} x{item['count']}" for item in row["findings"])
     out.print(f"findings  {found or 'none'}", markup=False)
     out.print(f"reason    {row['reason']}", markup=False)
-    table = Table("door", "tier", "open", "why", "about USD", "USD per Mtok in / out", "price from")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
+        table.add_column(heading, overflow="fold")
     for door in row["doors"]:
         price = models[door["model"]].price
-        per_mtok = f"{price.usd_per_mtok_in:f} / {price.usd_per_mtok_out:f}" if price else "-"
-        table.add_row(
-            door["model"],
-            door["tier"],
-            "yes" if door["legal"] else "no",
-            door["why"],
-            door["cost_usd"] or "unknown",
-            per_mtok,
-            price.version if price else "-",
-        )
+        per_mtok = f"{price.usd_per_mtok_in.normalize():f} / {price.usd_per_mtok_out.normalize():f}" if price else "-"
+        opened = "yes" if door["legal"] else "no"
+        table.add_row(door["model"], door["tier"], opened, door["why"], door["cost_usd"] or "unknown", per_mtok)
     out.print(table)
+    sources = {model.price.version for model in models.values() if model.price is not None}
+    if sources:
+        out.print(f"prices from {', '.join(sorted(sources))}", markup=False)

@@ -34,6 +34,8 @@ LONG_TEXT = 20_000
 RETRY_AFTER_AT_MOST_S = 2
 AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
 """Failures after which the same door may do better at once."""
+UNHEARD = {Reason.TIMED_OUT, Reason.CLIENT_LEFT}
+"""Ways to lose an answer that the door may have worked for, and may put on the bill."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,6 +149,7 @@ class Gateway:
             raise NoDoor(no.message, status=no.status, reason=no.reason, retry_after_s=no.retry_after_s)
         failure: EngineFailed | None = None
         given_up: set[str] = set()
+        waits_s: list[int] = []
         for route in decision.routes:
             if route.model in given_up:
                 continue
@@ -156,11 +159,16 @@ class Gateway:
                 return await self._try(letter, visit, route)
             except EngineFailed as exc:
                 failure = exc
+                if exc.retry_after_s is not None:
+                    waits_s.append(exc.retry_after_s)
                 if exc.ends_the_walk:
                     break
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
                     given_up.add(route.model)
-        raise failure or EngineFailed("No model answered.", reason=Reason.UPSTREAM_ERROR)
+        failure = failure or EngineFailed("No model answered.", reason=Reason.UPSTREAM_ERROR)
+        if failure.retry_after_s is not None:
+            failure.retry_after_s = min(waits_s)  # the first door that opens again will do
+        raise failure
 
     def _pause_s(self, failure: EngineFailed) -> float:
         return max(failure.retry_after_s or 0, 0.1) + 0.2 * self.jitter()
@@ -168,17 +176,31 @@ class Gateway:
     async def _try(self, letter: Letter, visit: Visit, route: Route) -> Reply:
         started = self.clock.monotonic()
         model = self.models[route.model]
+        asked = False
         try:
             call = self._call(letter, visit, model)
             if isinstance(route, HostedRoute):
                 await self._reserve(visit, route)
+            asked = True
             reply = await self.engines[route.model].send(route, call)
         except EngineFailed as exc:
-            self._settle_purse(visit, spent=visit.reserved_usd if exc.reason is Reason.TIMED_OUT else Decimal(0))
-            visit.attempted(model, exc.reason, exc.upstream_status, self.clock.monotonic() - started)
+            self._fell_through(visit, model, exc.reason, exc.upstream_status, started)
+            raise
+        except asyncio.CancelledError:
+            if asked:
+                self._fell_through(visit, model, Reason.CLIENT_LEFT, None, started)
             raise
         visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
         return reply
+
+    def _fell_through(self, visit: Visit, model: Model, reason: Reason, status: int | None, started: float) -> None:
+        """Note a door that gave no answer. One that was asked and not heard may bill all the same: law 9."""
+        spent = Decimal(0)
+        if reason in UNHEARD:
+            spent = visit.reserved_usd
+            visit.not_heard(model, spent)
+        self._settle_purse(visit, spent=spent)
+        visit.attempted(model, reason, status, self.clock.monotonic() - started)
 
     def _call(self, letter: Letter, visit: Visit, model: Model) -> Call:
         timeout_s = visit.timeouts.get(model.name, 600.0)

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 
 __all__ = ["set_up_logs"]
 
@@ -35,5 +36,21 @@ def set_up_logs(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(OURS).setLevel(level)
+    _quiet_the_interpreter()
     # A traceback that would reach the terminal through the logging module's own error path holds text as well.
     logging.raiseExceptions = False
+
+
+def _quiet_the_interpreter() -> None:
+    """Let nothing reach the terminal past the log: warnings and forgotten exceptions of libraries quote values."""
+    logging.captureWarnings(capture=True)
+    log = logging.getLogger("localfleet.interpreter")
+
+    def unraisable(args: "sys.UnraisableHookArgs") -> None:
+        log.error("an exception that nobody could take was dropped", extra={"why": args.exc_type.__name__})
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        log.error("a thread ended with an exception", extra={"why": args.exc_type.__name__})
+
+    sys.unraisablehook = unraisable
+    threading.excepthook = in_thread

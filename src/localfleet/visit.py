@@ -42,6 +42,8 @@ class Visit:
     attempts: list[Attempt] = field(default_factory=list)
     reserved_for: Model | None = None
     reserved_usd: Decimal = Decimal(0)
+    unheard: Model | None = None
+    unheard_usd: Decimal = Decimal(0)
     first_byte_at: float | None = None
     status: int = CLIENT_CLOSED_REQUEST
     cost_usd: Decimal | None = None
@@ -68,6 +70,11 @@ class Visit:
         """Note what is reserved, and for which door."""
         self.reserved_for, self.reserved_usd = model, usd
 
+    def not_heard(self, model: Model, usd: Decimal) -> None:
+        """Note a door that was asked and not heard to its answer, and what it may cost at most."""
+        self.unheard = model
+        self.unheard_usd += usd
+
     @property
     def reason(self) -> Reason:
         """Why this door: the decision's reason, or the failure that sent the request on to a later one."""
@@ -81,8 +88,9 @@ class Visit:
         self, model: Model | None, reply: Reply | None, outcome: Reason, *, now: float, monotonic: float
     ) -> Receipt:
         """Fold everything into the record; `model` and `reply` are those that answered, if any did."""
-        usage = self._usage(reply)
-        self.cost_usd = _cost(model, usage)
+        usage = self._usage(reply, outcome)
+        model = model or self.unheard
+        self.cost_usd = _cost(model, usage if reply is not None else None)
         if reply is not None:
             self.status = reply.status
         judged, total_s = self.judged, monotonic - self.arrived
@@ -114,16 +122,16 @@ class Visit:
             queue_ms=round(max(first_s - tried_s, 0) * 1000, 3) if reply is not None else 0.0,
             first_byte_ms=None if reply is None else round(first_s * 1000, 3),
             total_ms=round(total_s * 1000, 3),
+            reserved_usd=self.unheard_usd or None,
         )
 
-    def _usage(self, reply: Reply | None) -> Usage | None:
-        if reply is None:
-            return None
-        if reply.usage is not None:
+    def _usage(self, reply: Reply | None, outcome: Reason) -> Usage | None:
+        if reply is not None and reply.usage is not None:
             return reply.usage
-        return Usage(
-            input_tokens=self.ask.input_tokens, output_tokens=reply.text_bytes // BYTES_PER_TOKEN, measured=False
-        )
+        if reply is None and (self.unheard is None or outcome is not Reason.CLIENT_LEFT):
+            return None
+        text_bytes = 0 if reply is None else reply.text_bytes
+        return Usage(input_tokens=self.ask.input_tokens, output_tokens=text_bytes // BYTES_PER_TOKEN, measured=False)
 
 
 def _cost(model: Model | None, usage: Usage | None) -> Decimal | None:

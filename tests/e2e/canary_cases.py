@@ -17,13 +17,13 @@ import canary_chat
 import canary_messages
 import canary_openai
 from canary_fields import Field, Json, Place, Wire, escaped, transport_fields
-from canary_sources import Source, applies, followed_up, head_of, restricted, with_source
+from canary_sources import EVIDENCE, Source, applies, followed_up, head_of, restricted, with_source
 from hypothesis import strategies as st
 from tap_behaviour import Behaviour, Fault
 
 from localfleet.core.ask import Api
 
-__all__ = ["FIELDS", "PATHS", "TAPS", "Case", "cases", "cases_of"]
+__all__ = ["DOWN", "FIELDS", "MODELS", "PATHS", "QUICK", "STATUSES", "TAPS", "Case", "cases", "cases_of", "sources_for"]
 
 PATHS: Mapping[Api, str] = {
     Api.CHAT: "/v1/chat/completions",
@@ -53,6 +53,8 @@ STATUSES = (400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529)
 WITHOUT_BODY = frozenset(
     {Source.NONE, Source.HEADER, Source.HEADER_SHOUTED, Source.HEADER_TWICE, Source.KEY, Source.TASK, Source.SESSION}
 )
+OVERWRITTEN = frozenset({*EVIDENCE, Source.PICTURE, Source.CONVERSATION})
+"""Sources that stand in the turns, and go with them where a second list of turns comes later in the body."""
 QUICK = tuple(fault for fault in Fault if fault not in {Fault.HANG, Fault.HEADERS_HANG, Fault.STATUS, Fault.REDIRECT})
 
 
@@ -167,7 +169,8 @@ def sources_for(api: Api, field: Field) -> list[Source]:
     if not field.raw:
         return possible
     if "%s" in planted["raw"]:
-        return [source for source in possible if source is not Source.CONVERSATION]
+        undone = OVERWRITTEN if planted["raw"].startswith('{%s,"messages"') else {Source.CONVERSATION}
+        return [source for source in possible if source not in undone]
     return [source for source in possible if source in WITHOUT_BODY]
 
 

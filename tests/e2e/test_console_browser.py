@@ -136,7 +136,10 @@ def test_no_traffic_then_traffic(router: Router, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fragment", "title"),
-    [("token=wrong", "The router did not accept this token"), ("", "This page needs the console token")],
+    [
+        ("token=wrong", "The router did not accept this token"),
+        pytest.param("", "This page needs the console token", marks=pytest.mark.slow),
+    ],
 )
 def test_without_the_right_token_the_page_says_what_to_do(
     router: Router, tmp_path: Path, fragment: str, title: str

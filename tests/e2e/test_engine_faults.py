@@ -104,7 +104,7 @@ def test_a_deadline_holds_whatever_hangs(yard: Yard, fault: Fault) -> None:
         assert (answer.status, answer.json["error"]["type"]) == (504, "upstream_error")
         assert answer.json["error"]["code"] in {"timed_out", "deadline_passed"}
         assert DEADLINE_S * 0.9 < seconds < DEADLINE_S + SLACK_S
-    assert yard.a.wait_for("cut", 2, timeout_s=1)
+    assert until(lambda: not any(tap.counters()["open"] for tap in (yard.a, yard.b, yard.local)), 1)
 
 
 def test_a_deadline_that_passed_before_the_next_door(yard: Yard) -> None:
@@ -144,15 +144,15 @@ def test_a_long_rate_limit_goes_to_the_next_door_at_once(yard: Yard) -> None:
 
 
 def test_all_doors_limited_is_a_429_with_the_time(yard: Yard) -> None:
-    """Every door limits the rate: so says the answer, with the shortest time, now and while it lasts."""
+    """Every door limits the rate: so says the answer, with the shortest time; later the box stands in for both."""
     number = yard.number()
     yard.a.always(Behaviour(fault=Fault.STATUS, status=429, retry_after="20"))
     yard.b.always(Behaviour(fault=Fault.STATUS, status=429, retry_after="40"))
-    for _ in range(3):
-        answer = yard.task(number)
-        assert (answer.status, answer.json["error"]["code"]) == (429, "rate_limited")
+    for answer in (yard.task(number), *(yard.router.post(CHAT, ask(f"a{number}")) for _ in range(3))):
+        assert (answer.status, answer.json["error"]["type"]) == (429, "rate_limit_error")
         assert answer.headers["x-localfleet-reason"] == "rate_limited"
-        assert 1 <= int(answer.headers["retry-after"]) <= 20
+        assert 15 <= int(answer.headers["retry-after"]) <= 20
+    assert yard.task(number).headers["x-localfleet-tier"] == "local"
     assert (len(yard.a.posts()), len(yard.b.posts())) == (1, 1)
     with openai.OpenAI(base_url=yard.router.v1, api_key="unused", max_retries=0) as client:
         with pytest.raises(openai.RateLimitError):
@@ -280,7 +280,7 @@ def _read_all(claude: anthropic.Anthropic, model: str) -> None:
 def test_a_caller_that_leaves_before_the_first_byte(yard: Yard, door: str, *, stream: bool) -> None:
     """The upstream is cut within a second; the receipt says `client_left`, with an estimate of what it cost."""
     tap = yard.a if door == "a" else yard.local
-    tap.always(Behaviour(fault=Fault.HANG))
+    tap.always(Behaviour(delay_s=30))
     number = yard.number()
     with Stream(yard.router, ask(f"{door}{number}", stream=stream)):
         assert until(lambda: tap.counters()["in_flight"] == 1)
@@ -289,7 +289,8 @@ def test_a_caller_that_leaves_before_the_first_byte(yard: Yard, door: str, *, st
     assert (written["outcome"], written["status"], written["attempts"]) == ("client_left", 499, 1)
     assert written["input_tokens"] > 0
     assert written["measured"] == 0
-    assert (written["cost_usd"] == "0") == (door == "l")
+    # Nobody knows what the provider bills for an answer that was not waited for: at most what was reserved.
+    assert (written["cost_usd"], "reserved_usd" in written) == (("0", False) if door == "l" else (None, True))
 
 
 @pytest.mark.parametrize("door", ["a", "l"])
@@ -340,7 +341,7 @@ def test_big_answers_come_whole(yard: Yard) -> None:
     yard.a.say(text)
     try:
         plain = yard.router.post(CHAT, ask(f"a{yard.number()}"))
-        assert plain.json["choices"][0]["message"]["content"] == text.rstrip(" ")
+        assert plain.json["choices"][0]["message"]["content"] == text
     finally:
         yard.a.say("The capital of France is Paris.")
     yard.a.always(Behaviour(text="x" * 2_000_000))

@@ -1,8 +1,12 @@
 """The HTTP engine against real sockets: what leaves, what comes back, and every way an upstream can fail."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -80,9 +84,10 @@ class Peer:
 class RawServer:
     """A loopback server that keeps every byte it gets, and answers as told."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         """`handler` is called for each request."""
         self._handler = handler
+        self._tls = tls
         self._open: set[asyncio.StreamWriter] = set()
         self.requests: list[Peer] = []
         self.connections = 0
@@ -91,7 +96,7 @@ class RawServer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["RawServer"]:
         """Listen on a free port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         try:
             yield self
@@ -219,7 +224,10 @@ def test_only_headers_of_the_list_leave() -> None:
     """Every byte of the head is ours; the key travels in its header only."""
     _, _, server = told(whole)
     peer = server.requests[0]
-    assert set(peer.headers) == {"host", "user-agent", "content-type", "accept", "authorization", "content-length"}
+    assert set(peer.headers) == {
+        *("host", "user-agent", "content-type", "content-length"),
+        *("accept", "authorization", "x-client-request-id"),
+    }
     assert peer.headers["user-agent"] == "localfleet"
     assert peer.headers["authorization"] == f"Bearer {KEY}"
     assert KEY.encode() not in peer.body
@@ -494,15 +502,41 @@ def test_no_connection_fails_at_once() -> None:
     asyncio.run(story())
 
 
-def test_tls_is_verified() -> None:
-    """A server without TLS behind an https URL is a failed connection, not a plain one."""
+def test_a_plain_server_behind_an_https_url_gets_no_request() -> None:
+    """A failed connection, not a plain one; nothing in clear leaves."""
 
     async def story() -> None:
         async with RawServer(whole).running() as server:
+            model = engine(server.url.replace("http:", "https:"), client=HttpClient(connect_timeout_s=0.2))
             with pytest.raises(EngineFailed) as caught:
-                await engine(server.url.replace("http:", "https:")).send(LOCAL, call())
+                await model.send(LOCAL, call())
             assert caught.value.reason is Reason.CONNECT_FAILED
             assert not server.requests
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with the openssl command")
+def test_tls_is_verified_and_a_ca_file_adds_trust(tmp_path: Path) -> None:
+    """An unknown certificate is refused before the request leaves; its authority given, only for its host."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*make.split(), *names], check=True, capture_output=True)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(cert, key)
+
+    async def story() -> None:
+        async with RawServer(whole, tls).running() as server:
+            right = server.url.replace("http://127.0.0.1", "https://localhost")
+            wrong_host = server.url.replace("http:", "https:")
+            trusting = HttpClient(ca_file=str(cert))
+            for url, client in ((right, HttpClient()), (wrong_host, trusting)):
+                with pytest.raises(EngineFailed, match="certificate"):
+                    await engine(url, client=client).send(LOCAL, call())
+            assert not server.requests
+            body, _ = await ask(right, client=trusting)
+            assert body == WHOLE
 
     asyncio.run(story())
 

@@ -120,7 +120,7 @@ def test_a_whole_answer_comes_as_chat(anthropic_tap: Tap) -> None:
     assert request.headers["x-api-key"] == KEY
     assert set(request.headers) <= {
         *("host", "user-agent", "accept", "content-type", "content-length"),
-        *("x-api-key", "anthropic-version", "anthropic-beta"),
+        *("x-api-key", "x-client-request-id", "anthropic-version", "anthropic-beta"),
     }
     assert request.headers["user-agent"] == "localfleet"
     assert request.json["model"] == "claude-x"
@@ -247,7 +247,7 @@ def test_a_client_that_leaves_takes_the_provider_along(anthropic_tap: Tap) -> No
         reply = await engine(anthropic_tap.v1, idle_timeout_s=20).send(ROUTE, call(stream=True))
         await anext(aiter(reply))
         await reply.aclose()
-        assert await asyncio.to_thread(anthropic_tap.wait_for, "cut", 1, 2)
+        assert await asyncio.to_thread(anthropic_tap.wait_for, "close", 1, 2)
 
     async def before() -> None:
         anthropic_tap.always(Behaviour(fault=Fault.HANG))
@@ -256,7 +256,7 @@ def test_a_client_that_leaves_takes_the_provider_along(anthropic_tap: Tap) -> No
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(anthropic_tap.wait_for, "cut", 1, 2)
+        assert await asyncio.to_thread(anthropic_tap.wait_for, "close", 1, 2)
 
     asyncio.run(mid_stream())
     anthropic_tap.reset()

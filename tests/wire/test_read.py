@@ -43,8 +43,9 @@ def asked(headers: dict[str, str] | None = None, **fields: Any) -> Ask:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b" ", b"null", b"[]", b'"a"', b"1", b"{", b'{"a":1', b'{"a":1,}', b"{'a':1}", b'{"a":NaN}', b'{"a":Infinity}',
-        b'{"a":-Infinity}', b'{"a":1e400}', b'{"a":"\xff"}', b'{"a":"\xc3"}', b'{"a":"\\ud800"}', b'{"\\udc00":1}',
+        b"", b" ", b"null", b"[]", b'"a"', b"1", b"{", b'{"a":1', b'{"a":1,}', b"{'a':1}", b'{"a":NaN}',
+        b'{"a":Infinity}', b'{"a":-Infinity}', b'{"a":1e400}', b'{"a":"\xff"}', b'{"a":"\xc3"}',
+        b'{"a":"\\ud800"}', b'{"\\udc00":1}',
         b"\xef\xbb\xbf{}", '{"a":1}'.encode("utf-16"), b'{"a":"\x00"}', b'{"a":1}{"b":2}', b'{"a":01}', b'{"a":+1}',
         b'{"a":"\xed\xa0\x80"}', b"\x1f\x8b\x08\x00",
     ],
@@ -111,7 +112,9 @@ JSON = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["type", "role", "content", "format", "source", "text", "privacy", "priority", "x", "file_id"]),
+            st.sampled_from(
+                ["type", "role", "content", "format", "source", "text", "privacy", "priority", "x", "file_id"]
+            ),
             inner,
             max_size=3,
         ),
@@ -125,7 +128,7 @@ FIELDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(api=st.sampled_from(Api), fields=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3))
 @example(api=Api.CHAT, fields={"messages": [{"role": ["user"]}]})
 @example(api=Api.CHAT, fields={"messages": [{"role": {"a": 1}}]})
@@ -140,11 +143,12 @@ def test_any_value_in_any_field_is_read_or_refused(api: Api, fields: dict[str, A
     try:
         letter = read_ask(parse_body(raw), api=api, headers={}, caller=CALLER, request_id="r", size=len(raw))
     except BadAsk as exc:
-        assert exc.status == 400
-        assert exc.message.isascii()
-        return
-    assert classify(letter.ask, Rules()).label in Label
-    assert orjson.dumps(dict(letter.body))
+        refused = exc.message
+    else:
+        refused = ""
+        assert classify(letter.ask, Rules()).label in Label
+        assert orjson.dumps(dict(letter.body))
+    assert refused.isascii()
 
 
 @settings(max_examples=200, deadline=None)
@@ -155,10 +159,12 @@ def test_any_header_value_is_read_or_refused(name: str, value: str) -> None:
     try:
         wishes = read_wishes({f"x-localfleet-{name}": text}, None)
     except BadAsk as exc:
-        assert name != "privacy"
-        assert exc.message.isascii()
+        refused = exc.message
     else:
-        assert wishes.label is None or name == "privacy"
+        refused = ""
+        assert (wishes.label is not None) is (name == "privacy")
+    assert refused.isascii()
+    assert name != "privacy" or not refused
 
 
 LABELS: list[tuple[Any, Label | None]] = [

@@ -72,8 +72,13 @@ class Receipt:
     attempts: tuple[Attempt, ...]
     usage: Usage | None
     cost_usd: Decimal | None
-    """Marginal money spent on hosted doors; 0 for local ones; `None` where the price is unknown."""
+    """
+    Marginal money spent on hosted doors; 0 for local ones; `None` where the price is unknown, or the answer of a hosted
+    door was not waited for.
+    """
     price_version: str | None
     queue_ms: float
     first_byte_ms: float | None
     total_ms: float
+    reserved_usd: Decimal | None = None
+    """What hosted doors that were asked and not heard (timed out, caller left) may cost at most, beside `cost_usd`."""

@@ -37,6 +37,10 @@ class Breaker:
         left_s = max(self._open_until, self._limited_until) - now
         return left_s if left_s > 0 else None
 
+    def limited_only(self, now: float) -> bool:
+        """Whether a rate limit is all that keeps requests out."""
+        return not self._probing and self._open_until <= now < self._limited_until
+
     def enter(self) -> bool:
         """Begin a request that may try now; true if it is the probe, which its end must say again."""
         self._probing = self._probing or self._failures >= FAILURES

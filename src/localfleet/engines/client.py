@@ -22,8 +22,7 @@ __all__ = ["Headers", "Host", "HttpClient", "Response", "Secret"]
 ALLOWED_HEADERS = frozenset(
     {"accept", "anthropic-beta", "anthropic-version", "authorization", "content-type", "x-api-key", "x-goog-api-key"}
 )
-"""`user-agent`, `host` and `content-length` are written here; nothing else ever leaves."""
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
+"""`user-agent`, `host`, `x-client-request-id` and `content-length` are written here; nothing else ever leaves."""
 PRINTABLE = re.compile(r"[ -~]*")
 PATH = re.compile(r"/[!-~]*")
 REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")

@@ -21,7 +21,7 @@ __all__ = ["Connection", "Trouble", "connect"]
 HELD_BYTES = 256 * 1024
 """Body bytes kept for a slow reader before the upstream is told to wait."""
 HEAD_BYTES = 64 * 1024
-KEPT_HEADERS = frozenset({b"content-type", b"retry-after", b"content-encoding"})
+KEPT_HEADERS = frozenset({b"content-type", b"retry-after"})
 FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 

@@ -82,23 +82,27 @@ class Line:
         return WHOLE_TYPES if self._reader is None else STREAM_TYPES
 
     async def _pieces(self, response: Response) -> AsyncIterator[bytes]:
-        assert self._reader is not None
         loop = asyncio.get_running_loop()
-        relay = Relay(self._reader) if response.content_type == SSE else None
+        relay = Relay(self._reader) if self._reader is not None and response.content_type == SSE else None
         try:
             while piece := await response.chunk(loop.time() + self._idle_timeout_s):
-                if relay is not None:
-                    self._heed(relay, relay.feed(piece))
-                yield piece
+                yield piece if relay is None else self._sound(relay, relay.feed(piece))
+                _heed(relay)
             if relay is not None:
-                self._heed(relay, relay.finish())
+                relay.finish()
+            _heed(relay)
         except EngineFailed as failure:
             self.failure = failure
             raise import_module("httpx").ReadError("failed") from None
 
-    def _heed(self, relay: Relay, _shown: bytes) -> None:
-        if relay.died:
-            raise said_in_answer(relay.said) if relay.said is not None else garbled()
+    def _sound(self, relay: Relay, shown: bytes) -> bytes:
+        """The part before a break: litellm must not see our error event."""
+        return shown.removesuffix(self._reader.death()) if relay.died and self._reader is not None else shown
+
+
+def _heed(relay: Relay | None) -> None:
+    if relay is not None and relay.died:
+        raise said_in_answer(relay.said) if relay.said is not None else garbled()
 
 
 def _typed(response: Response) -> dict[str, str]:

@@ -33,7 +33,7 @@ from localfleet.ports import Call, Reply
 from localfleet.wire.litellm_fields import FieldRefused, litellm_fields
 from localfleet.wire.relay import GeminiReader, MessagesReader, Reader
 
-__all__ = ["HOSTS", "LitellmEngine", "check_litellm"]
+__all__ = ["HOSTS", "LitellmEngine", "check_litellm", "load_litellm"]
 
 HOSTS: Mapping[str, str | None] = {
     "anthropic": "https://api.anthropic.com",

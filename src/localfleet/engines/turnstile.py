@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Never
 
 from localfleet.core.fleet import EngineState, Readiness
@@ -15,6 +16,7 @@ __all__ = ["Turnstile"]
 COUNTED = frozenset({Reason.CONNECT_FAILED, Reason.TIMED_OUT, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED})
 """Failures that say something about the door, not about the request."""
 WHY = "it failed several times in a row or limits the rate; it is tried again soon"
+LIMITED = "The provider limits the rate: try again later, or allow another model for this task."
 
 
 class Turnstile:
@@ -56,9 +58,12 @@ class Turnstile:
         return reply
 
     def _enter(self) -> bool:
-        wait_s = self._breaker.opens_in_s(time.monotonic())
+        now = time.monotonic()
+        wait_s = self._breaker.opens_in_s(now)
         if wait_s is not None and self._readiness is None:
-            raise EngineFailed(f"{self._name}: {WHY}.", reason=Reason.ENGINE_DOWN, retry_after_s=int(wait_s) + 1)
+            limited = self._breaker.limited_only(now)
+            reason, why = (Reason.RATE_LIMITED, LIMITED) if limited else (Reason.ENGINE_DOWN, f"{WHY}.")
+            raise EngineFailed(f"{self._name}: {why}", reason=reason, retry_after_s=ceil(wait_s))
         return self._breaker.enter()
 
     def _leave(self) -> None:

@@ -5,8 +5,10 @@ No module-level app: `build_app` is called once, by `assemble`.
 """
 
 from asyncio import to_thread
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from secrets import compare_digest
 from typing import Annotated, Any, Literal, Protocol
 
@@ -27,13 +29,10 @@ from localfleet.server.openapi import describe
 
 __all__ = ["Books", "Front", "build_app"]
 
-CONSOLE_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
@@ -170,13 +169,27 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
     ) -> list[dict[str, Any]]:
         return await to_thread(lambda: front.books.summary(by=by, since=front.now() - hours * 3600))
 
+    headers = console_headers(front.console)
+
     @app.get("/console", summary="The web console", include_in_schema=False)
     async def console(request: Request) -> Response:
         if not plane.doorkeeper.has_keys():
             check_same_machine(request.headers)
-        return Response(front.console, media_type="text/html; charset=utf-8", headers=CONSOLE_HEADERS)
+        return Response(front.console, media_type="text/html; charset=utf-8", headers=headers)
 
     app.include_router(guarded)
+
+
+def console_headers(page: bytes) -> dict[str, str]:
+    """Headers under which the page can run its own script, and no other."""
+    script = page.partition(b"<script>")[2].partition(b"</script>")[0]
+    digest = b64encode(sha256(script).digest()).decode()
+    return {
+        "content-security-policy": POLICY.format(script=f"sha256-{digest}"),
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+    }
 
 
 def _shown(model: Model, fleet: Fleet) -> dict[str, Any]:

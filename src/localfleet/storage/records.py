@@ -69,7 +69,9 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
     ]
     body["findings"] = _found(receipt.findings)
     body["because"] = receipt.because
-    return orjson.dumps(body), (*plain, *split(receipt.cost_usd), None)
+    if receipt.reserved_usd is not None:
+        body["reserved_usd"] = usd_text(receipt.reserved_usd)
+    return orjson.dumps(body), (*plain, *split(receipt.cost_usd), pico_ceiling(receipt.reserved_usd))
 
 
 def row_of_body(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -119,7 +119,7 @@ def recent(home: Path, *, limit: int = 100, before: int | None = None) -> list[L
 
 def spent_usd(home: Path, *, key_id: str | None, tier: str | None, since: float) -> Decimal:
     """Money since a time (Unix seconds), for a key or a tier; what is unknown counts with what was reserved for it."""
-    owed = func.coalesce(receipts.c.cost_pico, receipts.c.reserved_pico)
+    owed = func.coalesce(receipts.c.cost_pico, 0) + func.coalesce(receipts.c.reserved_pico, 0)
     query = select(*_split_sums(owed), func.group_concat(receipts.c.cost_rest)).where(receipts.c.at >= since)
     if key_id is not None:
         query = query.where(receipts.c.key_id == key_id)

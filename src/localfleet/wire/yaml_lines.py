@@ -13,7 +13,7 @@ import yaml
 __all__ = ["Lines", "problems_of", "read_yaml"]
 
 Loc = tuple[int | str, ...]
-MOST_NODES = 100_000
+MOST_NODES = 20_000
 """Values in one file. Anchors that repeat anchors would otherwise grow without end."""
 
 Problem = tuple[int | None, str, str]

@@ -1,0 +1,104 @@
+"""`explain`: the same reading and the same law as a request, without sending anything."""
+
+import json
+from typing import Any
+
+import pytest
+
+from localfleet.core.ask import Api, Caller
+from localfleet.core.classify import FieldRule, Rules
+from localfleet.core.fleet import Model
+from localfleet.core.label import Label
+from localfleet.core.policy import Policy
+from localfleet.errors import BadAsk, NotFound
+from localfleet.explain import Explainer, api_of
+
+APIS = frozenset(Api)
+MODELS = (
+    Model(name="small", tier="local", accepts=None, context_tokens=9999, apis=APIS),
+    Model(name="mini", tier="low_cost", accepts=Label.INTERNAL, context_tokens=9999, apis=APIS),
+)
+RULE = FieldRule(name="legal", label=Label.RESTRICTED, where="metadata.team_x", values=frozenset({"legal"}))
+EXPLAINER = Explainer(
+    models=MODELS,
+    rules=Rules(fields=(RULE,)),
+    policy=Policy(),
+    caller=Caller(key_id="k", name="k", default_label=Label.PUBLIC),
+    fields=frozenset({"metadata", "team_x"}),
+)
+
+
+def line(**body: Any) -> dict[str, Any]:
+    """One row of `--jsonl`."""
+    return EXPLAINER.line(json.dumps(body).encode())
+
+
+def test_a_plain_request_sees_every_door() -> None:
+    """In order, with prices; unknown is `None`, the box costs nothing."""
+    row = line(messages=[{"role": "user", "content": "hello"}])
+    assert (row["label"], row["findings"], row["reason"]) == ("public", [], "cheapest_hosted")
+    assert [(door["model"], door["legal"], door["cost_usd"]) for door in row["doors"]] == [
+        ("mini", True, None),
+        ("small", True, "0"),
+    ]
+
+
+def test_a_finding_shuts_the_hosted_door_and_shows_no_text() -> None:
+    """Kinds and counts only."""
+    row = line(messages=[{"role": "user", "content": "card 4111 1111 1111 1111"}])
+    assert row["label"] == "restricted"
+    assert row["findings"] == [{"kind": "card", "count": 1}]
+    assert [(door["model"], door["legal"], door["why"]) for door in row["doors"]] == [
+        ("small", True, "restricted_stays_local"),
+        ("mini", False, "privacy_forbids"),
+    ]
+    assert "4111" not in json.dumps(row)
+
+
+def test_operator_fields_and_unreadable_parts_count() -> None:
+    """As they do in a request."""
+    assert line(prompt="a", metadata={"team_x": "LEGAL"})["because"] == ["rule:legal"]
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.org"}}]}]
+    assert line(messages=image)["because"] == ["unreadable:image"]
+
+
+@pytest.mark.parametrize(
+    ("body", "api"),
+    [
+        ({"messages": []}, Api.CHAT), ({"messages": [], "system": "s"}, Api.MESSAGES),
+        ({"prompt": "a"}, Api.COMPLETION),
+        ({"input": "a"}, Api.RESPONSES), ({}, Api.CHAT),
+    ],
+)  # fmt: skip
+def test_the_api_is_told_by_its_field(body: dict[str, Any], api: Api) -> None:
+    """A body alone does not say where it would have gone."""
+    assert api_of(body) is api
+
+
+DEEP = b'{"messages":[{"role":"user","content":' + b"[" * 300 + b"]" * 300 + b"}]}"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"[]", b"{}", b"\xff", DEEP, b'{"messages":[{"role":[]}]}', b'{"prompt":"a","metadata":{"priority":[]}}'],
+)
+def test_a_body_that_cannot_be_read_is_a_restricted_row(raw: bytes) -> None:
+    """In `--jsonl` it takes its line; alone it is an error."""
+    row = EXPLAINER.line(raw)
+    assert (row["label"], row["reason"], row["doors"]) == ("restricted", "bad_request", [])
+    with pytest.raises(BadAsk):
+        EXPLAINER.explain(raw, {})
+
+
+def test_an_unknown_model_is_named_as_such() -> None:
+    """Without repeating its name."""
+    assert line(prompt="a", model="qzq")["reason"] == "model_not_found"
+    assert "qzq" not in json.dumps(line(prompt="a", model="qzq"))
+    with pytest.raises(NotFound):
+        EXPLAINER.explain(b'{"prompt":"a","model":"qzq"}', {})
+
+
+def test_headers_count() -> None:
+    """As on a request."""
+    explained = EXPLAINER.explain(b'{"prompt":"a"}', {"x-localfleet-privacy": "restricted"})
+    assert explained.verdict.because == ("header",)
