@@ -128,6 +128,9 @@ class Scripted:
         assert isinstance(line, Words)
         return line
 
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
     def state(self) -> EngineState:
         """As told."""
         return EngineState(readiness=self.readiness)

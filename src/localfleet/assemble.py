@@ -24,13 +24,13 @@ from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.litellm_sdk import LitellmEngine, load_litellm
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
-from localfleet.engines.providers import BASE_URLS, dialect_of
 from localfleet.engines.supervisor import Progress, Supervisor
 from localfleet.engines.weights import find_weights, opened_for_tools, verify
 from localfleet.errors import ConfigError, LedgerClosed
 from localfleet.gateway import Gateway
 from localfleet.ports import Engine
 from localfleet.price_map import PriceMap
+from localfleet.providers import BASE_URLS, dialect_of
 from localfleet.server.app import Front, build_app
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
@@ -100,6 +100,7 @@ class House:
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
+        await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
         await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
         return await asyncio.to_thread(self.ledger.close)
 
@@ -173,7 +174,7 @@ def assemble(
         ledger=ledger,
         supervisors=builder.supervisors,
         admin_token=admin_token,
-        needs_litellm=any(dialect_of(m.provider, m.base_url) != "openai" for m in settings.hosted.values()),
+        needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
     )
 
 
@@ -300,7 +301,7 @@ class _Engines:
         )
 
     def _hosted(self, name: str, model: HostedModel) -> Engine:
-        dialect = dialect_of(model.provider, model.base_url)
+        dialect = dialect_of(model.provider)
         if dialect == "openai":
             return self._direct(
                 name, model, dialect, OPENAI_SPEAKS if model.provider == "openai" else COMPATIBLE_SPEAKS
@@ -311,6 +312,7 @@ class _Engines:
             upstream_model=model.model,
             base_url=model.base_url,
             key=_key(model, self.env),
+            client=self.client,
             timeout_s=model.timeout_s,
         )
         if dialect == "litellm":
@@ -324,7 +326,7 @@ class _Engines:
         return HttpEngine(
             name=name,
             upstream_model=model.model,
-            base_url=model.base_url or BASE_URLS[model.provider],
+            base_url=_base_url(model, dialect),
             key=_key(model, self.env),
             dialect=dialect,
             speaks=speaks,
@@ -334,6 +336,12 @@ class _Engines:
             timeout_s=model.timeout_s,
             store_false=Api.RESPONSES in speaks,
         )
+
+
+def _base_url(model: HostedModel, dialect: str) -> str:
+    url = (model.base_url or BASE_URLS[model.provider]).rstrip("/")
+    # Anthropic's own clients write the base URL without the version.
+    return f"{url}/v1" if dialect == "anthropic" and not url.endswith("/v1") else url
 
 
 def _key(model: HostedModel, env: Mapping[str, str]) -> Secret | None:

@@ -17,11 +17,11 @@ from localfleet.core.pricing import price_at
 from localfleet.core.routing.order import Preference
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
+from localfleet.providers import dialect_of, unreachable
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
 
-SMALL_CAN = frozenset({Need.TOOLS, Need.JSON, Need.LOGPROBS})
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
 Problem = tuple[str, str]
 """The dotted path of a key, and what is wrong with it."""
@@ -185,6 +185,12 @@ def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:
         listed = prices.find(model.provider, model.model)
         if model.context_tokens is None and (listed is None or listed.context_tokens is None):
             yield f"hosted.{name}", "the price map does not know this model: say its `context_tokens:`"
+        reach = unreachable(model.provider, model.base_url)
+        if reach is not None:
+            yield f"hosted.{name}.provider", reach
+        unspoken = (model.apis or SPOKEN) - SPOKEN
+        if dialect_of(model.provider) != "openai" and unspoken:
+            yield f"hosted.{name}.apis", f"this provider serves chat, messages and responses, not {min(unspoken)}"
 
 
 def secret_of(model: HostedModel | LocalModel, env: Mapping[str, str]) -> str | None:

@@ -70,6 +70,10 @@ class Engine(Protocol):
         """How it is, from memory: no I/O."""
         ...
 
+    async def aclose(self) -> None:
+        """Close idle connections; the router stops."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHealth:

@@ -118,7 +118,8 @@ def damaged(dice: random.Random, path: str) -> BadRequest:
         good[:at], good[:at] + junk + good[at:], good[:at] + junk + good[at + len(junk) :], good + good, good + b"}",
         b"\xef\xbb\xbf" + good, b"\x00" + good, good + b"\x00", gzip.compress(good), b"", b" \n", good[::-1],
         good.decode().encode("utf-16"), good.decode().encode("utf-32-le"), good.replace(b'"', b"'"),
-        good.replace(b"hello", b"\xff\xfe"), good.replace(b"hello", b"\\ud800"), good.replace(b"hello", b"\\udc00\\ud800"),
+        good.replace(b"hello", b"\xff\xfe"), good.replace(b"hello", b"\\ud800"),
+        good.replace(b"hello", b"\\udc00\\ud800"),
         good.replace(b"hello", b"\xed\xa0\x80"), good.replace(b"hello", b"\\x41"), good.replace(b"hello", b"a\nb"),
     ]  # fmt: skip
     return BadRequest(path=path, body=dice.choice(changed))

@@ -1,5 +1,5 @@
 """
-Many cases by a seeded draw that spreads evenly: every place, source of restriction and fault comes round again and again.
+Many cases by a seeded draw that spreads evenly: every place, source of a label and fault comes round again and again.
 
     deck(7, 1000)          a thousand mixed cases, the same ones for the same seed
     when_the_box_is_down() restricted cases of every API whose local engine refuses connections
@@ -20,7 +20,7 @@ from localfleet.core.ask import Api
 
 __all__ = ["deck", "faults_in", "plain_case", "when_the_box_is_down"]
 
-UNRESTRICTED_SHARE = 0.35
+UNRESTRICTED_PERCENT = 35
 BROKEN_SHARE = 0.7
 DRIP_S = 0.001
 Option = TypeVar("Option", bound=Hashable)
@@ -61,6 +61,7 @@ class Dealer:
 
     rng: random.Random
     places: Even
+    shares: Even
     sources: Even
     faults: dict[str, Even]
 
@@ -85,7 +86,7 @@ class Dealer:
         )
 
     def _source(self, api: Api, chosen: Field) -> Source:
-        if self.rng.random() < UNRESTRICTED_SHARE:
+        if self.shares.draw([(api, percent) for percent in range(0, 100, 5)])[1] < UNRESTRICTED_PERCENT:
             return Source.NONE
         return self.sources.draw([source for source in sources_for(api, chosen) if source is not Source.NONE])
 
@@ -100,7 +101,7 @@ class Dealer:
 def deck(seed: int, number: int) -> list[Case]:
     """So many cases; the same seed gives the same ones."""
     rng = random.Random(seed)
-    dealer = Dealer(rng, Even(rng), Even(rng), {tap: Even(rng) for tap in TAPS})
+    dealer = Dealer(rng, Even(rng), Even(rng), Even(rng), {tap: Even(rng) for tap in TAPS})
     return [dealer.case() for _ in range(number)]
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator
 from itertools import islice
@@ -15,7 +16,7 @@ from router import Router
 from tap_fleet import fleet
 
 BATCH = 200
-EMAIL = "ada.lovelace@example.org"
+EMAIL = "ada.lovelace@analytical-engines.co.uk"
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,11 @@ def raw(router: Router, data: bytes, *, then_close: bool = False, wait_s: float 
         return back
 
 
+def statuses_in(back: bytes) -> list[int]:
+    """The status of every answer, in order."""
+    return [int(number) for number in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", back)]
+
+
 def head(*lines: str, path: str = "/v1/chat/completions", method: str = "POST") -> bytes:
     """A request head that ends its connection."""
     first = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n"
@@ -206,8 +212,8 @@ FRAMES: dict[str, tuple[bytes, set[int]]] = {
 def test_odd_framing(router: Router, name: str) -> None:
     """A refusal or no answer at all; what is expected is said with each."""
     data, expected = FRAMES[name]
-    back = raw(router, data, then_close=not expected or name in {"upgrade"})
-    statuses = [int(line.split()[1]) for line in back.split(b"\r\n") if line.startswith(b"HTTP/1.")]
+    back = raw(router, data, then_close=not expected or name == "upgrade")
+    statuses = statuses_in(back)
     assert set(statuses) <= expected, back[:500]
     assert bool(statuses) is bool(expected), back[:500]
     if statuses != [200]:
@@ -220,16 +226,17 @@ def test_pipelined_requests_are_answered_in_turn(router: Router) -> None:
     keep = head(SIZE).replace(b"connection: close\r\n", b"")
     bad = head("content-length: 5").replace(b"connection: close\r\n", b"") + b"[1,2]"
     back = raw(router, keep + BODY + bad + head(SIZE) + BODY)
-    statuses = [int(line.split()[1]) for line in back.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
-    assert statuses == [200, 400, 200]
+    assert statuses_in(back) == [200, 400, 200]
 
 
 def test_of_two_keys_what_was_read_is_what_leaves(router: Router, taps: tuple[Tap, Tap, Tap]) -> None:
     """An address in the first of two keys is gone before anybody is sent it; in the last it keeps the request here."""
     for path, key in (("/v1/chat/completions", "messages"), ("/v1/completions", "prompt"), ("/v1/responses", "input")):
-        with_email: Any = json.loads(json.dumps(GOOD[path][key]).replace("hello", f"hello {EMAIL}"))
+        # Words of its own: a conversation that was once restricted in this router stays so.
+        clean: Any = json.loads(json.dumps(GOOD[path][key]).replace("hello", "good morning"))
+        with_email: Any = json.loads(json.dumps(clean).replace("morning", f"morning {EMAIL}"))
         rest = {name: value for name, value in GOOD[path].items() if name != key}
-        for first, last, tier in ((with_email, GOOD[path][key], "low_cost"), (GOOD[path][key], with_email, "local")):
+        for first, last, tier in ((with_email, clean, "low_cost"), (clean, with_email, "local")):
             for tap in taps:
                 tap.clear()
             double = f'"{key}":{json.dumps(first)},"{key}":{json.dumps(last)},'

@@ -1,9 +1,9 @@
 """
 The rig of the wire tap: one real router, several lanes of taps, and one generated case at a time in each lane.
 
-A lane is one local and two hosted taps of its own, with two API keys that may use their models only. The lanes share the
-router process, so that eight cases run at once, and anything of one lane that shows up in another is a mix-up. A tap
-that nobody may ever reach is named by redirects and by the proxy variables of the router's environment.
+A lane is one local and two hosted taps of its own, with two API keys that may use their models only. The lanes share
+the router process, so that several cases run at once, and anything of one lane that shows up in another is a mix-up. A
+tap that nobody may ever reach is named by redirects and by the proxy variables of the router's environment.
 """
 
 import http.client
@@ -30,7 +30,7 @@ from localfleet.core.ask import Api
 from localfleet.core.label import Label
 from localfleet.storage.keys import create_key
 
-__all__ = ["Fleet", "Lane", "Rig", "Seen", "Sent", "Tally"]
+__all__ = ["HOSTED", "Fleet", "Lane", "Rig", "Seen", "Sent", "Tally", "ask"]
 
 HOSTED = ("openai", "anthropic")
 MODELS = {"local": "box", "openai": "mini", "anthropic": "claude"}
@@ -40,7 +40,8 @@ PATIENCE_S = 20.0
 SILENCE_S = 1.5
 """How long the caller waits for an answer to begin, and for the next bytes of one that has begun."""
 KINDS = {"plain": Label.PUBLIC, "restricted": Label.RESTRICTED}
-GOOD = {
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+GOOD: Mapping[Api, dict[str, Any]] = {
     Api.CHAT: {"messages": [{"role": "user", "content": "Hello."}]},
     Api.MESSAGES: {"messages": [{"role": "user", "content": "Hello."}], "max_tokens": 8},
 }
@@ -184,7 +185,12 @@ class Lane:
 
     def warm(self) -> None:
         """Wait until every door of this lane answers; the first litellm call takes seconds."""
-        for tap, api in (("local", Api.CHAT), ("openai", Api.CHAT), ("anthropic", Api.CHAT), ("anthropic", Api.MESSAGES)):
+        for tap, api in (
+            ("local", Api.CHAT),
+            ("openai", Api.CHAT),
+            ("anthropic", Api.CHAT),
+            ("anthropic", Api.MESSAGES),
+        ):
             self._greet_until_it_answers(tap, api, wait_s=60)
 
     def _set(self, case: Case) -> None:
@@ -296,7 +302,7 @@ class Fleet(ExitStack):
             started = dict(zip(names, pool.map(lambda name: self._tap(folder / name, name), names), strict=True))
         elsewhere = self._tap(folder / "elsewhere", "elsewhere")
         lanes = [{name: started[f"{name}{number}"] for name in TAPS} for number in range(count)]
-        proxies = {name: elsewhere.url for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY")}
+        proxies = dict.fromkeys(PROXIES, elsewhere.url)
         (folder / "router" / "state").mkdir(parents=True)
         tokens = [_keys(folder / "router" / "state", number) for number in range(1, count)]
         router = self.enter_context(Router.start(folder / "router", settings(lanes), env=proxies))

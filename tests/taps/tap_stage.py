@@ -50,7 +50,11 @@ def answer_to(heard: Heard, behaviour: Behaviour, text: str, models: tuple[str, 
     }
     if heard.endpoint not in formats:
         return Answer(body=_error(heard, 404, "no such path"), status=404)
-    return formats[heard.endpoint](heard, behaviour, text)
+    try:
+        return formats[heard.endpoint](heard, behaviour, text)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # A field of a shape that no provider takes.
+        return Answer(body=_error(heard, 400, "this request has a field of a wrong type"), status=400)
 
 
 def perform(heard: Heard, behaviour: Behaviour, answer: Answer) -> Iterator[Step]:

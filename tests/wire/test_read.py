@@ -256,6 +256,20 @@ def test_a_number_that_is_none_is_refused(key: str, value: Any) -> None:
         asked(**{key: value})
 
 
+@pytest.mark.parametrize("api", [*Api])
+def test_streams(api: Api) -> None:
+    """A flag; embeddings have none, and an engine that answered one whole would look broken."""
+    assert not read(api, stream=None).ask.stream
+    assert not read(api, stream=False).ask.stream
+    with pytest.raises(BadAsk):
+        read(api, stream="yes")
+    if api is Api.EMBEDDING:
+        with pytest.raises(BadAsk, match="do not stream"):
+            read(api, stream=True)
+    else:
+        assert read(api, stream=True).ask.stream
+
+
 def test_many_answers_are_counted() -> None:
     """Output is paid for each answer: `n`, `best_of`, and each prompt of a list."""
     assert asked(n=3).choices == 3

@@ -7,7 +7,7 @@ drop doors and never adds one. The result is fixed before dispatch (law 4).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet, Model, Readiness
@@ -106,10 +106,11 @@ def _by_money(ask: Ask, model: Model, fleet: Fleet) -> Iterator[Reason]:
         return
     tier_left = fleet.usd_left_by_tier.get(model.tier)
     limits = [left for left in (fleet.usd_left_for_key, tier_left) if left is not None]
+    if not limits and ask.max_cost_usd is None:
+        return
     worst = worst_usd(ask, model)
     if worst is None:
-        if limits or ask.max_cost_usd is not None:
-            yield Reason.PRICE_UNKNOWN
+        yield Reason.PRICE_UNKNOWN
         return
     if ask.max_cost_usd is not None and worst > ask.max_cost_usd:
         yield Reason.OVER_MAX_COST
@@ -130,11 +131,11 @@ def _rank(ask: Ask, label: Label, legal: list[Model], fleet: Fleet, policy: Poli
 
 def _routes(ask: Ask, label: Label, models: list[Model], retries: int) -> Iterator[Route]:
     for model in models:
-        for _ in range(1 + retries):
-            if model.local:
-                yield LocalRoute(model=model.name)
-            else:
-                yield HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))
+        if model.local:
+            route: Route = LocalRoute(model=model.name)
+        else:
+            route = HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))
+        yield from repeat(route, 1 + retries)
 
 
 def _door(ask: Ask, model: Model, why: Reason, *, legal: bool) -> Door:

@@ -21,6 +21,11 @@ class ByApi:
         """Ask through the way of the call's API."""
         return await self.ways[call.api].send(route, call)
 
+    async def aclose(self) -> None:
+        """Close them all."""
+        for way in self.ways.values():
+            await way.aclose()
+
     def state(self) -> EngineState:
         """The worst of the ways, with all requests in flight."""
         states = [engine.state() for engine in {id(way): way for way in self.ways.values()}.values()]

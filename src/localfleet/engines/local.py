@@ -38,6 +38,11 @@ class SupervisedEngine:
         self.supervisor.saw_answer()
         return reply
 
+    async def aclose(self) -> None:
+        """Close idle connections."""
+        if self.http is not None:
+            await self.http.aclose()
+
     def state(self) -> EngineState:
         """The process's readiness, with the requests in flight."""
         in_flight = self.http.state().in_flight if self.http is not None else 0

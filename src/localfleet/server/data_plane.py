@@ -42,6 +42,7 @@ PATHS = {
 NO_ERROR = BadAsk("")
 LONG_BODY_BYTES = 256 * 1024
 """Bodies beyond are read off the event loop, so that one of them blocks nobody."""
+WATCH_AFTER_S = 0.01
 GONE = "The client closed the connection."
 
 
@@ -200,7 +201,9 @@ async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None
         left = True
         working.cancel()
 
-    watching = asyncio.create_task(watch())
+    # Nearly all short answers are over before their client could leave: those go without a task of their own.
+    watching: list[asyncio.Task[None]] = []
+    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, lambda: watching.append(asyncio.create_task(watch())))
     try:
         await work
     except asyncio.CancelledError:
@@ -209,7 +212,9 @@ async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None
         working.uncancel()
         raise ClientLeft(GONE) from None
     finally:
-        watching.cancel()
+        timer.cancel()
+        for task in watching:
+            task.cancel()
 
 
 def _headers(request_id: str, reason: Reason | None = None) -> RawHeaders:

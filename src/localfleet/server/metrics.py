@@ -1,6 +1,7 @@
 """`/metrics`: counted from the receipts that the ledger keeps, so the two cannot disagree. Labels are never text."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -11,6 +12,7 @@ from localfleet.ports import LedgerHealth
 
 __all__ = ["Metrics"]
 
+Family = TypeVar("Family", Counter, Histogram)
 SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -20,6 +22,7 @@ class Metrics:
     def __init__(self) -> None:
         """Declare every series."""
         self.registry = CollectorRegistry()
+        self._found: dict[tuple[object, ...], Counter | Histogram] = {}
         where = ("model", "tier", "label")
         self.requests = Counter(
             "localfleet_requests",
@@ -68,20 +71,29 @@ class Metrics:
         model, tier = receipt.model or "none", receipt.tier or "none"
         where = (model, tier, receipt.label.word)
         task = receipt.task or "none"
-        self.requests.labels(receipt.api, *where, task, receipt.reason, receipt.outcome).inc()
+        series = self._series
+        series(self.requests, receipt.api, *where, task, receipt.reason, receipt.outcome).inc()
         for attempt in receipt.attempts:
-            self.attempts.labels(attempt.model, attempt.tier, attempt.reason).inc()
+            series(self.attempts, attempt.model, attempt.tier, attempt.reason).inc()
         if receipt.usage is not None:
             source = "measured" if receipt.usage.measured else "estimated"
-            self.tokens.labels(*where, "in", source).inc(receipt.usage.input_tokens)
-            self.tokens.labels(*where, "out", source).inc(receipt.usage.output_tokens)
+            series(self.tokens, *where, "in", source).inc(receipt.usage.input_tokens)
+            series(self.tokens, *where, "out", source).inc(receipt.usage.output_tokens)
         if receipt.cost_usd is None:
-            self.unpriced.labels(model).inc()
+            series(self.unpriced, model).inc()
         elif receipt.cost_usd:
-            self.usd.labels(model, tier).inc(float(receipt.cost_usd))
+            series(self.usd, model, tier).inc(float(receipt.cost_usd))
         if receipt.first_byte_ms is not None:
-            self.first_byte.labels(tier).observe(receipt.first_byte_ms / 1000)
-            self.total.labels(tier).observe(receipt.total_ms / 1000)
+            series(self.first_byte, tier).observe(receipt.first_byte_ms / 1000)
+            series(self.total, tier).observe(receipt.total_ms / 1000)
+
+    def _series(self, family: Family, *values: str) -> Family:
+        """One labelled series, found again without prometheus_client's lock and checks: they cost more than to count."""
+        key = (family, *values)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = family.labels(*values)
+        return found  # type: ignore[return-value]  # `labels` gives the class it was called on
 
     def count_refused(self, reason: Reason) -> None:
         """Count a request refused at the porch."""

@@ -48,6 +48,22 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "x-localfleet-priority": {"enum": ["live", "batch"]},
 }
 RESPONSE_HEADERS = ("request-id", "model", "tier", "privacy", "reason", "attempts")
+ERROR: dict[str, Any] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {
+                "type": {"const": "error"},
+                "error": {
+                    "type": "object",
+                    "required": ["message", "type", "code", "param", "src"],
+                    "properties": {"message": TEXT, "type": TEXT, "code": TEXT, "src": {"const": "localfleet"}},
+                },
+            },
+        }
+    }
+}
 STATUSES = {
     400: "The request cannot be read, or the model's server rejected it.",
     401: "No key, or one nobody knows.",
@@ -68,10 +84,21 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The whole description, made once and kept by FastAPI."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _mend_pages(schema["paths"])
         schema["paths"].update({path: {"post": _operation(*row)} for path, row in ENDPOINTS.items()})
         schema["paths"]["/v1/models"] = {"get": {"summary": "Models", "responses": _responses()}}
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _mend_pages(paths: dict[str, Any]) -> None:
+    """What FastAPI cannot know of its own pages: who is refused, and that a bad parameter is a 400 here."""
+    refused = {str(status): {"description": STATUSES[status], "content": ERROR} for status in (400, 401, 403)}
+    for path, methods in paths.items():
+        for operation in methods.values():
+            if path.startswith("/api/") or path == "/metrics":
+                operation["responses"] = {"200": operation["responses"]["200"], **refused}
+    paths["/metrics"]["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
 
 
 def _operation(summary: str, needed: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -94,9 +121,8 @@ def _operation(summary: str, needed: str, properties: dict[str, Any]) -> dict[st
 
 def _responses() -> dict[str, Any]:
     headers = {f"x-localfleet-{name}": {"schema": TEXT} for name in RESPONSE_HEADERS}
-    content = {"application/json": {"schema": {"type": "object"}}}
-    streamed = {**content, "text/event-stream": {"schema": TEXT}}
+    streamed = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": TEXT}}
     answers: dict[str, Any] = {"200": {"description": "The answer.", "headers": headers, "content": streamed}}
     for status, text in STATUSES.items():
-        answers[str(status)] = {"description": text, "headers": headers, "content": content}
+        answers[str(status)] = {"description": text, "headers": headers, "content": ERROR}
     return answers

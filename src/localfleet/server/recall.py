@@ -42,7 +42,7 @@ class Recall:
         found = self.kept.get((caller.key_id, wanted))
         if found is None:
             raise NotFound(
-                "This previous response is not kept here (any more): answers are kept in memory for an hour at most, and "
+                "This previous response is not kept here (any more): answers are kept in memory for an hour, and "
                 "only where `store` is not false. Send the whole conversation as `input`.",
                 code="previous_response_not_found",
                 param="previous_response_id",

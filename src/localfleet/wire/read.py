@@ -141,7 +141,7 @@ def read_ask(
         unreadable=unreadable,
         turns=written,
         needs=_needs(body, unreadable),
-        stream=_flag(body, "stream"),
+        stream=_streams(api, body),
         input_tokens=max(size, said) // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
         input_bytes=size + said,
         max_output_tokens=_max_output(api, body),
@@ -243,6 +243,13 @@ def _wants_json(body: Mapping[str, Any]) -> bool:
     forms = [body.get("response_format"), body.get("output_format")]
     forms += [holder.get("format") for key in ("text", "output_config") if isinstance(holder := body.get(key), dict)]
     return any(isinstance(form, dict) and _one_of(form.get("type"), JSON_FORMS) for form in forms)
+
+
+def _streams(api: Api, body: Mapping[str, Any]) -> bool:
+    stream = _flag(body, "stream")
+    if stream and api is Api.EMBEDDING:
+        raise BadAsk("Embeddings do not stream. Leave out `stream`.", param="stream")
+    return stream
 
 
 def _flag(body: Mapping[str, Any], key: str) -> bool:

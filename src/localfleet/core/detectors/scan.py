@@ -6,7 +6,7 @@ and a candidate that overlaps an earlier find is not counted again: a card is no
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from localfleet.core.detectors import assigned, contact, money, national, papers, secrets
@@ -74,15 +74,17 @@ def _gates(page: Page) -> dict[Gate, tuple[str, Sequence[Window]]]:
     }
 
 
-def _possible(rows: tuple[Row, ...], where: str) -> list[Row]:
-    """The rows whose needs are met; plain loops, because a call for each row would cost more than the searches."""
-    possible = []
-    for row in rows:
-        for needle in row.needs or ("",):
-            if needle in where:
-                possible.append(row)
-                break
-    return possible
+def _needles(rows: tuple[Row, ...]) -> tuple[tuple[str, int], ...]:
+    """What each row needs, with the row's place; the empty needle, which is in every text, for a row without needs."""
+    return tuple((needle, place) for place, row in enumerate(rows) for needle in row.needs or ("",))
+
+
+_NEEDLES = tuple(_needles(rows) for _, rows in _GROUPS)
+
+
+def _possible(needles: tuple[tuple[str, int], ...], where: str) -> Iterable[int]:
+    """The places of rows whose needs are met; one flat loop, because most of a scan's time is spent here."""
+    return dict.fromkeys([place for needle, place in needles if needle in where])
 
 
 class _Tally:
@@ -111,9 +113,10 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
     page = Page(text=folded, low=folded.lower())
     tally = _Tally(len(folded))
     gates = _gates(page)
-    for gate, rows in _GROUPS:
+    for (gate, rows), needles in zip(_GROUPS, _NEEDLES, strict=True):
         where, windows = gates[gate]
-        for row in _possible(rows, where) if windows else ():
+        for place in _possible(needles, where) if windows else ():
+            row = rows[place]
             if on is None or row.kind in on:
                 for window in windows:
                     for start, end in spans(row, page, window):

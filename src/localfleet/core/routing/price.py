@@ -35,6 +35,8 @@ def worst_usd(ask: Ask, model: Model) -> Decimal | None:
 
 def by_price(ask: Ask, models: list[Model]) -> list[Model]:
     """Cheapest first, unknown prices last, ties by name."""
+    if len(models) < 2:
+        return models
 
     def rank(model: Model) -> tuple[bool, Decimal, str]:
         usd = expected_usd(ask, model)
