@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from localfleet.cli_books import audit_app, keys_app, report_command
 from localfleet.cli_check import check_command, explain_command
 from localfleet.cli_cost import app as cost_app
 from localfleet.cli_serve import serve_command, up_command
@@ -25,6 +26,9 @@ def build_cli() -> typer.Typer:
     app.command("up")(up_command)
     app.command("serve")(serve_command)
     app.command("explain")(explain_command)
+    app.command("report")(report_command)
+    app.add_typer(keys_app, name="keys", help="API keys: create, list, revoke.")
+    app.add_typer(audit_app, name="audit", help="The hash chain: verify, export.")
     app.add_typer(cost_app, name="cost", help="Fixed GPU against per-token prices.")
     return app
 

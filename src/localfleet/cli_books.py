@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
@@ -99,7 +100,7 @@ def _models(names: list[str] | None, settings: Settings | None) -> frozenset[str
 
 
 @keys_app.command("list")
-def list_command(as_json: Json = False) -> None:
+def list_command(config: Config = "models.yaml", as_json: Json = False) -> None:
     """List the keys; tokens are not kept and cannot be shown."""
     keys = list_keys(state_home())
     if as_json:
@@ -137,14 +138,16 @@ def _day(at: float) -> str:
 
 
 @keys_app.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")]) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")], config: Config = "models.yaml"
+) -> None:
     """Revoke a key; a running router forgets it within a second."""
     revoke_key(state_home(), key_id, at=time.time())
     console().print(f"key {key_id} is revoked", markup=False)
 
 
 @audit_app.command("verify")
-def verify_command(as_json: Json = False) -> None:
+def verify_command(config: Config = "models.yaml", as_json: Json = False) -> None:
     """Check the hash chain and the tables: any edit, gap or reorder is found and named."""
     result = verify(state_home())
     if as_json:
@@ -160,7 +163,10 @@ def verify_command(as_json: Json = False) -> None:
 
 
 @audit_app.command("export")
-def export_command(file: Annotated[Path, typer.Argument(help="Where to write; one JSON record a line.")]) -> None:
+def export_command(
+    file: Annotated[Path, typer.Argument(help="Where to write; one JSON record a line.")],
+    config: Config = "models.yaml",
+) -> None:
     """Write every record of the chain, with its hash, for an auditor."""
     try:
         with file.open("xb") as out:
@@ -173,6 +179,7 @@ def export_command(file: Annotated[Path, typer.Argument(help="Where to write; on
 def report_command(
     by: Annotated[By, typer.Option(help="One line per ...")] = "model",
     days: Annotated[float, typer.Option(help="How far back.", min=0)] = 30,
+    config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API."""
@@ -192,15 +199,23 @@ def report_row(row: Total) -> dict[str, Any]:
 
 
 def _print_report(by: str, rows: list[Total]) -> None:
-    table = Table(
-        by, "requests", "failed", "tokens in", "out", "estimated in", "out", "USD marginal", "p50 ms", "p95 ms"
-    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(by, overflow="fold")
+    for heading in ("requests", "failed", "tokens in", "tokens out", "USD, marginal", "p50 ms", "p95 ms"):
+        table.add_column(heading, justify="right", overflow="fold")
     for row in rows:
         cost = f"{row.cost_usd:f}" + (f" + {row.cost_unknown} unknown" if row.cost_unknown else "")
-        counts = (row.requests, row.failed, row.input_tokens, row.output_tokens)
-        guessed = (row.estimated_input_tokens, row.estimated_output_tokens)
+        tokens = (
+            _tokens(row.input_tokens, row.estimated_input_tokens),
+            _tokens(row.output_tokens, row.estimated_output_tokens),
+        )
         times = (f"{ms:.0f}" if ms is not None else "-" for ms in (row.median_ms, row.p95_ms))
-        table.add_row(row.group, *map(str, counts), *map(str, guessed), cost, *times)
+        table.add_row(row.group, str(row.requests), str(row.failed), *tokens, cost, *times)
     console().print(table)
     total = sum((row.cost_usd for row in rows), Decimal(0))
     console().print(f"hosted, marginal: {total:f} USD; the box itself: `localfleet cost compare`", markup=False)
+
+
+def _tokens(measured: int, estimated: int) -> str:
+    """Measured, with what was only estimated marked by a tilde."""
+    return f"{measured:,} ~{estimated:,}" if estimated else f"{measured:,}"

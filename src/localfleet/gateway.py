@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
 from localfleet.core.ask import Ask
 from localfleet.core.budget import Purses, Scope
@@ -94,8 +95,8 @@ class Gateway:
         """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
         key, caller = self.print_key, ask.caller.key_id
         prints = list(prefix_prints(ask.turns, key=key, caller=caller))
-        if ask.session is not None:
-            prints.append(name_print("session", ask.session, key=key, caller=caller))
+        sessions = [session for session in (ask.session, ask.also_session) if session is not None]
+        prints += [name_print("session", session, key=key, caller=caller) for session in sessions]
         if ask.previous_response is not None:
             prints.append(name_print("response", ask.previous_response, key=key, caller=caller))
         remembered = self.ledger.remembered(prints)
@@ -147,40 +148,39 @@ class Gateway:
         if not decision.routes:
             no = refusal(decision)
             raise NoDoor(no.message, status=no.status, reason=no.reason, retry_after_s=no.retry_after_s)
-        failure: EngineFailed | None = None
+        failures: list[EngineFailed] = []
         given_up: set[str] = set()
-        waits_s: list[int] = []
         for route in decision.routes:
-            if route.model in given_up:
+            if route.model in given_up or not await self._paused(visit, route, failures):
                 continue
-            if failure is not None and visit.attempts[-1].model == route.model:
-                await asyncio.sleep(self._pause_s(failure))
             try:
                 return await self._try(letter, visit, route)
             except EngineFailed as exc:
-                failure = exc
-                if exc.retry_after_s is not None:
-                    waits_s.append(exc.retry_after_s)
+                failures.append(exc)
                 if exc.ends_the_walk:
                     break
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
                     given_up.add(route.model)
-        failure = failure or EngineFailed("No model answered.", reason=Reason.UPSTREAM_ERROR)
-        if failure.retry_after_s is not None:
-            failure.retry_after_s = min(waits_s)  # the first door that opens again will do
-        raise failure
+        raise _told(failures)
 
-    def _pause_s(self, failure: EngineFailed) -> float:
-        return max(failure.retry_after_s or 0, 0.1) + 0.2 * self.jitter()
+    async def _paused(self, visit: Visit, route: Route, failures: list[EngineFailed]) -> bool:
+        """Wait a little before the same door again; false where the caller's deadline leaves no time for that."""
+        if not failures or visit.attempts[-1].model != route.model:
+            return True
+        pause_s = max(failures[-1].retry_after_s or 0, 0.1) + 0.2 * self.jitter()
+        if pause_s >= self._left_s(visit):
+            return False
+        await asyncio.sleep(pause_s)
+        return True
 
     async def _try(self, letter: Letter, visit: Visit, route: Route) -> Reply:
         started = self.clock.monotonic()
         model = self.models[route.model]
         asked = False
         try:
-            call = self._call(letter, visit, model)
             if isinstance(route, HostedRoute):
                 await self._reserve(visit, route)
+            call = self._call(letter, visit, model)
             asked = True
             reply = await self.engines[route.model].send(route, call)
         except EngineFailed as exc:
@@ -203,24 +203,30 @@ class Gateway:
         visit.attempted(model, reason, status, self.clock.monotonic() - started)
 
     def _call(self, letter: Letter, visit: Visit, model: Model) -> Call:
-        timeout_s = visit.timeouts.get(model.name, 600.0)
-        if letter.ask.deadline_ms is not None:
-            left_s = letter.ask.deadline_ms / 1000 - (self.clock.monotonic() - visit.arrived)
-            if left_s <= 0:
-                raise EngineFailed("The deadline of the request has passed.", reason=Reason.DEADLINE_PASSED)
-            timeout_s = min(timeout_s, left_s)
+        left_s = self._left_s(visit)
+        if left_s <= 0:
+            raise _too_late()
         return Call(
             request_id=letter.ask.request_id,
             api=letter.ask.api,
             body=letter.body,
             stream=letter.ask.stream,
             wants_usage=letter.wants_usage,
-            timeout_s=timeout_s,
+            timeout_s=min(visit.timeouts.get(model.name, 600.0), left_s),
         )
+
+    def _left_s(self, visit: Visit) -> float:
+        """Seconds until the caller's deadline; endless without one."""
+        if visit.ask.deadline_ms is None:
+            return inf
+        return visit.ask.deadline_ms / 1000 - (self.clock.monotonic() - visit.arrived)
 
     async def _reserve(self, visit: Visit, route: HostedRoute) -> None:
         """Money first (law 9), then the durable intent (law 7); only then may a byte leave."""
         model, ask = self.models[route.model], visit.ask
+        left_s = self._left_s(visit)
+        if left_s <= 0:
+            raise _too_late()
         worst = route.worst_usd or Decimal(0)
         if not self.purses.reserve(self._limits(visit, model), worst, self.clock.now()):
             raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
@@ -239,9 +245,12 @@ class Gateway:
             worst_usd=route.worst_usd,
         )
         try:
-            await self.ledger.intend(intent)
+            async with asyncio.timeout(None if left_s == inf else left_s):
+                await self.ledger.intend(intent)
         except LedgerClosed as exc:
             raise EngineFailed(exc.message, reason=Reason.LEDGER_CLOSED) from exc
+        except TimeoutError:
+            raise _too_late() from None
 
     def _limits(self, visit: Visit, model: Model) -> dict[Scope, Decimal]:
         caller = visit.ask.caller
@@ -299,6 +308,18 @@ class Gateway:
         self.ledger.settle(receipt)
         for watch in self.watchers:
             watch(receipt)
+
+
+def _told(failures: list[EngineFailed]) -> EngineFailed:
+    """The last failure speaks for all; to wait for the first door that opens again is enough."""
+    last = failures[-1]
+    if last.retry_after_s is not None:
+        last.retry_after_s = min(one.retry_after_s for one in failures if one.retry_after_s is not None)
+    return last
+
+
+def _too_late() -> EngineFailed:
+    return EngineFailed("The deadline of the request has passed.", reason=Reason.DEADLINE_PASSED)
 
 
 def _cancelled() -> bool:

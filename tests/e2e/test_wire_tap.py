@@ -1,8 +1,8 @@
 """
 The wire tap: generated requests with canaries against the real router, providers that record every byte, every fault.
 
-`LOCALFLEET_TAP_SEED` and `LOCALFLEET_TAP_CASES` choose the cases of the slow test; a failure names its seed. The canaries
-themselves are random every time.
+`LOCALFLEET_TAP_SEED` and `LOCALFLEET_TAP_CASES` choose the cases of the slow test, and a failure names its seed. The
+canaries themselves are random every time.
 """
 
 import json
@@ -223,7 +223,7 @@ def test_what_a_duplicate_key_hides_never_leaves(rig: Rig) -> None:
         lane = rig.lanes[0]
         for raw in (body, swapped):
             wire = Wire(path=PATHS[Api.CHAT], headers=(("content-type", "application/json"),), body=raw.encode())
-            lane.send(wire, restricted=False)
+            lane.send(wire, "a duplicate key", restricted=False)
         received = b"".join(lane.taps[name].received() for name in HOSTED)
         assert b"Hello." in received
         assert json.dumps(evidence)[1:-1].encode() not in received, source

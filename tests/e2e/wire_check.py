@@ -154,10 +154,10 @@ def _nameless(tally: Tally) -> int:
 def _lane_problems(books: Books, labels: Mapping[str, int], tally: Tally) -> Iterator[str]:
     sent = {one.request_id: one for one in tally.sent if one.request_id is not None and one.known}
     if missing := sent.keys() - labels.keys():
-        yield f"{len(missing)} answered requests have no receipt"
+        yield f"{len(missing)} answered requests have no receipt: {sent[min(missing)].about}"
     lower = [name for name, one in sent.items() if one.restricted and labels.get(name) != Label.RESTRICTED]
     if lower:
-        yield f"{len(lower)} restricted requests have a receipt with a lower label"
+        yield f"{len(lower)} restricted requests have a receipt with a lower label: {sent[lower[0]].about}"
     unannounced = [post for post, number in tally.posts.items() if number > books.intents[post]]
     if unannounced:
         yield f"LAW 7: {len(unannounced)} requests reached a hosted tap without an intent each"

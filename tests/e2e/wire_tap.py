@@ -51,6 +51,7 @@ GOOD: Mapping[Api, dict[str, Any]] = {
 class Sent:
     """One request that was sent: what must be true of its receipt. `known` says whether its path is an endpoint."""
 
+    about: str
     request_id: str | None
     restricted: bool
     known: bool
@@ -146,10 +147,12 @@ class Lane:
         answers = []
         before = case.before(canary)
         if before is not None:
-            answers.append(self.send(before, restricted=True))
+            answers.append(self.send(before, f"before {case.title}", restricted=True))
         wire = case.request(canary, _json(answers[0]) if answers else None)
         self._set(case)
-        answers.append(self.send(wire, restricted=case.restricted, leave_after_bytes=case.leave_after_bytes))
+        answers.append(
+            self.send(wire, case.title, restricted=case.restricted, leave_after_bytes=case.leave_after_bytes)
+        )
         self._until_quiet()
         received = {name: tap.received() for name, tap in self.taps.items()}
         seen = Seen(
@@ -163,10 +166,11 @@ class Lane:
         self._mend(case)
         return seen
 
-    def send(self, wire: Wire, *, restricted: bool, leave_after_bytes: int | None = None) -> Response:
+    def send(self, wire: Wire, about: str, *, restricted: bool, leave_after_bytes: int | None = None) -> Response:
         """Send one request with this lane's key and note it."""
         answer = ask(self.port, wire, self.tokens[wire.key], leave_after_bytes)
         sent = Sent(
+            about=about,
             request_id=answer.headers.get("x-localfleet-request-id"),
             restricted=restricted and self.honest,
             known=wire.path.partition("?")[0] in PATHS.values(),
@@ -181,7 +185,7 @@ class Lane:
         body = {"model": f"{MODELS[tap]}{self.number}", **GOOD[api]}
         headers = (("content-type", "application/json"),)
         wire = Wire(path=PATHS[api], headers=headers, body=json.dumps(body).encode())
-        return self.send(wire, restricted=False).status == 200
+        return self.send(wire, "a greeting", restricted=False).status == 200
 
     def warm(self) -> None:
         """Wait until every door of this lane answers; the first litellm call takes seconds."""

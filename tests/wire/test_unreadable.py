@@ -225,3 +225,24 @@ def test_encoded_text_is_found_at_any_offset_and_in_lines() -> None:
     for blob in (BLOB, lines, hexa):
         for before in range(0, 300, 37):
             assert chat("a " * before + blob + " and so on") == {"encoded"}
+
+
+def test_what_other_makers_call_media_is_found_too() -> None:
+    """Google's names for bytes, files and attachments beside a message, and a document with more than its text."""
+    inline = {"mime_type": "image/png", "data": "aGk="}
+    assert chat([{**TEXT, "inline_data": inline}]) == {"file"}
+    assert chat("hello", inlineData=inline) == chat("hello", fileData={"fileUri": "f"}) == {"file"}
+    assert chat("hello", parts=[{"fileData": {"fileUri": "f"}}]) == {"file"}
+    for name in ("file_id", "file_ids", "file_url", "file_data", "attachments"):
+        assert kinds(Api.CHAT, **{name: ["f"]}) == {"file"}, name
+    mask = {"type": "image_generation", "input_image_mask": {"image_url": "https://example.org/m.png"}}
+    assert kinds(Api.RESPONSES, tools=[mask]) == {"image"}
+    source = {"type": "text", "media_type": "text/plain", "data": "hello", "file_id": "f"}
+    assert claude([{"type": "document", "source": source}]) == {"file"}
+
+
+@pytest.mark.parametrize("prefix", ["DATA:IMAGE/PNG;BASE64,", "data:image/png; base64,", "data:image/png;BASE64, "])
+def test_a_data_url_in_any_spelling_is_encoded(prefix: str) -> None:
+    """Browsers read these as well."""
+    assert chat(f"look: {prefix}{BLOB[:40]}") == {"encoded"}
+    assert chat(f"write {prefix} and then the bytes") == set()

@@ -90,6 +90,9 @@ class Ask:
     declared_by: str = "header"
     task: str | None = None
     session: str | None = None
+    also_task: str | None = None
+    also_session: str | None = None
+    """What the metadata names where a header names another: it chooses nothing, but may raise the label (law 1)."""
     previous_response: str | None = None
     max_cost_usd: Decimal | None = None
     deadline_ms: int | None = None

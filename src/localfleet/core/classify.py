@@ -60,8 +60,7 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
     said: list[tuple[Label, str]] = [(ask.caller.default_label, "key_default")]
     if ask.declared is not None:
         said.append((ask.declared, ask.declared_by))
-    if ask.task is not None and ask.task in rules.tasks:
-        said.append((rules.tasks[ask.task], f"task:{ask.task}"))
+    said += [(rules.tasks[task], f"task:{task}") for task in (ask.task, ask.also_task) if task in rules.tasks]
     if remembered is not None:
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]

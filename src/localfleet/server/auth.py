@@ -10,7 +10,7 @@ from localfleet.errors import NotPermitted, RateLimited, Unauthenticated
 
 __all__ = ["Doorkeeper", "bearer"]
 
-LOOPBACK = re.compile(r"(?:localhost\.?|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+LOOPBACK = re.compile(r"(?:localhost\.?|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 """A `Host` header that names this machine, whole: what a URL parser makes of anything odder is not asked."""
 
 

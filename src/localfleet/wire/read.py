@@ -70,6 +70,8 @@ class Wishes:
     label_by: str
     task: str | None
     session: str | None
+    also_task: str | None
+    also_session: str | None
     max_cost_usd: Decimal | None
     deadline_ms: int | None
     priority: Priority
@@ -150,6 +152,8 @@ def read_ask(
         declared_by=wishes.label_by,
         task=wishes.task,
         session=wishes.session,
+        also_task=wishes.also_task,
+        also_session=wishes.also_session,
         previous_response=_short_text(body, "previous_response_id"),
         max_cost_usd=wishes.max_cost_usd,
         deadline_ms=wishes.deadline_ms,
@@ -291,7 +295,11 @@ def _short_text(body: Mapping[str, Any], key: str) -> str | None:
 
 
 def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
-    """Join headers and `metadata`: both labels count (the higher wins), else the header goes before the metadata."""
+    """
+    Join headers and `metadata`: both labels count (the higher wins), else the header goes before the metadata.
+
+    A task or session that a header so hides is kept as `also_...`: no header may lower what it says of the label.
+    """
     said = {key: headers[name] for key, name in HEADERS.items() if name in headers}
     meta = {key: metadata[key] for key in METADATA_KEYS if key in metadata} if isinstance(metadata, dict) else {}
     by_header, by_meta = _label_in_header(said.get("privacy")), _label_in_metadata(metadata)
@@ -302,6 +310,8 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
         label_by="header" if from_header else "metadata",
         task=_name_of(both.get("task")),
         session=_name_of(both.get("session")),
+        also_task=_hidden(meta, said, "task"),
+        also_session=_hidden(meta, said, "session"),
         max_cost_usd=_money(both.get("max_cost_usd")),
         deadline_ms=_deadline(both.get("deadline_ms")),
         priority=_priority(both.get("priority")),
@@ -340,6 +350,11 @@ def _name_of(value: Any) -> str | None:
     if not isinstance(value, str) or not value or len(value) > MAX_ID_BYTES:
         raise BadAsk("Task and session are short texts.", param="metadata")
     return value
+
+
+def _hidden(meta: Mapping[str, Any], said: Mapping[str, str], key: str) -> str | None:
+    value = meta.get(key)
+    return value if key in said and isinstance(value, str) and value != said[key] else None
 
 
 def _money(value: Any) -> Decimal | None:

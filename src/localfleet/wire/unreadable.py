@@ -47,10 +47,14 @@ REFERENCES = {
     "file_ids": "file",
     "file_url": "file",
     "file_data": "file",
+    "file_uri": "file",
+    "fileUri": "file",
+    "attachments": "file",
+    "image_url": "image",
     "images": "image",
     "encrypted_content": "encrypted",
 }
-HUNG_ON = KINDS | REFERENCES
+HUNG_ON = KINDS | REFERENCES | dict.fromkeys(("inline_data", "inlineData", "fileData"), "file")
 TOP = {
     "conversation": "reference",
     "container": "reference",
@@ -59,6 +63,11 @@ TOP = {
     "multi_modal_data": "image",
     "image_data": "image",
     "images": "image",
+    "attachments": "file",
+    "file_id": "file",
+    "file_ids": "file",
+    "file_url": "file",
+    "file_data": "file",
 }
 """Fields of a body by which a server takes content that it keeps, or that is no text."""
 CONTENT = ("content", "output", "summary")
@@ -67,7 +76,8 @@ MANY_NUMBERS = 64
 
 STRIDE = 256
 ENCODED = re.compile(r"[A-Za-z0-9+/=_\r\n-]{256}")
-DATA_URL = re.compile(r";base64,[A-Za-z0-9+/_=%-]{16}")
+DATA_URL = re.compile(r";\s?base64,\s?[A-Za-z0-9+/_=%-]{16}", re.IGNORECASE)
+PLAIN_SOURCE = frozenset({"type", "media_type", "data"})
 LEAST_ALPHABET = 10
 """Fewer different characters are a ruler of dashes, not bytes; hexadecimal has sixteen."""
 SIGNATURE = "messages[].content[].signature"
@@ -136,7 +146,7 @@ def _in_document(item: Mapping[str, Any]) -> Iterator[str]:
     """Plain text, or content that is all text; anything else is a file."""
     source = item.get("source")
     if isinstance(source, dict):
-        if source.get("type") == "text" and isinstance(source.get("data"), str):
+        if source.get("type") == "text" and isinstance(source.get("data"), str) and source.keys() <= PLAIN_SOURCE:
             return
         if source.get("type") == "content" and source.get("content"):
             yield from _in_content([source["content"]])
@@ -183,7 +193,7 @@ def _named(item: Mapping[str, Any]) -> Iterator[str]:
 def _encoded(span: Span) -> bool:
     """Whether a text holds base64 of some length, or a data URL."""
     text = span.text
-    if ";base64," in text and DATA_URL.search(text):
+    if ("base64," in text or "BASE64," in text) and DATA_URL.search(text):
         return True
     # A provider's signature under its own thinking is made there and means nothing elsewhere.
     if len(text) < 2 * STRIDE or span.where == SIGNATURE:

@@ -1,0 +1,5 @@
+"""`python -m localfleet`: the command line."""
+
+from localfleet.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""`/metrics`: every receipt counted once, under labels that are names of the configuration only."""
+
+from decimal import Decimal
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from localfleet.core.ask import Api
+from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.label import Label
+from localfleet.core.reason import Reason
+from localfleet.core.receipt import Attempt, Receipt
+from localfleet.core.usage import Usage
+from localfleet.ports import LedgerHealth
+from localfleet.server.metrics import Metrics
+
+FAILED = Attempt(model="mini", tier="low_cost", reason=Reason.TIMED_OUT, status=None, duration_ms=5.0)
+ANSWERED = Attempt(model="small", tier="local", reason=Reason.ANSWERED, status=200, duration_ms=5.0)
+
+
+def receipt(**changes: Any) -> Receipt:
+    """An answered request."""
+    facts: dict[str, Any] = {
+        "request_id": "r", "at": 1.0, "api": Api.CHAT, "key_id": "k", "plan": None, "task": None, "session": None,
+        "label": Label.RESTRICTED, "findings": (), "because": (), "wanted": "auto", "model": "small", "tier": "local",
+        "reason": Reason.RESTRICTED_STAYS_LOCAL, "outcome": Reason.ANSWERED, "status": 200, "stream": False,
+        "doors": (), "attempts": (FAILED, ANSWERED), "usage": Usage(input_tokens=7, output_tokens=3),
+        "cost_usd": Decimal(0), "price_version": None, "queue_ms": 0.0, "first_byte_ms": 20.0, "total_ms": 30.0,
+    } | changes  # fmt: skip
+    return Receipt(**facts)
+
+
+def page(metrics: Metrics, *, states: dict[str, EngineState] | None = None, ok: bool = True) -> dict[str, float]:
+    """Every sample by name and labels."""
+    text = metrics.page(states or {}, LedgerHealth(ok=ok, unwritten=2)).decode()
+    return {
+        sample.name + str(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def one(samples: dict[str, float], name: str, *words: str) -> float:
+    """The only sample of a name whose labels hold the words."""
+    (value,) = [v for key, v in samples.items() if key.startswith(f"{name}[") and all(repr(w) in key for w in words)]
+    return value
+
+
+def test_a_receipt_is_counted_once_everywhere() -> None:
+    """Requests, attempts, tokens, times; no money on the box."""
+    metrics = Metrics()
+    metrics.count(receipt())
+    samples = page(metrics)
+    assert one(samples, "localfleet_requests_total", "chat", "small", "restricted", "answered", "none") == 1
+    assert one(samples, "localfleet_attempts_total", "mini", "timed_out") == 1
+    assert one(samples, "localfleet_attempts_total", "small", "answered") == 1
+    assert one(samples, "localfleet_tokens_total", "in", "measured") == 7
+    assert one(samples, "localfleet_tokens_total", "out", "measured") == 3
+    assert one(samples, "localfleet_first_byte_seconds_count", "local") == 1
+    assert one(samples, "localfleet_total_seconds_sum", "local") == 0.03
+    assert not [key for key in samples if key.startswith(("localfleet_cost_usd", "localfleet_unpriced"))]
+
+
+def test_money_estimates_and_unknown_prices_are_kept_apart() -> None:
+    """Unknown is not zero, and an estimate is not a measurement."""
+    metrics = Metrics()
+    metrics.count(receipt(model="mini", tier="low_cost", cost_usd=Decimal("0.5")))
+    metrics.count(receipt(model="new", tier="low_cost", cost_usd=None))
+    metrics.count(receipt(usage=Usage(input_tokens=1, output_tokens=2, measured=False)))
+    samples = page(metrics)
+    assert one(samples, "localfleet_cost_usd_total", "mini") == 0.5
+    assert one(samples, "localfleet_unpriced_requests_total", "new") == 1
+    assert one(samples, "localfleet_tokens_total", "out", "estimated") == 2
+
+
+def test_a_request_without_an_answer_counts_too() -> None:
+    """Without a model, a tier or a time to first byte."""
+    metrics = Metrics()
+    gone = receipt(model=None, tier=None, usage=None, outcome=Reason.BAD_REQUEST, attempts=(), first_byte_ms=None)
+    metrics.count(gone)
+    metrics.count_refused(Reason.BAD_KEY)
+    samples = page(metrics)
+    assert one(samples, "localfleet_requests_total", "bad_request") == 1
+    assert one(samples, "localfleet_refused_total", "bad_key") == 1
+    assert not [key for key in samples if key.startswith(("localfleet_first_byte", "localfleet_tokens"))]
+
+
+def test_gauges_are_of_now() -> None:
+    """Readiness, load and the ledger, each time anew."""
+    metrics = Metrics()
+    ready, down = EngineState(readiness=Readiness.READY, in_flight=4), EngineState(readiness=Readiness.DOWN)
+    first, then = page(metrics, states={"small": ready}), page(metrics, states={"small": down}, ok=False)
+    assert [one(samples, "localfleet_engine_ready", "small") for samples in (first, then)] == [1, 0]
+    assert [one(samples, "localfleet_in_flight", "small") for samples in (first, then)] == [4, 0]
+    assert [samples["localfleet_ledger_ok[]"] for samples in (first, then)] == [1, 0]
+    assert first["localfleet_ledger_unwritten[]"] == 2
+
+
+def test_two_routers_share_nothing() -> None:
+    """No global registry."""
+    one_router, other = Metrics(), Metrics()
+    one_router.count_refused(Reason.BAD_KEY)
+    assert not [key for key in page(other) if "bad_key" in key]
