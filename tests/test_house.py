@@ -43,6 +43,7 @@ Rule = Callable[[Source], Iterator[Breach]]
 
 ARROWS = {
     "__init__": set[str](),
+    "__main__": {"cli"},
     "core": {"core"},
     "errors": {"core"},
     "ports": {"core"},
@@ -66,7 +67,7 @@ SEES_ALL = {"assemble", "run", "cli"}
 
 LIBRARIES = {
     "wire": {"orjson"},
-    "engines": {"pyreqwest", "orjson"},
+    "engines": {"orjson"},
     "storage": {"sqlalchemy", "orjson"},
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "orjson", "prometheus_client"},
     "config": {"pydantic"},
@@ -74,7 +75,7 @@ LIBRARIES = {
     "cost": {"rich"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
-    "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson", "pyreqwest"},
+    "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},
 }
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {

@@ -25,7 +25,7 @@ from localfleet.engines.litellm_sdk import LitellmEngine, load_litellm
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
 from localfleet.engines.supervisor import Progress, Supervisor
-from localfleet.engines.weights import find_weights, opened_for_tools, verify
+from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
 from localfleet.errors import ConfigError, LedgerClosed
 from localfleet.gateway import Gateway
 from localfleet.ports import Engine
@@ -242,7 +242,7 @@ class _Engines:
 
     def _embedded(self, name: str, model: LocalModel) -> Engine:
         assert model.weights is not None
-        weights = find_weights(model.weights)
+        weights = _found(name, model.weights)
         job = LlamaJob(
             model_path=str(weights.path),
             alias=name,
@@ -342,6 +342,15 @@ def _base_url(model: HostedModel, dialect: str) -> str:
     url = (model.base_url or BASE_URLS[model.provider]).rstrip("/")
     # Anthropic's own clients write the base URL without the version.
     return f"{url}/v1" if dialect == "anthropic" and not url.endswith("/v1") else url
+
+
+def _found(name: str, wanted: str) -> Weights:
+    """The weights of one model; raises `ConfigError` that names the model."""
+    try:
+        return find_weights(wanted)
+    except ConfigError as exc:
+        problems = tuple((line, f"local.{name}.weights", text) for line, _, text in exc.problems)
+        raise ConfigError(exc.file, problems) from None
 
 
 def _key(model: HostedModel, env: Mapping[str, str]) -> Secret | None:

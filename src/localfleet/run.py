@@ -6,7 +6,7 @@ import gc
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -101,7 +101,16 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     # Requests leave next to no cycles behind: looking for some after each 700 new objects costs more than it finds.
     gc.set_threshold(*COLLECT_AFTER)
     await server.serve(sockets=[sock])
+    await _cut(server.server_state.tasks)
     return await house.stop()
+
+
+async def _cut(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel what a second signal or the time limit left under way, and wait for its receipts: the books close next."""
+    left = list(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _config(house: House) -> uvicorn.Config:

@@ -230,6 +230,21 @@ def test_what_a_duplicate_key_hides_never_leaves(rig: Rig) -> None:
     lane.close_tally()
 
 
+def test_a_header_hides_nothing_that_the_metadata_says(rig: Rig) -> None:
+    """A task or session in `metadata` keeps its label though a header names another (law 1)."""
+    lane = rig.lanes[3]
+    first = plain_case(Api.CHAT, "user", Source.NONE).request(new_canary())
+    kept = (*first.headers, ("x-localfleet-session", "secret-1"), ("x-localfleet-privacy", "restricted"))
+    assert lane.send(replace(first, headers=kept), "a restricted session", restricted=True).status == 200
+    for key, value in (("task", "payroll"), ("session", "secret-1")):
+        wire = plain_case(Api.CHAT, "user", Source.NONE).request(new_canary())
+        body = json.dumps({**json.loads(wire.body), "metadata": {key: value}}).encode()
+        named = replace(wire, headers=(*wire.headers, (f"x-localfleet-{key}", "another")), body=body)
+        answer = lane.send(named, f"another {key}", restricted=True)
+        assert (answer.headers["x-localfleet-privacy"], answer.headers["x-localfleet-tier"]) == ("restricted", "local")
+    assert not any(lane.taps[name].received() for name in HOSTED)
+
+
 PAGES = ("/", "/healthz", "/readyz", "/metrics", "/console", "/openapi.json", "/v1/models", "/api/status", "/x")
 
 

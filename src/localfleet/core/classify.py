@@ -60,7 +60,8 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
     said: list[tuple[Label, str]] = [(ask.caller.default_label, "key_default")]
     if ask.declared is not None:
         said.append((ask.declared, ask.declared_by))
-    said += [(rules.tasks[task], f"task:{task}") for task in (ask.task, ask.also_task) if task in rules.tasks]
+    tasks = [task for task in (ask.task, ask.also_task) if task is not None and task in rules.tasks]
+    said += [(rules.tasks[task], f"task:{task}") for task in tasks]
     if remembered is not None:
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]

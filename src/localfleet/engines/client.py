@@ -143,16 +143,22 @@ class Host:
         is ever sent twice. Whoever is cancelled while waiting takes the connection with him, so that the upstream
         stops too.
         """
-        if not PATH.fullmatch(path):
-            raise ValueError("a path begins with a slash and holds no spaces")
         if not REQUEST_ID.fullmatch(request_id):
             raise ValueError("a request id is letters, digits and dashes")
+        framing = b"x-client-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (request_id.encode(), len(body))
+        return await self._exchange(b"POST", path, headers.wire + framing + body, deadline)
+
+    async def get(self, path: str, headers: Headers, *, deadline: float) -> "Response":
+        """Ask without a body, as health checks do; otherwise as `post`."""
+        return await self._exchange(b"GET", path, headers.wire + b"\r\n", deadline)
+
+    async def _exchange(self, method: bytes, path: str, rest: bytes, deadline: float) -> "Response":
+        if not PATH.fullmatch(path):
+            raise ValueError("a path begins with a slash and holds no spaces")
         connection: Connection | None = await self._connection(deadline)
         assert connection is not None
-        head = b"POST %b%b%bx-client-request-id: %b\r\ncontent-length: %d\r\n\r\n"
         try:
-            start = (self._base + path).encode()
-            connection.ask(head % (start, self._tail, headers.wire, request_id.encode(), len(body)) + body)
+            connection.ask(b"%b %b%b%b" % (method, (self._base + path).encode(), self._tail, rest))
             await connection.head(deadline)
             answer, connection = Response(connection, self), None
         finally:

@@ -5,19 +5,18 @@ Every failure is a plain `False`: what an engine says about itself is not repeat
 """
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import orjson
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
 
+from localfleet.engines.client import Headers, HttpClient, Secret
 from localfleet.engines.launch import Launch
+from localfleet.errors import EngineFailed
 
 __all__ = ["Probe"]
 
-HEALTH_TIMEOUT = timedelta(seconds=5)
-CANARY_TIMEOUT = timedelta(seconds=120)
+HEALTH_TIMEOUT_S = 5.0
+CANARY_TIMEOUT_S = 120.0
 """The first token of a large model on a cold machine takes its time."""
 
 
@@ -27,36 +26,38 @@ class Probe:
     def __init__(self, launch: Launch, base_url: str) -> None:
         """Open no connection yet."""
         self._launch = launch
-        self._base_url = base_url
-        self._client: Client = ClientBuilder().no_proxy().follow_redirects(False).build()
+        self._host = HttpClient().at(base_url)
+        self._headers = Headers(
+            {"content-type": "application/json", "accept": "application/json"},
+            secret=("authorization", "Bearer ", Secret(launch.api_key)) if launch.api_key else None,
+        )
 
     async def healthy(self) -> bool:
         """True where the health path says 200 within five seconds."""
-        request = self._client.get(self._base_url + self._launch.health_path).timeout(HEALTH_TIMEOUT)
+        deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
         try:
-            response = await request.build().send()
-        except (PyreqwestError, OSError):
+            response = await self._host.get(self._launch.health_path, Headers({}), deadline=deadline)
+        except EngineFailed:
             return False
+        response.close()
         return response.status == 200
 
     async def answers(self) -> bool:
         """True where a one-token completion succeeds and holds a choice."""
-        request = (
-            self._client.post(self._base_url + self._launch.canary_path)
-            .bearer_auth(self._launch.api_key)
-            .header("content-type", "application/json")
-            .body_bytes(self._launch.canary_body)
-            .timeout(CANARY_TIMEOUT)
-        )
+        deadline = asyncio.get_running_loop().time() + CANARY_TIMEOUT_S
+        path, body = self._launch.canary_path, self._launch.canary_body
         try:
-            response = await request.build().send()
-            return response.status == 200 and _has_choice(bytes(await response.bytes()))
-        except (PyreqwestError, OSError):
+            response = await self._host.post(path, self._headers, body, deadline=deadline, request_id="probe")
+            try:
+                return response.status == 200 and _has_choice(await response.read(deadline))
+            finally:
+                response.close()
+        except EngineFailed:
             return False
 
     async def aclose(self) -> None:
         """Let the connections go."""
-        await asyncio.shield(self._client.close())
+        await self._host.aclose()
 
 
 def _has_choice(body: bytes) -> bool:
