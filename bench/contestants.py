@@ -28,8 +28,9 @@ START_S = 90.0
 LITELLM = "1.106.2"
 PORTKEY = "1.15.2"
 PROXY_CORE, LOAD_CORE = "0", "1"
-QUESTION = "what is the capital of France, and which river does it lie on? Answer both in one sentence"
-SECRET_QUESTION = "my card is 4111 1111 1111 1111, was it charged for the hotel in Paris on Monday? Answer in one sentence"
+QUESTION = "what is the capital of France, and which river does it lie on?"
+SECRET_QUESTION = "my card is 4111 1111 1111 1111, was it charged for the hotel in Paris?"
+FILLER = " Answer in one or two short sentences, and be polite about it, since the guests read it as it is."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def bodies(contestant: Contestant) -> list[bytes]:
 
 
 def body_of(contestant: Contestant, number: int) -> bytes:
-    """One chat request, filled up with full stops."""
+    """One chat request, filled up with words."""
     system = "You help the guests of a travel agency. Say so when you do not know."
     fields: dict[str, Any] = {
         "model": contestant.model,
@@ -72,7 +73,7 @@ def body_of(contestant: Contestant, number: int) -> bytes:
     if contestant.stream:
         fields["stream"] = True
     room = REQUEST_BYTES - len(json.dumps(fields, separators=(",", ":")))
-    fields["messages"][1]["content"] += "." * room
+    fields["messages"][1]["content"] += FILLER[:room]
     return json.dumps(fields, separators=(",", ":")).encode()
 
 

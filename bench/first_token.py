@@ -31,7 +31,9 @@ class Target:
         """The request's bytes."""
         lines = {"host": "127.0.0.1", "content-type": "application/json", **self.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        return f"POST /v1/chat/completions HTTP/1.1\r\n{head}content-length: {len(self.body)}\r\n\r\n".encode() + self.body
+        return (
+            f"POST /v1/chat/completions HTTP/1.1\r\n{head}content-length: {len(self.body)}\r\n\r\n".encode() + self.body
+        )
 
 
 def first_token_ms(sock: socket.socket, request: bytes) -> float:

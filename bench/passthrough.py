@@ -28,7 +28,7 @@ def own_post(base_url: str) -> Post:
 
     async def post(body: bytes) -> tuple[int, bytes]:
         deadline = asyncio.get_running_loop().time() + TIMEOUT_S
-        response = await host.post("/chat/completions", headers, body, deadline=deadline)
+        response = await host.post("/chat/completions", headers, body, deadline=deadline, request_id="bench")
         return response.status, await response.read(deadline)
 
     return post

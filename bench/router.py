@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,7 +26,6 @@ from contestants import (
     LITELLM,
     LOAD_CORE,
     PORTKEY,
-    PROXY_CORE,
     REQUEST_BYTES,
     Contestant,
     answer_of_upstream,
@@ -46,7 +46,9 @@ __all__ = ["main"]
 
 Numbers = dict[str, Any]
 MANY, ONE = 32, 1
-WARM_UP_S = 1
+WARM_UP_S = 2
+CALM_S = 0.5
+"""For what the last one left unanswered, so that it does not disturb the next."""
 NEEDS = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux"}
 
 
@@ -135,6 +137,9 @@ def take_turn(one: Contestant, work: Path, pid: int, seconds: int) -> Numbers:
     """One contestant's numbers in one round: at 32 connections, then at one."""
     many = load(one, work, pid, connections=MANY, seconds=seconds)
     single = load(one, work, pid, connections=ONE, seconds=seconds)
+    if not many["requests"] or not single["requests"]:
+        raise RuntimeError(f"{one.title} answered nothing in {seconds} s: measure for longer, or on a quieter machine")
+    time.sleep(CALM_S)
     return {
         "rps": many["rps"],
         "cpu_us": many["cpu_us"],
@@ -162,10 +167,10 @@ def load(one: Contestant, work: Path, pid: int, *, connections: int, seconds: in
     headers = {"content-type": "application/json", **one.headers}
     shown_headers = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     busy, used = Busy(int(one.core)), cpu_s(pid)
+    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(HERE / "load.lua")]
+    url = f"http://127.0.0.1:{one.port}/v1/chat/completions"
     done = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s"]
-        + ["-s", str(HERE / "load.lua"), *shown_headers, f"http://127.0.0.1:{one.port}/v1/chat/completions"]
-        + ["--", str(sent)],
+        ["taskset", "-c", LOAD_CORE, *wrk, *shown_headers, url, "--", str(sent)],
         capture_output=True,
         text=True,
         check=True,
@@ -173,10 +178,10 @@ def load(one: Contestant, work: Path, pid: int, *, connections: int, seconds: in
     used = cpu_s(pid) - used
     in_use, passed = busy.seconds()
     numbers: Numbers = json.loads(done.stdout.splitlines()[-1])
-    if numbers["failed"] or not numbers["requests"]:
+    if numbers["failed"]:
         raise RuntimeError(f"{one.title}: {numbers['failed']} of {numbers['requests']} requests failed")
     numbers["rps"] = round(numbers["requests"] / numbers["seconds"], 1)
-    numbers["cpu_us"] = round(used / numbers["requests"] * 1e6, 1)
+    numbers["cpu_us"] = round(used / max(numbers["requests"], 1) * 1e6, 1)
     numbers["own_share"] = round(used / passed, 3)
     numbers["foreign_share"] = round(max(0.0, in_use - used) / passed, 3)
     return numbers
@@ -203,7 +208,10 @@ def stream_through(work: Path, requests: int) -> dict[str, Numbers]:
     source, local, hosted = (replace(one, stream=True) for one in (source, *doors[:2]))
     with running(source, work), running(local, work):
         targets = {"direct": source, "router-local": local, "router-hosted": hosted}
-        return first_tokens({name: target_of(one) for name, one in targets.items()}, requests=requests)
+        found: dict[str, Numbers] = first_tokens(
+            {name: target_of(one) for name, one in targets.items()}, requests=requests
+        )
+    return found
 
 
 def target_of(one: Contestant) -> Target:
@@ -221,7 +229,9 @@ def ratios(found: Mapping[str, Numbers], tokens: Mapping[str, Numbers]) -> Numbe
             door: {other: round(median[door]["rps"] / median[other]["rps"], 3) for other in others} for door in doors
         },
         "added_ms": {
-            name: round(median[name]["p50_ms"] - median["upstream"]["p50_ms"], 3) for name in found if name != "upstream"
+            name: round(median[name]["p50_ms"] - median["upstream"]["p50_ms"], 3)
+            for name in found
+            if name != "upstream"
         },
         "first_token_added_ms": {
             name: round(numbers["p50_ms"] - tokens["direct"]["p50_ms"], 3)

@@ -56,14 +56,17 @@ def sentences(result: dict[str, Any]) -> str:
     ratios, machine, load = result["ratios"], result["machine"], result["load"]
     tokens = ratios["first_token_added_ms"]
     shares = [one["foreign_share"] for numbers in result["contestants"].values() for one in numbers["rounds"]]
+    changed = " with changes" if result["dirty"] else ""
     lines = [against(ratios["throughput"])] if "litellm" in ratios["throughput"]["router-local"] else []
-    lines += [
+    lines.append(
         f"First token: {tokens['router-local']:.2f} ms later than from the engine itself through the local door, "
-        f"{tokens['router-hosted']:.2f} ms through the hosted door (medians).",
-        f"Measured {machine['date'][:10]} at {result['commit'][:7]}{' with changes' if result['dirty'] else ''} on "
-        f"{machine['cpu']}, one core for the proxy; medians of {load['rounds']} alternating rounds. Other programs took "
-        f"up to {max(shares):.0%} of that core meanwhile.",
-    ]
+        f"{tokens['router-hosted']:.2f} ms through the hosted door (medians)."
+    )
+    lines.append(
+        f"Measured {machine['date'][:10]} at {result['commit'][:7]}{changed} on {machine['cpu']}, one core for the "
+        f"proxy; medians of {load['rounds']} alternating rounds. Other programs took up to {max(shares):.0%} of that "
+        "core meanwhile."
+    )
     return "\n".join(lines)
 
 

@@ -46,6 +46,7 @@ __all__ = ["House", "SystemClock", "anyone", "assemble"]
 COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
 OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}
 SEED_AGAIN_S = 1.0
+SEED_AT_START_S = 2.0
 
 
 class SystemClock:
@@ -74,8 +75,12 @@ class House:
     background: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Begin to load the local models and to read what budgets have spent; returns at once."""
-        self.background.append(asyncio.create_task(self._seed_budgets()))
+        """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
+        seeding = asyncio.create_task(self._seed_budgets())
+        self.background.append(seeding)
+        if self.ledger.health.ok:
+            # So that the first callers do not find the hosted doors shut. A disk that is away is not waited for.
+            await asyncio.wait({seeding}, timeout=SEED_AT_START_S)
         if self.needs_litellm:
             # Its import takes seconds: not within the deadline of the first request that needs it.
             self.background.append(asyncio.create_task(asyncio.to_thread(load_litellm)))

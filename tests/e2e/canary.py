@@ -47,27 +47,26 @@ class Sieve:
     """
 
     def __init__(self, canaries: Iterable[str]) -> None:
-        """Spell every canary in every way."""
-        self._needles: dict[tuple[str, int], dict[bytes, str]] = defaultdict(dict)
+        """Spell every canary in every way; needles of one length, to be sought in the same bytes, go together."""
+        self._needles: dict[tuple[bool, int], dict[bytes, tuple[str, str]]] = defaultdict(dict)
         for canary in canaries:
             for name, needle in spellings(canary).items():
-                self._needles[name.partition(" ")[2], len(needle)][needle] = canary
+                spelling = name.partition(" ")[2]
+                self._needles[spelling in PLAIN, len(needle)][needle] = (canary, spelling)
         self._stretches = {
-            spelling: re.compile(b"[%b]{%d,}" % (re.escape(bytes(set(b"".join(needles)))), spelling[1]))
-            for spelling, needles in self._needles.items()
+            kind: re.compile(b"[%b]{%d,}" % (re.escape(bytes(set(b"".join(needles)))), kind[1]))
+            for kind, needles in self._needles.items()
         }
 
     def find(self, data: bytes) -> dict[str, set[str]]:
         """Canary -> the spellings in which `data` holds it; canaries that are not there are left out."""
         found: dict[str, set[str]] = defaultdict(set)
         lowered = data.lower()
-        for (name, length), needles in self._needles.items():
-            stretches = set(self._stretches[name, length].findall(lowered if name in PLAIN else data))
-            for stretch in stretches:
-                for start in range(len(stretch) - length + 1):
-                    canary = needles.get(stretch[start : start + length])
-                    if canary is not None:
-                        found[canary].add(name)
+        for (plain, length), needles in self._needles.items():
+            for stretch in set(self._stretches[plain, length].findall(lowered if plain else data)):
+                windows = {stretch[start : start + length] for start in range(len(stretch) - length + 1)}
+                for canary, spelling in (needles[window] for window in windows & needles.keys()):
+                    found[canary].add(spelling)
         for inner in _unpacked(data):
             for canary, names in self.find(inner).items():
                 found[canary] |= {f"unpacked {name}" for name in names}

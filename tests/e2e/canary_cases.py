@@ -17,7 +17,7 @@ import canary_chat
 import canary_messages
 import canary_openai
 from canary_fields import Field, Json, Place, Wire, escaped, transport_fields
-from canary_sources import EVIDENCE, Source, applies, followed_up, head_of, restricted, with_source
+from canary_sources import EVIDENCE, Source, applies, asked_for, followed_up, head_of, restricted, with_source
 from hypothesis import strategies as st
 from tap_behaviour import Behaviour, Fault
 
@@ -107,7 +107,9 @@ class Case:
             return None
         body = {"model": "auto", **BASES[self.api], "stream": False}
         headers = (("content-type", "application/json"), *head_of(self.source, canary))
-        return restricted(Wire(path=PATHS[self.api], headers=headers, body=json.dumps(body).encode()))
+        return restricted(
+            Wire(path=PATHS[self.api], headers=headers, body=asked_for(canary, json.dumps(body)).encode())
+        )
 
     def request(self, canary: str, before: Any = None) -> Wire:
         """The request itself; `before` is the JSON of the answer to the earlier one."""
@@ -140,7 +142,7 @@ class Case:
         return with_source(self.source, self.api, body, first=self.first)
 
     def _body(self, canary: str, before: Any) -> str:
-        value = self.value(canary, before)
+        value = json.loads(asked_for(canary, json.dumps(self.value(canary, before))))
         text = escaped(value) if self.escaped else json.dumps(value, ensure_ascii=False)
         if not self.field.raw:
             return text

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from canary_cases import DOWN, FIELDS, MODELS, QUICK, STATUSES, TAPS, Case, sources_for
 from canary_fields import Field
-from canary_sources import Source
+from canary_sources import PICTURES, Source
 from tap_behaviour import Behaviour, Fault
 
 from localfleet.core.ask import Api
@@ -23,6 +23,10 @@ __all__ = ["deck", "faults_in", "plain_case", "when_the_box_is_down"]
 UNRESTRICTED_PERCENT = 35
 BROKEN_SHARE = 0.7
 DRIP_S = 0.001
+OUTWARD: dict[Api, tuple[str, ...]] = {
+    api: ("auto", "auto", "mini", "claude", "claude") if api in PICTURES else ("auto", "mini") for api in Api
+}
+"""What unrestricted cases ask for, so that the hosted taps show their faults; Anthropic does not serve all APIs."""
 Option = TypeVar("Option", bound=Hashable)
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
@@ -63,23 +67,25 @@ class Dealer:
     places: Even
     shares: Even
     sources: Even
-    faults: dict[str, Even]
+    faults: Even
 
     def case(self) -> Case:
         """The next case."""
         rng = self.rng
         api, number = self.places.draw([(api, at) for api in Api for at in range(len(FIELDS[api]))])
         chosen = FIELDS[api][number]
+        source = self._source(api, chosen)
+        leaves = source is Source.NONE and not chosen.unreadable
         return Case(
             api=api,
             field=chosen,
-            source=self._source(api, chosen),
-            model=rng.choice(MODELS),
+            source=source,
+            model=rng.choice(OUTWARD[api] if leaves else MODELS),
             stream=api is not Api.EMBEDDING and rng.random() < 0.5,
             escaped=rng.random() < 0.3,
             first=rng.random() < 0.5,
             lowering=rng.random() < 0.3,
-            faults={tap: self._script(tap) for tap in TAPS},
+            faults={tap: self._script(tap, leaves=leaves) for tap in TAPS},
             down=rng.choice(DOWN),
             lasting=rng.random() < 0.3,
             leave_after_bytes=rng.choice([None] * 7 + [0, 1, 200]),
@@ -90,18 +96,20 @@ class Dealer:
             return Source.NONE
         return self.sources.draw([source for source in sources_for(api, chosen) if source is not Source.NONE])
 
-    def _script(self, tap: str) -> tuple[Behaviour, ...]:
+    def _script(self, tap: str, *, leaves: bool) -> tuple[Behaviour, ...]:
         if self.rng.random() >= BROKEN_SHARE:
             return ()
         length = self.rng.choice((1, 1, 2, 3))
-        chosen = [BEHAVIOURS[self.faults[tap].draw(range(len(BEHAVIOURS)))] for _ in range(length)]
+        chosen = [
+            BEHAVIOURS[self.faults.draw([(tap, leaves, at) for at in range(len(BEHAVIOURS))])[2]] for _ in range(length)
+        ]
         return tuple(replace(one, after=self.rng.randint(0, 5)) for one in chosen)
 
 
 def deck(seed: int, number: int) -> list[Case]:
     """So many cases; the same seed gives the same ones."""
     rng = random.Random(seed)
-    dealer = Dealer(rng, Even(rng), Even(rng), Even(rng), {tap: Even(rng) for tap in TAPS})
+    dealer = Dealer(rng, Even(rng), Even(rng), Even(rng), Even(rng))
     return [dealer.case() for _ in range(number)]
 
 

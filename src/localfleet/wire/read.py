@@ -16,22 +16,19 @@ from localfleet.core.ask import Api, Ask, Caller, Need, Priority
 from localfleet.core.label import Label
 from localfleet.errors import BadAsk
 from localfleet.wire.texts import spans_of
+from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
 from localfleet.wire.unreadable import unreadable_in
 
 __all__ = ["Letter", "Wishes", "parse_body", "read_ask"]
 
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 JSON_FORMS = frozenset({"json_object", "json_schema"})
 BYTES_PER_TOKEN = 4
 """A common rule of thumb for English; only an estimate, kept apart from measured counts."""
 TOKENS_PER_TURN = 4
 PRIORITIES = frozenset(Priority)
 MAX_ID_BYTES = 512
-MAX_DEPTH = 200
-"""Levels of nesting. The parser takes 1024, but nothing beyond some 250 can be written again, to anybody."""
 MAX_PARTS = 1_000_000
 """Objects and lists in one body: each costs memory many times its two bytes."""
-CACHE_MARK = "cache_control"
 PREFIX = "x-localfleet-"
 TURN_FIELDS = {
     Api.CHAT: ("messages",),
@@ -89,7 +86,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadAsk("The body is not a JSON object. Send one JSON object.")
     if parts > MAX_DEPTH and _deeper(body, MAX_DEPTH):
-        raise _too_deep()
+        raise too_deep()
     return body
 
 
@@ -102,10 +99,6 @@ def _deeper(body: dict[str, Any], levels: int) -> bool:
         if not level:
             return False
     return True
-
-
-def _too_deep() -> BadAsk:
-    return BadAsk(f"The body is nested too deeply. Send at most {MAX_DEPTH} levels of objects and lists.")
 
 
 def read_ask(
@@ -127,11 +120,11 @@ def read_ask(
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
-    turns = _turns(api, body)
+    turns = turns_of(api, body)
     spans = spans_of(body, fields)
     unreadable = unreadable_in(turns, {k: v for k, v in body.items() if k not in TURN_FIELDS[api]}, spans)
     wishes = read_wishes(headers, body.get("metadata"))
-    written = tuple(map(_canonical, turns))
+    written = fingerprinted(body, turns)
     # Turns that we recalled were not in the caller's bytes, but they go along and are paid for again.
     said = sum(map(len, written)) if body.get("previous_response_id") is not None else 0
     ask = Ask(
@@ -171,65 +164,6 @@ def _outgoing(api: Api, body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _canonical(turn: Any) -> bytes:
-    """One turn as bytes that stay the same over a conversation, for its fingerprint."""
-    try:
-        written = orjson.dumps(turn, option=orjson.OPT_SORT_KEYS)
-        # Clients move Anthropic's cache marks along with every request; what is said stays the same.
-        if CACHE_MARK.encode() in written:
-            written = orjson.dumps(_unmarked(turn), option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        raise _too_deep() from None
-    return written
-
-
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _unmarked(inner) for key, inner in value.items() if key != CACHE_MARK}
-    return [_unmarked(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _turns(api: Api, body: Mapping[str, Any]) -> list[Any]:
-    """The turns of a conversation, checked as far as the router itself relies on their shape."""
-    if api in {Api.CHAT, Api.MESSAGES}:
-        head = [body["system"]] if api is Api.MESSAGES and body.get("system") is not None else []
-        return [*head, *_messages(body)]
-    if api is Api.COMPLETION:
-        return [_filled(body, "prompt")]
-    if api is Api.EMBEDDING:
-        return [_filled(body, "input")]
-    head = [body["instructions"]] if body.get("instructions") is not None else []
-    given = _filled(body, "input")
-    return [*head, *(given if isinstance(given, list) else [given])]
-
-
-def _messages(body: Mapping[str, Any]) -> list[Any]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise BadAsk("`messages` must be a list with at least one message.", param="messages")
-    for message in messages:
-        if not isinstance(message, dict):
-            raise BadAsk("Every message must be an object with a role and content.", param="messages")
-        if not _one_of(message.get("role"), ROLES):
-            raise BadAsk(
-                "A message has no known role. Use system, developer, user, assistant, tool or function.",
-                param="messages.role",
-            )
-    return messages
-
-
-def _filled(body: Mapping[str, Any], key: str) -> Any:
-    value = body.get(key)
-    if not isinstance(value, str | list) or not value:
-        raise BadAsk(f"`{key}` must be a text or a list, and not empty.", param=key)
-    return value
-
-
-def _one_of(value: Any, words: frozenset[str]) -> bool:
-    # A list or an object cannot even be looked up in a set.
-    return isinstance(value, str) and value in words
-
-
 def _needs(body: Mapping[str, Any], unreadable: tuple[str, ...]) -> frozenset[Need]:
     needs = set()
     if body.get("tools") or body.get("functions"):
@@ -246,7 +180,7 @@ def _needs(body: Mapping[str, Any], unreadable: tuple[str, ...]) -> frozenset[Ne
 def _wants_json(body: Mapping[str, Any]) -> bool:
     forms = [body.get("response_format"), body.get("output_format")]
     forms += [holder.get("format") for key in ("text", "output_config") if isinstance(holder := body.get(key), dict)]
-    return any(isinstance(form, dict) and _one_of(form.get("type"), JSON_FORMS) for form in forms)
+    return any(isinstance(form, dict) and one_of(form.get("type"), JSON_FORMS) for form in forms)
 
 
 def _streams(api: Api, body: Mapping[str, Any]) -> bool:
@@ -381,6 +315,6 @@ def _deadline(value: Any) -> int | None:
 def _priority(value: Any) -> Priority:
     if value is None:
         return Priority.LIVE
-    if not _one_of(value, PRIORITIES):
+    if not one_of(value, PRIORITIES):
         raise BadAsk("The priority is live or batch.", param="priority")
     return Priority(value)

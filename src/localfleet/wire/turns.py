@@ -1,0 +1,112 @@
+"""
+The turns of a conversation: what was said, in order, and as bytes that stay the same from request to request.
+
+A fingerprint of those bytes recognises a restricted conversation later (`core.conversation`), so everything that a
+client changes between two requests of one conversation is left out here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from localfleet.core.ask import Api
+from localfleet.errors import BadAsk
+
+__all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "too_deep", "turns_of"]
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+STANDING = frozenset({"system", "developer"})
+CACHE_MARK = "cache_control"
+MAX_DEPTH = 200
+"""Levels of nesting. The parser takes 1024, but nothing beyond some 250 can be written again, to anybody."""
+
+
+def turns_of(api: Api, body: Mapping[str, Any]) -> list[Any]:
+    """The turns of a conversation, checked as far as the router itself relies on their shape."""
+    if api in {Api.CHAT, Api.MESSAGES}:
+        head = [body["system"]] if api is Api.MESSAGES and body.get("system") is not None else []
+        return [*head, *_messages(body)]
+    if api is Api.COMPLETION:
+        return [_filled(body, "prompt")]
+    if api is Api.EMBEDDING:
+        return [_filled(body, "input")]
+    head = [body["instructions"]] if body.get("instructions") is not None else []
+    given = _filled(body, "input")
+    return [*head, *(given if isinstance(given, list) else [given])]
+
+
+def _messages(body: Mapping[str, Any]) -> list[Any]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadAsk("`messages` must be a list with at least one message.", param="messages")
+    for message in messages:
+        if not isinstance(message, dict):
+            raise BadAsk("Every message must be an object with a role and content.", param="messages")
+        if not one_of(message.get("role"), ROLES):
+            raise BadAsk(
+                "A message has no known role. Use system, developer, user, assistant, tool or function.",
+                param="messages.role",
+            )
+    return messages
+
+
+def _filled(body: Mapping[str, Any], key: str) -> Any:
+    value = body.get(key)
+    if not isinstance(value, str | list) or not value:
+        raise BadAsk(f"`{key}` must be a text or a list, and not empty.", param=key)
+    return value
+
+
+def fingerprinted(body: Mapping[str, Any], turns: list[Any]) -> tuple[bytes, ...]:
+    """The canonical bytes of each turn that was spoken; raise `BadAsk` for one nested too deeply to be written."""
+    return tuple(_canonical(turn) for turn in _spoken(body, turns))
+
+
+def _spoken(body: Mapping[str, Any], turns: list[Any]) -> list[Any]:
+    """The turns without standing instructions: a date in a system prompt must not hide that a conversation goes on."""
+    standing = (body.get("system"), body.get("instructions"))
+    return [turn for turn in turns if not any(turn is text for text in standing) and not _instructs(turn)]
+
+
+def _instructs(turn: Any) -> bool:
+    return isinstance(turn, dict) and one_of(turn.get("role"), STANDING)
+
+
+def _canonical(turn: Any) -> bytes:
+    """One turn as bytes that stay the same over a conversation, for its fingerprint."""
+    try:
+        written = orjson.dumps(_plain(turn), option=orjson.OPT_SORT_KEYS)
+        # Clients move Anthropic's cache marks along with every request; what is said stays the same.
+        if CACHE_MARK.encode() in written:
+            written = orjson.dumps(_unmarked(turn), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise too_deep() from None
+    return written
+
+
+def _plain(turn: Any) -> Any:
+    """A turn whose only part is a text, with that text as its content: clients write it either way."""
+    content = turn.get("content") if isinstance(turn, dict) else None
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+        text = content[0].get("text")
+        if isinstance(text, str) and content[0].keys() <= {"type", "text", CACHE_MARK}:
+            return {**turn, "content": text}
+    return turn
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unmarked(inner) for key, inner in value.items() if key != CACHE_MARK}
+    return [_unmarked(inner) for inner in value] if isinstance(value, list) else value
+
+
+def one_of(value: Any, words: frozenset[str]) -> bool:
+    """Whether a value of any kind is one of these words."""
+    # A list or an object cannot even be looked up in a set.
+    return isinstance(value, str) and value in words
+
+
+def too_deep() -> BadAsk:
+    """The refusal of a body that could not be written again."""
+    return BadAsk(f"The body is nested too deeply. Send at most {MAX_DEPTH} levels of objects and lists.")
