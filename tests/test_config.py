@@ -139,3 +139,20 @@ def test_any_values_are_settings_or_complaints(sections: dict[str, Any], inside:
             text = "models.yaml:"
         assert names
         assert text.startswith("models.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("url", "fine"),
+    [("https://models.example/v1", True), ("http://127.0.0.1:9/v1", True), ("http://models.example/v1", False)],
+)
+def test_keys_do_not_travel_in_clear(url: str, *, fine: bool) -> None:
+    """A hosted model over plain http is refused, unless it is on this machine."""
+    text = (
+        "version: 1\nhosted:\n  mini:\n    {provider: openai, model: m, tier: t, api_key_env: K, accepts: public, "
+        f'base_url: "{url}"}}\n'
+    )
+    if fine:
+        assert parse_settings(text.encode()).hosted["mini"].base_url == url
+    else:
+        with pytest.raises(ConfigError, match="use https"):
+            parse_settings(text.encode())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localfleet.books import BookReader, seed_purses
-from localfleet.catalogue import build_models, build_policy, build_rules, field_names, secret_of
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, secret_of
 from localfleet.config import HostedModel, LocalModel, Settings
 from localfleet.core.ask import Api, Caller
 from localfleet.core.budget import Purses
@@ -40,7 +40,7 @@ from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
 
-__all__ = ["House", "SystemClock", "anyone", "assemble"]
+__all__ = ["House", "SystemClock", "assemble"]
 
 
 COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
@@ -108,11 +108,6 @@ class House:
         await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
         await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
         return await asyncio.to_thread(self.ledger.close)
-
-
-def anyone(settings: Settings) -> Caller:
-    """The caller of a router without keys."""
-    return Caller(key_id="anyone", name="anyone", default_label=settings.default_label)
 
 
 def planned(caller: Caller, settings: Settings) -> Caller:

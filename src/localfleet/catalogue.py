@@ -7,7 +7,7 @@ from datetime import date
 import re2
 
 from localfleet.config import HostedModel, LocalModel, Rule, Settings
-from localfleet.core.ask import Api, Need
+from localfleet.core.ask import Api, Caller, Need
 from localfleet.core.classify import FieldRule, Rules, TextRule
 from localfleet.core.detectors import KINDS
 from localfleet.core.fleet import Model
@@ -20,7 +20,7 @@ from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import dialect_of, unreachable
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
+__all__ = ["anyone", "build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
 
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
 Problem = tuple[str, str]
@@ -69,6 +69,11 @@ def _usual_needs(model: HostedModel, listed: Listed | None) -> frozenset[Need]:
     known = listed.can if listed else frozenset()
     # The price map does not say who returns logprobs; OpenAI documents it for its chat models.
     return known | {Need.LOGPROBS} if model.provider == "openai" else known
+
+
+def anyone(settings: Settings) -> Caller:
+    """The caller of a router without keys."""
+    return Caller(key_id="anyone", name="anyone", default_label=settings.default_label)
 
 
 def build_policy(settings: Settings) -> Policy:

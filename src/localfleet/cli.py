@@ -1,42 +1,148 @@
-"""The command line: thin commands over the rooms. Data on stdout, trouble on stderr; exit 0 ok, 1 problem, 2 misuse."""
+"""
+The command line: thin commands over the rooms. Data on stdout, trouble on stderr; exit 0 ok, 1 problem, 2 misuse.
 
+A command's modules are loaded when it is the one that was asked for: `--help` and `check` wait for no database and no
+web server.
+"""
+
+import contextlib
 import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import typer
 
-from localfleet.cli_books import audit_app, keys_app, report_command
-from localfleet.cli_check import check_command, explain_command
-from localfleet.cli_cost import app as cost_app
-from localfleet.cli_serve import serve_command, up_command
+from localfleet import __version__
 from localfleet.errors import FleetError
 
-__all__ = ["build_cli", "main"]
+__all__ = ["COMMANDS", "build_cli", "main"]
+
+Mount = Callable[[typer.Typer], None]
 
 
-def build_cli() -> typer.Typer:
-    """Every command."""
+def build_cli(wanted: str | None = None) -> typer.Typer:
+    """Every command; only `wanted` is loaded, the others are names in the list that `--help` shows."""
     app = typer.Typer(
         name="localfleet",
         help="Sensitive work stays on your box, the rest goes to the cheapest hosted model that is good enough.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        callback=_top,
     )
-    app.command("check")(check_command)
-    app.command("up")(up_command)
-    app.command("serve")(serve_command)
-    app.command("explain")(explain_command)
-    app.command("report")(report_command)
-    app.add_typer(keys_app, name="keys", help="API keys: create, list, revoke.")
-    app.add_typer(audit_app, name="audit", help="The hash chain: verify, export.")
-    app.add_typer(cost_app, name="cost", help="Fixed GPU against per-token prices.")
+    for name, (says, mount) in COMMANDS.items():
+        if name == wanted:
+            mount(app)
+        else:
+            app.command(name, help=says)(_unloaded)
     return app
 
 
 def main() -> None:
     """Run a command; every foreseen error is one sentence on stderr."""
     try:
-        build_cli()()
+        build_cli(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()
     except FleetError as exc:
         sys.stderr.write(f"{exc.message}\n")
         sys.exit(1)
+    except BrokenPipeError:  # the reader of a pipe left, as `head` does
+        with contextlib.suppress(OSError):
+            sys.stderr.close()
+        sys.exit(1)
+
+
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"localfleet {__version__}\n")
+        raise typer.Exit
+
+
+def _unloaded() -> None:
+    raise AssertionError("build_cli loads the command that is asked for")
+
+
+def _init(app: typer.Typer) -> None:
+    from localfleet.cli_init import init_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("init")(init_command)
+
+
+def _check(app: typer.Typer) -> None:
+    from localfleet.cli_check import check_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("check")(check_command)
+
+
+def _up(app: typer.Typer) -> None:
+    from localfleet.cli_serve import up_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("up")(up_command)
+
+
+def _serve(app: typer.Typer) -> None:
+    from localfleet.cli_serve import serve_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("serve")(serve_command)
+
+
+def _chat(app: typer.Typer) -> None:
+    from localfleet.cli_chat import chat_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("chat")(chat_command)
+
+
+def _explain(app: typer.Typer) -> None:
+    from localfleet.cli_check import explain_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("explain")(explain_command)
+
+
+def _report(app: typer.Typer) -> None:
+    from localfleet.cli_books import report_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("report")(report_command)
+
+
+def _keys(app: typer.Typer) -> None:
+    from localfleet.cli_books import keys_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(keys_app, name="keys", help=COMMANDS["keys"][0])
+
+
+def _audit(app: typer.Typer) -> None:
+    from localfleet.cli_books import audit_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(audit_app, name="audit", help=COMMANDS["audit"][0])
+
+
+def _cost(app: typer.Typer) -> None:
+    from localfleet.cli_cost import app as cost_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(cost_app, name="cost", help=COMMANDS["cost"][0])
+
+
+def _doctor(app: typer.Typer) -> None:
+    from localfleet.cli_doctor import doctor_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("doctor")(doctor_command)
+
+
+COMMANDS: Mapping[str, tuple[str, Mount]] = {
+    "init": ("Write a commented models.yaml for this machine (detects GPUs, memory, provider keys).", _init),
+    "check": ("Validate models.yaml: file, line, what is wrong, how to mend it.", _check),
+    "up": ("Start the local engines and the router; progress while models load; Ctrl-C drains.", _up),
+    "serve": ("Start the router alone; engines run elsewhere (`engine: endpoint`).", _serve),
+    "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),
+    "explain": ("Dry-run a request: label, findings, doors in order, reason, price of each door.", _explain),
+    "keys": ("API keys: create, list, revoke.", _keys),
+    "audit": ("The hash chain: verify, export.", _audit),
+    "report": (
+        "What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API.",
+        _report,
+    ),
+    "cost": ("Fixed GPU against per-token prices.", _cost),
+    "doctor": ("What is wrong on this box, and how to mend it.", _doctor),
+}
+"""Name -> one line for the list, and how to load it."""

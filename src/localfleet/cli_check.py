@@ -9,8 +9,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.assemble import anyone
-from localfleet.catalogue import build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
 from localfleet.cli_parts import Config, Json, console, load_checked, print_json
 from localfleet.config import Settings, load_settings
 from localfleet.core.fleet import Model

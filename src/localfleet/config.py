@@ -162,6 +162,9 @@ class HostedModel(Shape):
     def _plain_url(cls, value: str | None) -> str | None:
         if value is not None:
             _check_url(value)
+            if value.startswith("http:") and not is_loopback(value):
+                msg = "over plain http the key and the prompts would travel in clear: use https"
+                raise ValueError(msg)
         return value
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@ Everything that can go wrong, as one tree.
 
     FleetError                      has `status`, `code`, `kind`, `reason`; its message is safe to show to anyone
     ├── BadAsk                 400  the body or a header cannot be read
-    │   └── TooLarge           413  the body is over the limit
+    │   ├── TooLarge           413  the body is over the limit
+    │   └── TooSlow            408  the body did not arrive in time
     ├── Unauthenticated        401  no key, or one nobody knows
     ├── NotPermitted           403  the key may not do this
     ├── NotFound               404  no such model, response or path
@@ -33,6 +34,7 @@ __all__ = [
     "RateLimited",
     "ShuttingDown",
     "TooLarge",
+    "TooSlow",
     "Unauthenticated",
 ]
 
@@ -67,6 +69,13 @@ class TooLarge(BadAsk):
 
     status = 413
     code = "body_too_large"
+
+
+class TooSlow(BadAsk):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "body_too_slow"
 
 
 class Unauthenticated(FleetError):

@@ -2,6 +2,7 @@
 Many cases by a seeded draw that spreads evenly: every place, source of a label and fault comes round again and again.
 
     deck(7, 1000)          a thousand mixed cases, the same ones for the same seed
+    every_fault()          each fault at each tap
     when_the_box_is_down() restricted cases of every API whose local engine refuses connections
 """
 
@@ -18,7 +19,7 @@ from tap_behaviour import Behaviour, Fault
 
 from localfleet.core.ask import Api
 
-__all__ = ["deck", "faults_in", "plain_case", "when_the_box_is_down"]
+__all__ = ["SAID", "deck", "every_fault", "faults_in", "plain_case", "when_the_box_is_down"]
 
 UNRESTRICTED_PERCENT = 35
 BROKEN_SHARE = 0.7
@@ -147,6 +148,32 @@ def when_the_box_is_down(seed: int, for_each: int) -> list[Case]:
     return cases
 
 
+def every_fault() -> list[Case]:
+    """Each thing a tap can do, at each tap that serves an API, streaming or not; at the local tap restricted."""
+    return [
+        replace(
+            plain_case(api, SAID[api], Source.KEY if tap == "local" else Source.NONE, model=model, stream=stream),
+            faults={tap: (behaviour,)},
+        )
+        for tap, model, apis in (
+            ("local", "auto", [*Api]),
+            ("openai", "auto", [*Api]),
+            ("anthropic", "claude", PICTURES),
+        )
+        for api in apis
+        for at, behaviour in enumerate(BEHAVIOURS)
+        for stream in ((False,) if api is Api.EMBEDDING else (at % 2 == 0,))
+    ]
+
+
+SAID: dict[Api, str] = {
+    Api.CHAT: "user",
+    Api.COMPLETION: "prompt",
+    Api.EMBEDDING: "input",
+    Api.RESPONSES: "input message",
+    Api.MESSAGES: "user",
+}
+"""Per API, the place of what the user says."""
 WELL_FORMED: dict[Api, frozenset[str]] = {
     Api.CHAT: frozenset({"system", "user", "tool result", "metadata value", "user id", "unknown value"}),
     Api.COMPLETION: frozenset({"prompt", "suffix", "metadata value", "unknown value"}),

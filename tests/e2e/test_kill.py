@@ -57,7 +57,7 @@ class Load:
             answer = self.router.post(path, body)
             self.statuses[answer.status] += 1
             if answer.status == 0:
-                self.over.wait(0.05)
+                self.over.wait(0.2)
             elif not answer.broken and answer.headers["x-localfleet-tier"] not in {"local", "none"}:
                 self.answered.append(answer.headers["x-localfleet-request-id"])
 
@@ -129,7 +129,7 @@ def _check_books(router: Router, load: Load, seen: Seen) -> None:
 
 
 def _restart(router: Router) -> None:
-    """Start again: the ledger is open at once, and the chain holds."""
+    """Start again: the ledger and the hosted doors are open at once."""
     router.restart()
     assert router.get("/readyz").json["ledger"] == {"ok": True, "why": "", "unwritten": 0}
 

@@ -15,7 +15,7 @@ from typing import Any
 from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
-from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge
+from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.gateway import Answer, Gateway
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.errors import envelope, last_resort
@@ -55,6 +55,7 @@ class DataPlane:
     recall: Recall
     body_bytes: int
     in_flight_limit: int
+    body_timeout_s: float = 120.0
     fields: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
     timeouts: dict[str, float] = field(default_factory=dict)
@@ -110,6 +111,14 @@ class DataPlane:
         declared = headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:12]) > self.body_bytes:
             raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
+        try:
+            # A caller who sends a byte now and then would hold a place among the requests in flight for ever.
+            async with asyncio.timeout(self.body_timeout_s):
+                return await self._received(receive)
+        except TimeoutError:
+            raise TooSlow("The body did not arrive in time. Send it faster, or in smaller requests.") from None
+
+    async def _received(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:

@@ -88,7 +88,7 @@ class Metrics:
             series(self.total, tier).observe(receipt.total_ms / 1000)
 
     def _series(self, family: Family, *values: str) -> Family:
-        """One labelled series, found again without prometheus_client's lock and checks, which cost more than counting."""
+        """One labelled series, kept, for prometheus_client's own look-up costs more than counting."""
         key = (family, *values)
         found = self._found.get(key)
         if found is None:

@@ -70,6 +70,7 @@ STATUSES = {
     402: "Over a budget or the request's highest cost.",
     403: "The key may not do this, or a web page or foreign host asks a router without keys.",
     404: "No such model.",
+    408: "The body did not arrive in time.",
     409: "The label forbids the hosted model asked for.",
     413: "The body is over the limit.",
     422: "No model that may see the request can serve it.",

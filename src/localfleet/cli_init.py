@@ -1,0 +1,138 @@
+"""
+`init`: the manual, fitted to this machine, as `models.yaml`.
+
+The manual is `data/models.yaml`; its examples are lines that start with `#~ `. Fitting it means to switch on the
+examples that this machine can use, and nothing else: on a plain machine the result is the manual itself.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from localfleet.cli_parts import Config, Json, print_json
+from localfleet.errors import FleetError
+from localfleet.machine import GpuSeen, Machine, look
+
+__all__ = ["fitted", "init_command", "read_manual"]
+
+MARK = "#~ "
+EXAMPLE_OF = {"OPENAI_API_KEY": "mini", "ANTHROPIC_API_KEY": "haiku"}
+"""The hosted example of the manual that each key opens."""
+GPU_EXAMPLE = ("#~     - name: ", "#~       count: ")
+VLLM_HINT = (
+    "  # A bigger model on these GPUs: start vLLM yourself and point to it with `engine: endpoint` and `url:`, as in the",
+    "  # example `big` below; or install vLLM beside localfleet and use `engine: vllm`.",
+)
+
+
+def init_command(
+    config: Config = "models.yaml",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    to_stdout: Annotated[bool, typer.Option("--print", help="Print it; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a commented models.yaml for this machine (detects GPUs, memory, provider keys)."""
+    if to_stdout and as_json:
+        raise typer.BadParameter("prints the file itself; choose one of --print and --json", param_hint="--print")
+    machine = look(os.environ)
+    text = fitted(read_manual(), machine)
+    if to_stdout:
+        sys.stdout.write(text)
+        return
+    path = Path(config)
+    _write(path, text, force=force)
+    if as_json:
+        print_json({"file": config, **_plain(machine)})
+        return
+    sys.stderr.write("".join(f"{line}\n" for line in (*_seen(machine), f"{config} written", _next(config))))
+
+
+def read_manual() -> str:
+    """The file that ships in the package."""
+    return files("localfleet").joinpath("data/models.yaml").read_text(encoding="utf-8")
+
+
+def fitted(manual: str, machine: Machine) -> str:
+    """The manual with the examples switched on that this machine can use."""
+    lines = manual.splitlines()
+    if machine.gpus:
+        lines = _with_gpus(lines, machine.gpus)
+    opened = [EXAMPLE_OF[name] for name in machine.provider_keys]
+    if opened:
+        lines = _switched_on(lines, "hosted:")
+    for example in opened:
+        lines = _switched_on(lines, f"  {example}:")
+    return "\n".join(lines) + "\n"
+
+
+def _switched_on(lines: list[str], opening: str) -> list[str]:
+    """The example that begins with `opening`, without its marks: that line, and the deeper ones up to the next gap."""
+    begin = lines.index(MARK + opening)
+    deeper = MARK + " " * (len(opening) - len(opening.lstrip()) + 4)
+    end = next(i for i in range(begin, len(lines) + 1) if i == len(lines) or not lines[i])
+    body = [line.removeprefix(MARK) if line.startswith(deeper) else line for line in lines[begin + 1 : end]]
+    if opening == "hosted:":  # its members are switched on one by one
+        body = lines[begin + 1 : end]
+    return [*lines[:begin], opening, *body, *lines[end:]]
+
+
+def _with_gpus(lines: list[str], gpus: tuple[GpuSeen, ...]) -> list[str]:
+    """The GPUs found in place of the first one of the example: the cost lines after it are then about the last."""
+    head = lines.index(f"{MARK}hardware:")
+    at = next(i for i in range(head, len(lines)) if lines[i].startswith(GPU_EXAMPLE[0]))
+    assert lines[at + 1].startswith(GPU_EXAMPLE[1]), "the manual names a GPU and then how many"
+    section = [line.removeprefix(MARK) for line in lines[head:at]]
+    found = [row for gpu in gpus for row in (f"    - name: {gpu.name}", f"      count: {gpu.count}")]
+    here = lines.index("local:")
+    return [*lines[:head], *section, *found, *lines[at + 2 : here + 1], *VLLM_HINT, *lines[here + 1 :]]
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    """Whole or not at all: a full disk must not cost the file that was there."""
+    if not force and (path.exists() or path.is_symlink()):
+        raise FleetError(f"{path} is there already; edit it, or replace it with --force")
+    target = path.resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    except OSError as exc:
+        draft.unlink(missing_ok=True)
+        raise FleetError(f"{path} cannot be written ({exc.strerror}); name a file in a folder of yours") from exc
+
+
+def _seen(machine: Machine) -> Iterable[str]:
+    memory = f", {machine.memory_bytes / 1024**3:.0f} GiB of memory" if machine.memory_bytes else ""
+    yield f"this machine: {machine.cores} cores{memory}"
+    for gpu in machine.gpus:
+        size = f", {gpu.memory_mib / 1024:.0f} GiB each" if gpu.memory_mib else ""
+        yield f"GPU: {gpu.count} x {gpu.name}{size}"
+    if machine.driver == "silent":
+        yield "GPU: nvidia-smi is there but does not answer; `localfleet doctor` says more"
+    elif not machine.gpus:
+        yield "GPU: none found; the embedded model runs on the CPU"
+    for name in machine.provider_keys:
+        yield f"key: {name} is set, so the hosted model `{EXAMPLE_OF[name]}` is switched on"
+    if not machine.provider_keys:
+        yield "key: no OPENAI_API_KEY or ANTHROPIC_API_KEY; all stays on this box until you add a hosted model"
+
+
+def _next(config: str) -> str:
+    option = "" if config == "models.yaml" else f" --config {config}"
+    return f"next: `localfleet up{option}`"
+
+
+def _plain(machine: Machine) -> dict[str, object]:
+    return {
+        "gpus": [{"name": gpu.name, "memory_mib": gpu.memory_mib, "count": gpu.count} for gpu in machine.gpus],
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "provider_keys": list(machine.provider_keys),
+        "hosted": [EXAMPLE_OF[name] for name in machine.provider_keys],
+    }
