@@ -24,7 +24,6 @@ def build_cli(wanted: str | None = None) -> typer.Typer:
     """Every command; only `wanted` is loaded, the others are names in the list that `--help` shows."""
     app = typer.Typer(
         name="localfleet",
-        help="Sensitive work stays on your box, the rest goes to the cheapest hosted model that is good enough.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -51,12 +50,18 @@ def main() -> None:
         sys.exit(1)
 
 
-def _top(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         sys.stdout.write(f"localfleet {__version__}\n")
         raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Sensitive work stays on your box, the rest goes to the cheapest hosted model that is good enough."""
 
 
 def _unloaded() -> None:

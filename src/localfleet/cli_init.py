@@ -74,11 +74,11 @@ def fitted(manual: str, machine: Machine) -> str:
 def _switched_on(lines: list[str], opening: str) -> list[str]:
     """The example that begins with `opening`, without its marks: that line, and the deeper ones up to the next gap."""
     begin = lines.index(MARK + opening)
-    deeper = MARK + " " * (len(opening) - len(opening.lstrip()) + 4)
-    end = next(i for i in range(begin, len(lines) + 1) if i == len(lines) or not lines[i])
-    body = [line.removeprefix(MARK) if line.startswith(deeper) else line for line in lines[begin + 1 : end]]
-    if opening == "hosted:":  # its members are switched on one by one
-        body = lines[begin + 1 : end]
+    if opening == "hosted:":  # its members are examples of their own
+        return [*lines[:begin], opening, *lines[begin + 1 :]]
+    end = lines.index("", begin)
+    deeper = MARK + " " * (len(opening) - len(opening.lstrip()) + 2)
+    body = (line.removeprefix(MARK) if line.startswith(deeper) else line for line in lines[begin + 1 : end])
     return [*lines[:begin], opening, *body, *lines[end:]]
 
 

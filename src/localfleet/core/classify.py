@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from localfleet.core.ask import Ask, Span
-from localfleet.core.detectors import scan
+from localfleet.core.detectors import fold, scan
 from localfleet.core.label import Finding, Label, Verdict
 
 __all__ = ["FieldRule", "Matcher", "Rules", "TextRule", "classify", "unclassified"]
@@ -79,10 +79,12 @@ def unclassified(because: str) -> Verdict:
 def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
     # One text, one pass: a context word in one field counts for the value in the next.
     text = "\n".join(span.text for span in spans)
+    # An operator's word disguised with invisible or wide characters is still that word.
+    dressed = (text,) if text.isascii() else (text, fold(text))
     own = [
         Finding(kind=f"rule:{rule.name}", count=count, label=rule.label)
         for rule in rules.texts
-        if (count := rule.matcher.count(text))
+        if (count := max(map(rule.matcher.count, dressed)))
     ]
     return (*scan(text, rules.kinds), *own)
 

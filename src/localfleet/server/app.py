@@ -117,7 +117,9 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
         return {"status": "ok", "version": __version__}
 
     @app.get("/readyz", summary="A legal door is open", responses={503: {"description": "No door is open."}})
-    async def readyz() -> JSONResponse:
+    async def readyz(request: Request) -> JSONResponse:
+        if not plane.doorkeeper.has_keys():
+            check_same_machine(request.headers)
         fleet, health = front.fleet(), front.books.health
         models = {
             model.name: {"state": fleet.state(model.name).readiness, "why": fleet.state(model.name).why}

@@ -7,6 +7,7 @@ undoes disguises, `guess` tells secrets from stand-ins, `row` says what a row is
 module is one table.
 """
 
+from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.scan import KINDS, scan
 
-__all__ = ["KINDS", "scan"]
+__all__ = ["KINDS", "fold", "scan"]
