@@ -61,6 +61,7 @@ ARROWS = {
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
+    "machine": set(),
     "explain": {"core", "errors", "wire"},
 }
 SEES_ALL = {"assemble", "run", "cli"}

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 import typer
@@ -13,13 +13,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
-from localfleet.config import Settings, load_settings
 from localfleet.core.label import Label
 from localfleet.errors import FleetError
 from localfleet.storage.export import export_chain
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
 from localfleet.storage.verify import verify
+
+if TYPE_CHECKING:
+    from localfleet.config import Settings
 
 __all__ = ["audit_app", "keys_app", "report_command"]
 
@@ -43,7 +45,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create an API key. The token is shown once."""
-    settings = load_settings(config) if Path(config).exists() else None
+    settings = _settings(config)
     key, token = create_key(
         state_home(),
         name=name,
@@ -63,7 +65,15 @@ def create(
     out.print("a running router takes it within a second; from now on every caller needs a key", markup=False)
 
 
-def _label(word: str | None, settings: Settings | None) -> Label:
+def _settings(config: str) -> "Settings | None":
+    if not Path(config).exists():
+        return None
+    from localfleet.config import load_settings  # noqa: PLC0415  # heavy, and only this command reads the file
+
+    return load_settings(config)
+
+
+def _label(word: str | None, settings: "Settings | None") -> Label:
     if word is None:
         return settings.default_label if settings is not None else Label.INTERNAL
     try:
@@ -72,7 +82,7 @@ def _label(word: str | None, settings: Settings | None) -> Label:
         raise typer.BadParameter(f"{exc}", param_hint="--label") from None
 
 
-def _plan(plan: str | None, settings: Settings | None) -> str | None:
+def _plan(plan: str | None, settings: "Settings | None") -> str | None:
     if plan is not None and (settings is None or plan not in settings.plans):
         raise typer.BadParameter("no such plan in models.yaml", param_hint="--plan")
     return plan
@@ -90,7 +100,7 @@ def _usd(text: str | None) -> Decimal | None:
     return usd
 
 
-def _models(names: list[str] | None, settings: Settings | None) -> frozenset[str] | None:
+def _models(names: list[str] | None, settings: "Settings | None") -> frozenset[str] | None:
     if not names:
         return None
     unknown = frozenset(names) - settings.names if settings is not None else frozenset()

@@ -83,9 +83,7 @@ class Talk:
             self.messages.append({"role": "assistant", "content": answer})
         else:
             self.messages.pop()
-        return Turn(
-            answer=answer, headers=headers, seconds=time.monotonic() - began, failed=failed, stopped=stopped
-        )
+        return Turn(answer=answer, headers=headers, seconds=time.monotonic() - began, failed=failed, stopped=stopped)
 
     def _stream(self, headers: dict[str, str]) -> Iterator[str]:
         """The pieces of the answer; fills `headers` first. Raises `FleetError` for all that goes wrong."""
@@ -141,7 +139,7 @@ def chat_command(
     if person:
         _notes().print(f"[dim]{escape(url)}, model {escape(model)}. {HELP}[/dim]")
     worst = 0
-    for line in _typed() if person else sys.stdin:
+    for line in _typed() if person else _piped():
         text = line.strip()
         if text == "/quit":
             break
@@ -206,6 +204,11 @@ def _typed() -> Iterator[str]:
         except EOFError:
             sys.stderr.write("\n")
             return
+
+
+def _piped() -> Iterator[str]:
+    """Lines of a script; bytes that are no UTF-8 become replacement characters."""
+    return (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
 
 
 def _show(piece: str) -> None:

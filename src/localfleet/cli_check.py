@@ -10,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
-from localfleet.cli_parts import Config, Json, console, load_checked, print_json
+from localfleet.cli_config import load_checked
+from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.config import Settings, load_settings
 from localfleet.core.fleet import Model
 from localfleet.engines.weights import find_weights

@@ -1,4 +1,8 @@
-"""What the commands share: options, the state folder, and two ways to print."""
+"""
+What the commands share: options, the state folder, and two ways to print.
+
+Every command loads this file, so nothing heavy may come with it.
+"""
 
 import json
 import os
@@ -9,11 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from localfleet.catalogue import check_settings
-from localfleet.config import Settings, read_settings
-from localfleet.price_map import PriceMap, read_price_map
+from localfleet.errors import FleetError
 
-__all__ = ["Config", "Host", "Json", "Port", "console", "load_checked", "print_json", "state_home"]
+__all__ = ["Config", "Host", "Json", "Port", "console", "print_json", "state_home"]
 
 Config = Annotated[str, typer.Option("--config", help="The models.yaml to use.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
@@ -35,18 +37,13 @@ def state_home() -> Path:
     """
     Where state lives: `$LOCALFLEET_HOME`, else the platform's data folder (XDG Base Directory Specification).
 
-    Created with mode 0700 where it is missing.
+    Created with mode 0700 where it is missing; raises `FleetError` where it cannot be.
     """
     chosen = os.environ.get("LOCALFLEET_HOME")
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     home = Path(chosen) if chosen else Path(data) / "localfleet"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise FleetError(f"the state folder {home} cannot be made ({exc.strerror}); set LOCALFLEET_HOME") from exc
     return home
-
-
-def load_checked(file: str) -> tuple[Settings, PriceMap]:
-    """The settings, checked against the environment as well; raises `ConfigError` with every problem."""
-    settings, lines = read_settings(file)
-    prices = read_price_map()
-    check_settings(file, settings, lines, os.environ, prices)
-    return settings, prices

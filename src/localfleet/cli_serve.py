@@ -7,7 +7,8 @@ import uvloop
 
 from localfleet import __version__
 from localfleet.assemble import House, assemble
-from localfleet.cli_parts import Config, Host, Port, console, load_checked, state_home
+from localfleet.cli_config import load_checked
+from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
 from localfleet.engines.supervisor import Progress
 from localfleet.logs import set_up_logs

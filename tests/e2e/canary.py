@@ -53,17 +53,18 @@ class Sieve:
             for name, needle in spellings(canary).items():
                 spelling = name.partition(" ")[2]
                 self._needles[spelling in PLAIN, len(needle)][needle] = (canary, spelling)
-        self._stretches = {
-            kind: re.compile(b"[%b]{%d,}" % (re.escape(bytes(set(b"".join(needles)))), kind[1]))
-            for kind, needles in self._needles.items()
-        }
+        self._letters = {kind: frozenset(b"".join(needles)) for kind, needles in self._needles.items()}
 
     def find(self, data: bytes) -> dict[str, set[str]]:
         """Canary -> the spellings in which `data` holds it; canaries that are not there are left out."""
         found: dict[str, set[str]] = defaultdict(set)
         lowered = data.lower()
+        cut: dict[tuple[bool, frozenset[int]], set[bytes]] = {}
         for (plain, length), needles in self._needles.items():
-            for stretch in set(self._stretches[plain, length].findall(lowered if plain else data)):
+            letters = self._letters[plain, length]
+            if (plain, letters) not in cut:
+                cut[plain, letters] = _stretches(lowered if plain else data, letters)
+            for stretch in cut[plain, letters]:
                 windows = {stretch[start : start + length] for start in range(len(stretch) - length + 1)}
                 for canary, spelling in (needles[window] for window in windows & needles.keys()):
                     found[canary].add(spelling)
@@ -71,6 +72,13 @@ class Sieve:
             for canary, names in self.find(inner).items():
                 found[canary] |= {f"unpacked {name}" for name in names}
         return dict(found)
+
+
+def _stretches(data: bytes, letters: frozenset[int]) -> set[bytes]:
+    """The different stretches of `data` that consist of these letters only."""
+    other = next(byte for byte in range(256) if byte not in letters)
+    table = bytes(byte if byte in letters else other for byte in range(256))
+    return set(data.translate(table).split(bytes([other])))
 
 
 def spellings(canary: str) -> dict[str, bytes]:

@@ -18,7 +18,9 @@ from router import Response, Router
 from tap_behaviour import Behaviour
 from tap_fleet import local_entry, openai_entry
 
+from localfleet.core.label import Label
 from localfleet.storage.faults import Fault
+from localfleet.storage.keys import create_key
 from localfleet.storage.verify import verify
 
 OPEN_AGAIN_S = 12
@@ -137,6 +139,7 @@ def test_a_disk_that_turns_read_only(disk: Disk, router: Router, openai_tap: Tap
     assert router.stop() == 0
     assert disk.remount("ro")
     router.restart()
+    assert router.get("/v1/models").status == 200
     _closed(router, openai_tap, Fault.UNWRITABLE)
     assert disk.remount("rw")
     _open_again(router, before + 11)
@@ -230,3 +233,18 @@ def test_something_else_in_the_place_of_the_file(router: Router, openai_tap: Tap
     _closed(router, openai_tap, Fault.DAMAGED)
     assert (router.home / "ledger.db").read_bytes().startswith(b"this is a letter")
     assert router.stop() == 1
+
+
+@pytest.mark.slow
+def test_keys_hold_on_a_disk_that_only_reads(disk: Disk, router: Router) -> None:
+    """Found read-only at a start: callers with a key are served by the box, others are not."""
+    _, token = create_key(router.home, name="app", label=Label.INTERNAL, at=time.time())
+    key = {"authorization": f"Bearer {token}"}
+    assert until(lambda: router.get("/v1/models").status == 401)
+    assert until(lambda: (router.home / "keys.copy").read_bytes().count(b"digest") == 1)
+    assert router.stop() == 0
+    assert disk.remount("ro")
+    router.restart()
+    assert router.post(CHAT, ask("auto"), key).headers["x-localfleet-tier"] == "local"
+    assert (router.post(CHAT, ask("auto")).status, router.post(CHAT, ask("mini"), key).status) == (401, 503)
+    assert disk.remount("rw")

@@ -20,6 +20,7 @@ from tap_fleet import local_entry, openai_entry
 
 from localfleet.core.label import Label
 from localfleet.storage.keys import create_key, revoke_key
+from localfleet.storage.verify import verify
 
 TAKES_EFFECT_S = 1.5
 USD_PER_TOKEN = Decimal("0.001")
@@ -238,6 +239,7 @@ def test_an_answer_nobody_heard_is_paid_for(router: Router, openai_tap: Tap, how
     assert (end["key_id"], end["cost_usd"], Decimal(end["reserved_usd"])) == (key_id, None, budget / Decimal("1.5"))
     assert _until_opened(router, key).status == 402
     assert len(openai_tap.posts()) == 1
+    assert verify(router.home).ok
 
 
 def _until_opened(router: Router, key: Mapping[str, str]) -> Response:

@@ -10,6 +10,9 @@ from process import Tap
 from router import Router
 from tap_fleet import local_entry
 
+SOCKETS_HOLD = 22_000_000
+"""Bytes that the kernel may take into its buffers on both legs of the way; 8 to 12 MB were seen."""
+
 
 def _flooded(router: Router, flood: Flood, *, wait_s: float, mb_per_s: float) -> tuple[int, int, float]:
     """Read a flood slowly: bytes the upstream got rid of before the first read, bytes read, and MB of growth."""
@@ -27,7 +30,7 @@ def _flooded(router: Router, flood: Flood, *, wait_s: float, mb_per_s: float) ->
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "wait_s", "mb_per_s"), [(30, 0.5, 60), pytest.param(200, 3, 25, marks=pytest.mark.slow)]
+    ("megabytes", "wait_s", "mb_per_s"), [(40, 0.5, 60), pytest.param(200, 3, 25, marks=pytest.mark.slow)]
 )
 def test_a_slow_reader_slows_the_upstream(
     tmp_path: Path, local_tap: Tap, megabytes: int, wait_s: float, mb_per_s: float
@@ -40,6 +43,6 @@ def test_a_slow_reader_slows_the_upstream(
             written = receipt(router)
     print(f"\n{megabytes} MB: {early / 1e6:.1f} MB before the first read, {grown:.1f} MB more memory")
     assert read >= megabytes * 1_000_000
-    assert early < 12_000_000
-    assert grown < 50
+    assert early < SOCKETS_HOLD
+    assert grown < min(50, megabytes / 3)
     assert written["outcome"] == "answered"

@@ -22,7 +22,7 @@ from canary_fields import Wire
 from canary_sources import EVIDENCE, Source
 from router import Response
 from tap_behaviour import Behaviour, Fault
-from wire_check import book_problems, left_behind, problems, read_books
+from wire_check import Books, book_problems, left_behind, problems, read_books
 from wire_tap import HOSTED, Fleet, Rig, Seen, Tally, ask
 
 from localfleet.core.ask import Api
@@ -55,15 +55,21 @@ def clean(rig: Rig, cases: list[Case], seed: int) -> None:
     assert left_behind(rig, rig.tally) == []
 
 
-def balanced(rig: Rig) -> None:
-    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
+def settled_books(rig: Rig) -> Books:
+    """The books once they agree with what was sent and with what the taps got; the last receipts come a bit later."""
     deadline = time.monotonic() + 10
     tallies = [lane.tally for lane in rig.lanes]
-    while found := book_problems(read_books(rig.router.home), tallies):
-        assert time.monotonic() < deadline, found
+    while found := book_problems(books := read_books(rig.router.home), tallies):
+        assert time.monotonic() < deadline, "\n".join(found)
         time.sleep(0.1)
+    return books
+
+
+def balanced(rig: Rig) -> None:
+    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
+    books = settled_books(rig)
     assert rig.router.run("audit", "verify").returncode == 0
-    labels = Counter(Label(receipt["label"]).word for receipt in read_books(rig.router.home).receipts)
+    labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
     report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
     assert {row["group"]: row["requests"] for row in report} == dict(labels)
 
@@ -150,7 +156,7 @@ def test_a_leaky_router_would_be_caught(rig: Rig, api: Api) -> None:
 
 
 def test_a_canary_at_rest_would_be_found(rig: Rig) -> None:
-    """A canary planted in the state folder, in a file's name or on the output is found; afterwards all is clean."""
+    """A canary planted in a file of the state folder, or in a file's name, is found."""
     canary = new_canary()
     tally = Tally(canaries=[new_canary(), canary])
     note = rig.router.home / "note.bin"
@@ -162,7 +168,6 @@ def test_a_canary_at_rest_would_be_found(rig: Rig) -> None:
     named.unlink()
     assert "1 canaries in state/note.bin" in found
     assert "1 canaries in names of files" in found
-    assert left_behind(rig, tally) == []
 
 
 CASE = plain_case(Api.CHAT, "user", Source.KEY)
@@ -267,7 +272,6 @@ def test_strangers_and_pages_keep_no_words(rig: Rig) -> None:
 
 def test_the_books_agree_with_the_taps(rig: Rig) -> None:
     """One receipt for each request, an intent for each POST at a hosted tap, restricted stands as restricted."""
-    rig.run(deck(SEED + 1, 12), problems)
     balanced(rig)
 
 
@@ -277,8 +281,7 @@ def test_wrong_books_would_be_noticed(rig: Rig) -> None:
     lane.run(plain_case(Api.CHAT, "user", Source.NONE, model="mini"))
     lane.run(CASE)
     lane.close_tally()
-    while book_problems(books := read_books(rig.router.home), [one.tally for one in rig.lanes]):
-        time.sleep(0.05)
+    books = settled_books(rig)
     last, tally = books.receipts[-1], [lane.tally]
     others = {one.request_id for other in rig.lanes if other is not lane for one in other.tally.sent}
     mine = replace(books, receipts=[one for one in books.receipts if one["request_id"] not in others])

@@ -49,7 +49,7 @@ GOOD: Mapping[Api, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One request that was sent: what must be true of its receipt. `known` says whether its path is an endpoint."""
+    """One request that was sent: what must be true of its receipt. `known` says that its path and its key are known."""
 
     about: str
     request_id: str | None
@@ -173,7 +173,7 @@ class Lane:
             about=about,
             request_id=answer.headers.get("x-localfleet-request-id"),
             restricted=restricted and self.honest,
-            known=wire.path.partition("?")[0] in PATHS.values(),
+            known=wire.path.partition("?")[0] in PATHS.values() and answer.status != 401,
             status=answer.status,
         )
         self.tally.sent.append(sent)
@@ -344,12 +344,15 @@ def _keys(home: Path, lane: int) -> dict[str, str]:
 
 def _keys_by_command(router: Router) -> dict[str, str]:
     """The same for lane 0, as an operator makes them, while the router runs."""
-    tokens = {}
-    for kind, label in KINDS.items():
+
+    def create(kind: str) -> str:
         models = [word for name in sorted(_models(0)) for word in ("--model", name)]
-        made = router.run("keys", "create", f"{kind}0", "--label", label.word, *models, "--json")
-        tokens[kind] = json.loads(made.stdout)["token"]
-    return tokens
+        made = router.run("keys", "create", f"{kind}0", "--label", KINDS[kind].word, *models, "--json")
+        token: str = json.loads(made.stdout)["token"]
+        return token
+
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        return dict(zip(KINDS, pool.map(create, KINDS), strict=True))
 
 
 def settings(lanes: Sequence[Mapping[str, Tap]]) -> dict[str, Any]:

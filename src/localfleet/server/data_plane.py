@@ -6,7 +6,7 @@ It reads bytes, hands a letter to the gateway, and writes bytes. What it knows o
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +46,13 @@ WATCH_AFTER_S = 0.01
 GONE = "The client closed the connection."
 
 
+def random_ids() -> Iterator[str]:
+    """Random ids of 24 hex digits; a thousand at a time, because each call of the system lets other threads in."""
+    while True:
+        many = secrets.token_hex(12 * 1000)
+        yield from (many[start : start + 24] for start in range(0, len(many), 24))
+
+
 @dataclass(slots=True, kw_only=True)
 class DataPlane:
     """ASGI application for `/v1/*`."""
@@ -60,13 +67,14 @@ class DataPlane:
     tasks: frozenset[str] = frozenset()
     timeouts: dict[str, float] = field(default_factory=dict)
     refused: Callable[[Reason], None] = lambda _: None
+    request_ids: Iterator[str] = field(default_factory=random_ids)
     in_flight: int = 0
     draining: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; never raises for anything a caller or an engine does, never echoes."""
         api = PATHS.get(scope["path"])
-        request_id = secrets.token_hex(12)
+        request_id = next(self.request_ids)
         begun = False
 
         async def send_on(message: MutableMapping[str, Any]) -> None:

@@ -47,11 +47,13 @@ class Opening:
         Raises `LedgerFault` for what may mend itself, or be mended while the router runs; another `FleetError` for what
         only a person can mend before a start (a second router, an unsafe secret, a newer ledger).
         """
-        self._take_lock()
-        if not self._secret:
-            self._secret = load_secret(self.home)
-        if not self._ring.known:
-            self._read_copy()
+        try:
+            self._take_lock()
+        except LedgerFault:
+            # A disk that only reads still tells who may ask: the box goes on for callers with a key.
+            self._learn_keys()
+            raise
+        self._learn_keys()
         self._check_there()
         database = Database(self.home)
         try:
@@ -104,6 +106,12 @@ class Opening:
             if self._tip is not None and not self.home.exists():
                 raise LedgerFault(Fault.GONE)
             self._lock = RouterLock(self.home)
+
+    def _learn_keys(self) -> None:
+        if not self._secret:
+            self._secret = load_secret(self.home)
+        if not self._ring.known:
+            self._read_copy()
 
     def _read_copy(self) -> None:
         keys = load_copy(self.home, derive(self._secret, "keys"))

@@ -4,7 +4,7 @@ The one thread that writes.
 Lives here: the queues, the group commit, retrying, and the health that everybody else reads. May not: SQL. The event
 loop never waits for this thread except in `Ledger.intend`.
 
-A turn takes everything that waits and commits it once. Intents make the thread hurry; receipts alone let it linger for
+A turn takes everything that waits and commits it once. Intents make the thread hurry; all else alone lets it linger for
 `LINGER_S`, so that many share a commit. When a commit fails, its intents are refused, its receipts stay first in line.
 """
 
@@ -30,6 +30,8 @@ from localfleet.storage.taints import Taints, day_of
 __all__ = ["Waiting", "Writer"]
 
 LINGER_S = 0.05
+GATHER_S = 0.0005
+GATHER_AT_MOST_S = 0.004
 POLL_S = 1.0
 LOOK_S = 5.0
 BACK_OFF_S = (0.2, 5.0)
@@ -78,6 +80,7 @@ class Writer(threading.Thread):
         self._closing = threading.Event()
         self._close_by = 0.0
         self._idle = False
+        self._crowd = 0
 
     @property
     def unwritten(self) -> int:
@@ -130,7 +133,9 @@ class Writer(threading.Thread):
         try:
             book = self._book or self._reopen()
             self._poll(book)
+            self._gather()
             batch = self._take_waiting()
+            self._crowd = len(batch)
             self._write(book, batch)
             self._opened()
         except LedgerFault as fault:
@@ -270,14 +275,28 @@ class Writer(threading.Thread):
         self._wake.clear()
         if self._waiting or self._closing.is_set():
             return
-        if not self._receipts:
+        if not self._lingers():
             self._idle = True
-            if not self._receipts and not self._waiting:
+            if not self._lingers() and not self._waiting:
                 self._wake.wait(POLL_S)
             self._idle = False
         self._wake.clear()
-        if 0 < len(self._receipts) < AT_ONCE and not self._waiting and not self._closing.is_set():
+        if self._lingers() and len(self._receipts) < AT_ONCE and not self._waiting and not self._closing.is_set():
             self._wake.wait(LINGER_S)
+
+    def _lingers(self) -> bool:
+        """Whether something waits that nobody waits for."""
+        return bool(self._receipts) or self._taints.changed
+
+    def _gather(self) -> None:
+        """
+        Where intents came several at a time, wait for more, the longer the more there were.
+
+        Each commit costs the event loop its turn at the interpreter's lock, and the disk a flush. An intent that comes
+        alone never waits.
+        """
+        if self._crowd > 1:
+            time.sleep(min(self._crowd * GATHER_S, GATHER_AT_MOST_S))
 
     def _finished(self) -> bool:
         if not self._closing.is_set():
