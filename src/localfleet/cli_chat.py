@@ -162,7 +162,9 @@ def _turn(talk: Talk, text: str, *, as_json: bool) -> int:
     notes = _notes()
     if turn.failed is not None:
         notes.print(turn.failed.translate(BARE), style="red", markup=False)
-    if turn.headers:
+    if turn.stopped and not turn.answer:
+        _show("\n")  # after the terminal's own ^C
+    if turn.headers or turn.stopped:
         notes.print(_decision(turn), style="dim", markup=False)
     return int(turn.failed is not None)
 

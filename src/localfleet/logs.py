@@ -28,8 +28,13 @@ class JsonLines(logging.Formatter):
         return json.dumps(row)
 
 
-def set_up_logs(level: int = logging.INFO) -> None:
-    """Route everything through one handler on stderr; libraries only from warnings up."""
+def set_up_logs() -> None:
+    """
+    Route everything through one handler on stderr; libraries only from warnings up.
+
+    A person at a terminal sees what needs doing; a file or a collector gets the rest as well.
+    """
+    level = logging.WARNING if sys.stderr.isatty() else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
