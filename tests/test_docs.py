@@ -1,5 +1,6 @@
 """The documents say what the code does: every reason, every key of models.yaml, every link."""
 
+import ast
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from localfleet.cli import COMMANDS
 from localfleet.config import (
     Gpu,
     Hardware,
@@ -182,3 +184,56 @@ def test_every_link_resolves(file: str, target: str) -> None:
     there = (ROOT / file).parent / path if path else ROOT / file
     assert there.exists()
     assert not fragment or fragment in {anchor(title) for title in headings(there)}
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """Every `tests/...` that a document names, as `(file, name)`: a folder, a file, or a test in one."""
+    files = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+    shape = re.compile(r"\btests/[\w/]*(?:\.py)?(?:::\w+)?")
+    return sorted({(str(file.relative_to(ROOT)), name) for file in files for name in shape.findall(file.read_text())})
+
+
+def functions_of(file: Path) -> set[str]:
+    """The names of the functions at the top of a Python file."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    """Evidence that is gone is no evidence."""
+    named = named_tests()
+    places = {place for _, name in named for place in [name.partition("::")[0]]}
+    gone = {place for place in places if not (ROOT / place).exists()}
+    written = {place: functions_of(ROOT / place) for place in places - gone if place.endswith(".py")}
+    stale = [
+        (file, name)
+        for file, name in named
+        for place, _, test in [name.partition("::")]
+        if place in gone or (test and test not in written[place])
+    ]
+    assert len(named) > 50
+    assert stale == []
+
+
+def feature_rows() -> list[tuple[str, str, str]]:
+    """The rows of docs/features.md as `(key, status, evidence)`."""
+    text = (DOCS / "features.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| ([A-Z]\d+) \| .+? \| ([^|]+?) \| ?(.*?) ?\|$", text, flags=re.MULTILINE)
+
+
+def test_every_feature_row_has_a_status_and_stands_once() -> None:
+    """Three words and no others, so that the page can be counted."""
+    rows = feature_rows()
+    text = (DOCS / "features.md").read_text(encoding="utf-8")
+    assert len(rows) == len(re.findall(r"^\| [A-Z]\d+ ", text, flags=re.MULTILINE)) > 150
+    assert {status for _, status, _ in rows} == {"done", "partly", "not yet"}
+    assert len({key for key, _, _ in rows}) == len(rows)
+
+
+def test_what_is_claimed_names_a_command_or_a_test() -> None:
+    """A row that is done, or partly so, says what to run; a command must be one of ours."""
+    shown = re.compile(r"`(?:tests/\S+::\w+|localfleet (?P<command>\w+)[^`]*|python (?:bench|scripts)/\w+\.py)`")
+    for key, status, evidence in feature_rows():
+        found = list(shown.finditer(evidence))
+        assert status == "not yet" or found, f"{key} shows nothing"
+        assert {one["command"] for one in found} - {None} <= set(COMMANDS), f"{key} names a command that is not there"

@@ -12,12 +12,13 @@ from rich.table import Table
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
 from localfleet.cli_config import load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
-from localfleet.config import Settings, load_settings
+from localfleet.config import Settings, load_settings, read_settings
 from localfleet.core.fleet import Model
 from localfleet.engines.weights import find_weights
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command"]
 
@@ -30,7 +31,7 @@ def check_command(
     """Validate models.yaml: file, line, what is wrong, how to mend it."""
     try:
         settings, prices = load_checked(config)
-        _check_weights(config, settings)
+        _check_weights(config, *read_settings(config))
         problems: list[dict[str, Any]] = []
         warnings = _warnings(settings, prices)
     except ConfigError as exc:
@@ -50,14 +51,16 @@ def check_command(
     raise typer.Exit(1 if failed else 0)
 
 
-def _check_weights(file: str, settings: Settings) -> None:
+def _check_weights(file: str, settings: Settings, lines: Lines) -> None:
     problems = []
     for name, model in settings.local.items():
         if model.weights is not None and model.engine != "vllm":
             try:
                 find_weights(model.weights)
             except FleetError as exc:
-                problems.append((None, f"local.{name}.weights", exc.message.rpartition(": ")[2]))
+                problems.append(
+                    (lines.of(("local", name, "weights")), f"local.{name}.weights", exc.message.rpartition(": ")[2])
+                )
     if problems:
         raise ConfigError(file, tuple(problems))
 

@@ -147,7 +147,8 @@ def models_file(config: str, settings: Settings | None, problems: Problems) -> C
     """The configuration, without the keys."""
     if settings is not None and not problems:
         return Check(name="models.yaml", state="ok", says=f"{config}: {len(settings.names)} models")
-    says = f"{config}: {len(problems)} problem{'s' if len(problems) > 1 else ''}; line {problems[0][0] or 1}: {problems[0][2]}"
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    says = f"{config}: {count}; line {problems[0][0] or 1}: {problems[0][2]}"
     return Check(name="models.yaml", state="fail", says=says, mend="`localfleet check` lists all of them")
 
 

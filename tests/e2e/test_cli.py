@@ -113,12 +113,14 @@ def test_check_names_line_and_cure(shell: Shell) -> None:
     missing = shell.run("check")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "localfleet init" in missing.stderr
+    file = shell.folder / "models.yaml"
+    file.write_text("version: 1\nlocal:\n  small:\n    weights: none.gguf\n", encoding="utf-8")
+    assert shell.run("check").stderr.startswith("models.yaml:4: local.small.weights:")
     text = "version: 1\nlocal:\n  small: {weights: smollm2-135m-instruct}\nlokal: {}\n"
-    (shell.folder / "models.yaml").write_text(text, encoding="utf-8")
-    assert shell.run("check").stderr.startswith("models.yaml:4: lokal:")
+    file.write_text(text, encoding="utf-8")
     told = shell.json("check", code=1)
     assert told["ok"] is False
-    assert told["problems"][0]["line"] == 4
+    assert (told["problems"][0]["line"], told["problems"][0]["path"]) == (4, "lokal")
 
 
 def test_explain_one_body(configured: Shell) -> None:
