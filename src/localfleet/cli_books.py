@@ -210,8 +210,8 @@ def report_row(row: Total) -> dict[str, Any]:
 
 def _print_report(by: str, rows: list[Total]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(by, overflow="fold")
-    for heading in ("requests", "failed", "tokens in", "tokens out", "USD, marginal", "p50 ms", "p95 ms"):
+    table.add_column(by, no_wrap=True)
+    for heading in ("requests", "failed", "tok in", "tok out", "USD", "p50 ms", "p95 ms"):
         table.add_column(heading, justify="right", overflow="fold")
     for row in rows:
         cost = f"{row.cost_usd:f}" + (f" + {row.cost_unknown} unknown" if row.cost_unknown else "")

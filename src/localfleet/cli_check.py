@@ -153,7 +153,7 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
     out.print(f"reason    {row['reason']}", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading == "why", overflow="fold")
     for door in row["doors"]:
         price = models[door["model"]].price
         per_mtok = f"{price.usd_per_mtok_in.normalize():f} / {price.usd_per_mtok_out.normalize():f}" if price else "-"
