@@ -126,8 +126,7 @@ def line_up(work: Path, cache: Path, up: Contestant, skip: frozenset[str]) -> li
     )
     everybody = [plain, passthrough("own", url), passthrough("pyreqwest", url), *router(work, url)]
     others = {"litellm": litellm, "portkey": portkey}
-    everybody += [make(work, cache, url) for name, make in others.items() if name not in skip]
-    return [one for one in everybody if one.name not in skip]
+    return everybody + [make(work, cache, url) for name, make in others.items() if name not in skip]
 
 
 def nginx(work: Path, name: str, **values: object) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sqlite3
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +34,7 @@ def versions(extra: dict[str, str]) -> dict[str, str]:
     """Everything whose version moves a number."""
     return {
         "python": platform.python_version(),
-        "sqlite": said(["python3", "-c", "import sqlite3; print(sqlite3.sqlite_version)"]),
+        "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in PACKAGES},
         "nginx": said(["nginx", "-v"]).rpartition("/")[2],
         "wrk": said(["wrk", "-v"]).split(" ")[1],

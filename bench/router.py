@@ -75,7 +75,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, help="seconds of each measurement, default 3")
     parser.add_argument("--streams", type=int, default=100, help="streams for the time to the first token, default 100")
     parser.add_argument("--out", type=Path, help="the result file, default bench/results/DATE-COMMIT.json")
-    parser.add_argument("--skip", nargs="*", default=[], metavar="NAME", help="contestants to leave out")
+    parser.add_argument("--skip", nargs="*", default=[], choices=["litellm", "portkey"], help="leave these out")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "localfleet-bench"
     parser.add_argument("--cache", type=Path, default=cache, help="where LiteLLM and Portkey are kept")
     return parser.parse_args()
