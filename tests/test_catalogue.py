@@ -120,3 +120,11 @@ def test_what_only_the_environment_can_tell(tmp_path: Path) -> None:
 def test_a_complaint_never_holds_the_secret() -> None:
     """Nor a part of it."""
     assert "hunter" not in complaints(HEAD + "hosted:\n" + MINI % "", {"K": "hunter two"})
+
+
+def test_vllm_is_not_started_by_localfleet() -> None:
+    """`check` says so, and how to go on, before `up` would."""
+    text = HEAD.replace("weights: w", "engine: vllm, weights: w")
+    assert "models.yaml:3: local.small.engine: localfleet does not start vLLM itself: run `vllm serve`" in complaints(
+        text, {}
+    )

@@ -212,7 +212,7 @@ def _fleet(gateway: Gateway) -> Fleet:
     return Fleet(
         models=tuple(gateway.models.values()),
         states={name: engine.state() for name, engine in gateway.engines.items()},
-        ledger_open=gateway.ledger.health.ok,
+        ledger_open=gateway.seeded and gateway.ledger.health.ok,
     )
 
 

@@ -139,13 +139,27 @@ def field_names(settings: Settings) -> frozenset[str]:
 
 def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str, str], prices: PriceMap) -> None:
     """Raise `ConfigError` for what only the environment, the price map and the detectors can tell is wrong."""
-    found = (*_secret_problems(settings, env), *_rule_problems(settings), *_hosted_problems(settings, prices))
+    found = (
+        *_local_problems(settings),
+        *_secret_problems(settings, env),
+        *_rule_problems(settings),
+        *_hosted_problems(settings, prices),
+    )
     if found:
         raise ConfigError(file, tuple((lines.of(_loc(path)), path, sentence) for path, sentence in found))
 
 
 def _loc(path: str) -> tuple[int | str, ...]:
     return tuple(int(part) if part.isdigit() else part for part in path.split("."))
+
+
+def _local_problems(settings: Settings) -> Iterator[Problem]:
+    for name, model in settings.local.items():
+        if model.engine == "vllm":
+            sentence = (
+                "localfleet does not start vLLM itself: run `vllm serve` and name it, `engine: endpoint` with `url:`"
+            )
+            yield f"local.{name}.engine", sentence
 
 
 def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
 from localfleet.core.label import Label
 from localfleet.errors import FleetError
+from localfleet.storage.chain import Link
 from localfleet.storage.export import export_chain
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
@@ -157,19 +158,36 @@ def revoke(
 
 
 @audit_app.command("verify")
-def verify_command(config: Config = "models.yaml", as_json: Json = False) -> None:
+def verify_command(
+    anchor: Annotated[
+        str | None, typer.Option(help="A head noted earlier, SEQ:HASH; it must still be there.", metavar="SEQ:HASH")
+    ] = None,
+    config: Config = "models.yaml",
+    as_json: Json = False,
+) -> None:
     """Check the hash chain and the tables: any edit, gap or reorder is found and named."""
-    result = verify(state_home())
+    result = verify(state_home(), anchor=_anchor(anchor))
     if as_json:
         print_json(asdict(result))
     elif result.ok:
         console().print(
-            f"{result.records} records, chain whole; head {result.last_seq} {result.last_hash}", markup=False
+            f"{result.records} records, chain whole; head {result.last_seq}:{result.last_hash}", markup=False
         )
     elif result.first_bad is not None:
         console().print(f"record {result.first_bad[0]}: {result.first_bad[1]}", markup=False)
         console().print(f"the {result.last_seq} records before it are whole", markup=False)
     raise typer.Exit(0 if result.ok else 1)
+
+
+def _anchor(text: str | None) -> Link | None:
+    """Read `SEQ:HASH` as `audit verify` prints it; kept off the box it shows a cut-off or rewritten end."""
+    if text is None:
+        return None
+    seq, _, seal = text.partition(":")
+    try:
+        return Link(int(seq), bytes.fromhex(seal))
+    except ValueError:
+        raise typer.BadParameter("as `audit verify` prints it: number, colon, hash", param_hint="--anchor") from None
 
 
 @audit_app.command("export")

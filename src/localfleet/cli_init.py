@@ -27,7 +27,7 @@ EXAMPLE_OF = {"OPENAI_API_KEY": "mini", "ANTHROPIC_API_KEY": "haiku"}
 GPU_EXAMPLE = ("#~     - name: ", "#~       count: ")
 VLLM_HINT = (
     "  # A bigger model on these GPUs: start vLLM yourself and point to it with `engine: endpoint` and `url:`, as the",
-    "  # example `big` below does; or install vLLM beside localfleet and use `engine: vllm`.",
+    "  # example `big` below does.",
 )
 
 

@@ -77,7 +77,7 @@ class LocalModel(Shape):
 
     engine: Literal["auto", "llamacpp", "vllm", "endpoint"] = "auto"
     weights: str | None = None
-    """`smollm2-135m-instruct` (ships with localfleet), a `.gguf` file, or for vLLM a folder or repository name."""
+    """`smollm2-135m-instruct` (ships with localfleet) or the path of a `.gguf` file."""
     url: str | None = None
     """`endpoint` only: the base URL of a running OpenAI-compatible server, with its `/v1`."""
     model: str | None = None

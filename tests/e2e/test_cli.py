@@ -165,6 +165,9 @@ def test_the_books(shell: Shell) -> None:
     assert row["revoked"]
     whole = shell.json("audit", "verify")
     assert (whole["ok"], whole["records"]) == (True, 2)
+    noted = f"{whole['last_seq']}:{whole['last_hash']}"
+    assert noted in shell.ok("audit", "verify", "--anchor", noted)
+    assert shell.run("audit", "verify", "--anchor", f"9:{whole['last_hash']}").returncode == 1
     assert "2 records" in shell.ok("audit", "export", "out.jsonl")
     exported = (shell.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in exported[1:]] == ["key", "revoked"]

@@ -29,7 +29,7 @@ class Need(StrEnum):
 
 
 class Priority(StrEnum):
-    """`live`: a person waits. `batch`: volume work that may wait and stays local."""
+    """`live`: a person waits. `batch`: volume work that may wait and prefers the box."""
 
     LIVE = "live"
     BATCH = "batch"

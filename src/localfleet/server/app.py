@@ -126,7 +126,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
             for model in fleet.models
         }
         ready = not plane.draining and any(
-            fleet.state(model.name).readiness is Readiness.READY and (model.local or health.ok)
+            fleet.state(model.name).readiness is Readiness.READY and (model.local or fleet.ledger_open)
             for model in fleet.models
         )
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
