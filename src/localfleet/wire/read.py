@@ -21,6 +21,7 @@ from localfleet.wire.unreadable import unreadable_in
 
 __all__ = ["Letter", "Wishes", "parse_body", "read_ask"]
 
+SHAPING = frozenset({"response_format", "output_format", "text", "output_config"})
 JSON_FORMS = frozenset({"json_object", "json_schema"})
 BYTES_PER_TOKEN = 4
 """A common rule of thumb for English; only an estimate, kept apart from measured counts."""
@@ -72,6 +73,20 @@ class Wishes:
     max_cost_usd: Decimal | None
     deadline_ms: int | None
     priority: Priority
+
+
+NO_WISHES = Wishes(
+    label=None,
+    label_by="metadata",
+    task=None,
+    session=None,
+    also_task=None,
+    also_session=None,
+    max_cost_usd=None,
+    deadline_ms=None,
+    priority=Priority.LIVE,
+)
+"""What nearly every request says."""
 
 
 def parse_body(raw: bytes) -> dict[str, Any]:
@@ -178,6 +193,8 @@ def _needs(body: Mapping[str, Any], unreadable: tuple[str, ...]) -> frozenset[Ne
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:
+    if SHAPING.isdisjoint(body):
+        return False
     forms = [body.get("response_format"), body.get("output_format")]
     forms += [holder.get("format") for key in ("text", "output_config") if isinstance(holder := body.get(key), dict)]
     return any(isinstance(form, dict) and one_of(form.get("type"), JSON_FORMS) for form in forms)
@@ -235,6 +252,8 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
     A task or session that a header so hides is kept as `also_...`: no header may lower what it says of the label.
     """
     said = {key: headers[name] for key, name in HEADERS.items() if name in headers}
+    if metadata is None and not said:
+        return NO_WISHES
     meta = {key: metadata[key] for key in METADATA_KEYS if key in metadata} if isinstance(metadata, dict) else {}
     by_header, by_meta = _label_in_header(said.get("privacy")), _label_in_metadata(metadata)
     both = {**meta, **said}

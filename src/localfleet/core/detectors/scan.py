@@ -16,7 +16,7 @@ from localfleet.core.label import Finding
 
 __all__ = ["KINDS", "scan"]
 
-Gate = Literal["text", "token", "digit", "number"]
+Gate = Literal["text", "token", "digit", "digits", "number"]
 Window = tuple[int, int]
 
 # The shortest credential with a known prefix, in characters.
@@ -27,6 +27,8 @@ _MARGIN_CHARS = 48
 _MOST_WINDOWS = 16
 _NUMBER = re.compile(r"[0-9](?:[ .\-/)(]{0,3}[0-9]){5,64}")
 _DIGIT = re.compile(r"[0-9]")
+# No paper has a number of fewer than four digits, and a date of birth has four at least.
+_FOUR_DIGITS = re.compile(r"[0-9](?:[^0-9]*[0-9]){3}")
 
 _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", secrets.TEXT_ROWS),
@@ -35,7 +37,7 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", papers.TOKEN_ROWS),
     ("token", (*national.TOKEN_ROWS, *money.WALLET_ROWS)),
     ("number", (*money.ROWS, *national.ROWS)),
-    ("digit", (*national.WORD_ROWS, *papers.ROWS)),
+    ("digits", (*national.WORD_ROWS, *papers.ROWS)),
     ("number", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
@@ -65,11 +67,15 @@ def _gates(page: Page) -> dict[Gate, tuple[str, Sequence[Window]]]:
     """For each gate, where its rows' needs are looked for and which parts of the text lie behind it."""
     whole: list[Window] = [(0, len(page.text))]
     long_words = _long_words(page.low)
-    has_digit = _DIGIT.search(page.text) is not None
+    first = _DIGIT.search(page.text)
+    has_digit = first is not None
+    # Tried at the first digit only: there are four digits from there on, or nowhere.
+    has_four = first is not None and _FOUR_DIGITS.match(page.text, first.start()) is not None
     return {
         "text": (page.low, whole),
         "token": (long_words, whole if long_words else ()),
         "digit": (page.low, whole if has_digit else ()),
+        "digits": (page.low, whole if has_four else ()),
         "number": (page.low, _number_windows(page.text) if has_digit else ()),
     }
 
