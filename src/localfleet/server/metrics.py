@@ -1,9 +1,13 @@
 """`/metrics`: counted from the receipts that the ledger keeps, so the two cannot disagree. Labels are never text."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.reason import Reason
@@ -12,98 +16,118 @@ from localfleet.ports import LedgerHealth
 
 __all__ = ["Metrics"]
 
-Family = TypeVar("Family", Counter, Histogram)
 SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+WHERE = ("model", "tier", "label")
+Labels = tuple[str, ...]
 
 
-class Metrics:
-    """One registry per router; nothing global."""
+@dataclass(slots=True)
+class Times:
+    """One histogram: requests by the first bound of `SECONDS` that holds them, the last for longer ones."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+    total_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total_s += seconds
+
+
+class Sums(dict[Labels, float]):
+    """Totals by labels. A plain dictionary: one per router, written by one thread, read when somebody looks."""
+
+    def add(self, labels: Labels, amount: float = 1) -> None:
+        """Add to one series."""
+        self[labels] = self.get(labels, 0) + amount
+
+
+class Metrics(Collector):
+    """The sums of one router, and how Prometheus sees them; nothing global."""
 
     def __init__(self) -> None:
-        """Declare every series."""
-        self.registry = CollectorRegistry()
-        self._found: dict[tuple[object, ...], Counter | Histogram] = {}
-        where = ("model", "tier", "label")
-        self.requests = Counter(
-            "localfleet_requests",
-            "Requests by where they went, why, and how they ended.",
-            ("api", *where, "task", "reason", "outcome"),
-            registry=self.registry,
-        )
-        self.refused = Counter(
-            "localfleet_refused",
-            "Requests refused before they were read, by reason.",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.attempts = Counter(
-            "localfleet_attempts", "Doors tried, by how it went.", ("model", "tier", "reason"), registry=self.registry
-        )
-        self.tokens = Counter(
-            "localfleet_tokens",
-            "Tokens, measured or estimated.",
-            (*where, "direction", "source"),
-            registry=self.registry,
-        )
-        self.usd = Counter(
-            "localfleet_cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), registry=self.registry
-        )
-        self.unpriced = Counter(
-            "localfleet_unpriced_requests", "Answers whose price is unknown.", ("model",), registry=self.registry
-        )
-        self.first_byte = Histogram(
-            "localfleet_first_byte_seconds",
-            "Arrival to first byte.",
-            ("tier",),
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self.total = Histogram(
-            "localfleet_total_seconds", "Arrival to last byte.", ("tier",), buckets=SECONDS, registry=self.registry
-        )
-        self.ready = Gauge("localfleet_engine_ready", "1 while a model takes work.", ("model",), registry=self.registry)
-        self.in_flight = Gauge("localfleet_in_flight", "Requests under way.", ("model",), registry=self.registry)
-        self.ledger = Gauge("localfleet_ledger_ok", "1 while records can be made durable.", registry=self.registry)
-        self.unwritten = Gauge("localfleet_ledger_unwritten", "Receipts waiting for the disk.", registry=self.registry)
+        """Nothing was counted yet."""
+        self.requests, self.refused, self.attempts = Sums(), Sums(), Sums()
+        self.tokens, self.usd, self.unpriced = Sums(), Sums(), Sums()
+        self.first_byte: dict[str, Times] = {}
+        self.total: dict[str, Times] = {}
 
     def count(self, receipt: Receipt) -> None:
-        """Count one receipt."""
-        model, tier = receipt.model or "none", receipt.tier or "none"
-        where = (model, tier, receipt.label.word)
-        task = receipt.task or "none"
-        series = self._series
-        series(self.requests, receipt.api, *where, task, receipt.reason, receipt.outcome).inc()
+        """Count one receipt; on the hot path, so plain sums only."""
+        model, tier, label = receipt.model or "none", receipt.tier or "none", receipt.label.word
+        self.requests.add((receipt.api, model, tier, label, receipt.task or "none", receipt.reason, receipt.outcome))
         for attempt in receipt.attempts:
-            series(self.attempts, attempt.model, attempt.tier, attempt.reason).inc()
+            self.attempts.add((attempt.model, attempt.tier, attempt.reason))
         if receipt.usage is not None:
             source = "measured" if receipt.usage.measured else "estimated"
-            series(self.tokens, *where, "in", source).inc(receipt.usage.input_tokens)
-            series(self.tokens, *where, "out", source).inc(receipt.usage.output_tokens)
+            self.tokens.add((model, tier, label, "in", source), receipt.usage.input_tokens)
+            self.tokens.add((model, tier, label, "out", source), receipt.usage.output_tokens)
         if receipt.cost_usd is None:
-            series(self.unpriced, model).inc()
+            self.unpriced.add((model,))
         elif receipt.cost_usd:
-            series(self.usd, model, tier).inc(float(receipt.cost_usd))
+            self.usd.add((model, tier), float(receipt.cost_usd))
         if receipt.first_byte_ms is not None:
-            series(self.first_byte, tier).observe(receipt.first_byte_ms / 1000)
-            series(self.total, tier).observe(receipt.total_ms / 1000)
-
-    def _series(self, family: Family, *values: str) -> Family:
-        """One labelled series, kept, for prometheus_client's own look-up costs more than counting."""
-        key = (family, *values)
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = family.labels(*values)
-        return found  # type: ignore[return-value]  # `labels` gives the class it was called on
+            self.first_byte.setdefault(tier, Times()).add(receipt.first_byte_ms / 1000)
+            self.total.setdefault(tier, Times()).add(receipt.total_ms / 1000)
 
     def count_refused(self, reason: Reason) -> None:
         """Count a request refused at the porch."""
-        self.refused.labels(reason).inc()
+        self.refused.add((reason,))
+
+    def collect(self) -> Iterator[Metric]:
+        """Every series that receipts make, as prometheus_client asks for them."""
+        yield _counter(
+            "requests", "Requests by where they went, why, and how they ended.",
+            ("api", *WHERE, "task", "reason", "outcome"), self.requests,
+        )  # fmt: skip
+        yield _counter("refused", "Requests refused before they were read, by reason.", ("reason",), self.refused)
+        yield _counter("attempts", "Doors tried, by how it went.", ("model", "tier", "reason"), self.attempts)
+        yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
+        yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
+        yield _counter("unpriced_requests", "Answers whose price is unknown.", ("model",), self.unpriced)
+        yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
+        yield _histogram("total_seconds", "Arrival to last byte.", self.total)
 
     def page(self, states: Mapping[str, EngineState], ledger: LedgerHealth) -> bytes:
         """The exposition text, with the gauges as of now."""
-        for name, state in states.items():
-            self.ready.labels(name).set(state.readiness is Readiness.READY)
-            self.in_flight.labels(name).set(state.in_flight)
-        self.ledger.set(ledger.ok)
-        self.unwritten.set(ledger.unwritten)
-        return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        registry.register(self)
+        registry.register(_Now(states, ledger))
+        return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Now(Collector):
+    """The gauges: how engines and ledger are while the page is made."""
+
+    states: Mapping[str, EngineState]
+    health: LedgerHealth
+
+    def collect(self) -> Iterator[Metric]:
+        """Readiness and load by model, and the ledger's health."""
+        ready = GaugeMetricFamily("localfleet_engine_ready", "1 while a model takes work.", labels=("model",))
+        in_flight = GaugeMetricFamily("localfleet_in_flight", "Requests under way.", labels=("model",))
+        for name, state in self.states.items():
+            ready.add_metric((name,), float(state.readiness is Readiness.READY))
+            in_flight.add_metric((name,), state.in_flight)
+        yield ready
+        yield in_flight
+        ok = float(self.health.ok)
+        yield GaugeMetricFamily("localfleet_ledger_ok", "1 while records can be made durable.", value=ok)
+        waiting = self.health.unwritten
+        yield GaugeMetricFamily("localfleet_ledger_unwritten", "Receipts waiting for the disk.", value=waiting)
+
+
+def _counter(name: str, text: str, labels: Labels, sums: Sums) -> Metric:
+    family = CounterMetricFamily(f"localfleet_{name}", text, labels=labels)
+    for values, amount in list(sums.items()):
+        family.add_metric(values, amount)
+    return family
+
+
+def _histogram(name: str, text: str, times: dict[str, Times]) -> Metric:
+    family = HistogramMetricFamily(f"localfleet_{name}", text, labels=("tier",))
+    for tier, held in list(times.items()):
+        bounds = (*(str(float(bound)) for bound in SECONDS), "+Inf")
+        family.add_metric((tier,), list(zip(bounds, accumulate(held.counts), strict=True)), held.total_s)
+    return family
