@@ -361,6 +361,21 @@ def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:
     assert not first.measured
 
 
+def test_a_stream_that_nobody_reads_is_recorded_too() -> None:
+    """A client that leaves before its stream was begun: the upstream is let go, and the receipt is there."""
+    words = Words([b"a"])
+    scene = Scene(mini=[words])
+
+    async def never_reads() -> None:
+        answer = await scene.ask(stream=True)
+        assert answer.stream is not None
+        await answer.stream.aclose()
+
+    asyncio.run(never_reads())
+    assert words.closed
+    assert [receipt.outcome for receipt in scene.books.receipts] == [Reason.CLIENT_LEFT]
+
+
 def test_a_plain_rejection_is_not_shopped_around() -> None:
     """A provider that rejects the request as such ends the walk; nobody else gets the text."""
     scene = Scene(mini=[Reason.UPSTREAM_REJECTED], small=[Words([b"never"])])

@@ -82,6 +82,7 @@ class Gateway:
                 return await self._whole(reply, visit)
             visit.first_byte_at = self.clock.monotonic()
             stream = self._relay(reply, visit)
+            await anext(stream)  # begun: closing it writes the receipt, even if nobody ever asks for a byte
             return Answer(visit=visit, status=reply.status, media_type=reply.media_type, stream=stream)
         except FleetError as exc:
             self.refuse(visit, exc)
@@ -278,6 +279,7 @@ class Gateway:
     async def _relay(self, reply: Reply, visit: Visit) -> AsyncGenerator[bytes]:
         outcome = Reason.CLIENT_LEFT
         try:
+            yield b""
             async for chunk in reply:
                 yield chunk
             outcome = reply.failure or Reason.ANSWERED
