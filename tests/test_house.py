@@ -53,7 +53,7 @@ ARROWS = {
     "visit": {"core", "ports"},
     "gateway": {"visit", "core", "ports", "errors", "wire"},
     "server": {"server", "gateway", "visit", "explain", "ports", "wire", "core", "errors"},
-    "config": {"core", "errors", "wire"},
+    "config": {"config", "core", "errors", "wire"},
     "price_map": {"core", "config", "errors"},
     "gpu_facts": {"core"},
     "providers": set(),
@@ -316,7 +316,7 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (arrows_point_inward, "core/x.py", "from ..wire import chat"),
     (arrows_point_inward, "server/x.py", "def f():\n    import localfleet.storage.ledger"),
     (arrows_point_inward, "server/x.py", "from localfleet import engines"),
-    (arrows_point_inward, "config.py", "from localfleet.wire.chat import read_chat"),
+    (arrows_point_inward, "config/x.py", "from localfleet.wire.chat import read_chat"),
     (arrows_point_inward, "gateway.py", "from localfleet.server import app"),
     (arrows_point_inward, "annex.py", ""),
     (libraries_stay_in_their_rooms, "core/x.py", "import orjson"),
@@ -367,8 +367,8 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
 """One row for each way to break a rule."""
 
 FINE: tuple[tuple[Rule, str, str], ...] = (
-    (arrows_point_inward, "assemble.py", "from localfleet.storage.ledger import Ledger"),
-    (arrows_point_inward, "config.py", "from localfleet.wire.yaml_lines import read_yaml"),
+    (arrows_point_inward, "assemble/x.py", "from localfleet.storage.ledger import Ledger"),
+    (arrows_point_inward, "config/x.py", "from localfleet.wire.yaml_lines import read_yaml"),
     (libraries_stay_in_their_rooms, "engines/litellm_sdk.py", "def f():\n    import litellm"),
     (core_and_wire_are_quiet, "core/x.py", "from datetime import date, datetime\nfrom urllib.parse import urlsplit"),
     (core_and_wire_are_quiet, "core/x.py", "import re\nX = re.compile('x')"),

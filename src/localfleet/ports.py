@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from typing import Any, Protocol
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import Api, Priority
 from localfleet.core.fleet import EngineState
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -32,7 +33,15 @@ class Call:
     wants_usage: bool
     """The client asked for the usage chunk of a chat stream itself, so it must see it."""
     timeout_s: float
-    """Until the first byte of the answer."""
+    """Until the first byte of the answer, waiting for a turn included."""
+    key_id: str = "anyone"
+    """Whose request it is: a queue shares an engine fairly between keys."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """An estimate of the work: what was sent, and the most that may come back."""
+    priority: Priority = Priority.LIVE
+    patience_s: float = inf
+    """Seconds to wait for a turn where another door stands open; endless at the last door."""
 
 
 class Reply(Protocol):

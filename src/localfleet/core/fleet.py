@@ -14,14 +14,29 @@ __all__ = ["EngineState", "Fleet", "Model", "Readiness"]
 
 class Readiness(StrEnum):
     """
-    `ready` takes work; `loading` will soon (callers may wait); `down` will not without help.
+    How far an engine is from answering. Work goes at once to `ready` and `degraded`; `down` will not come without help.
 
-    A hosted engine is `ready` unless its breaker is open (`loading`: it half-opens soon) or it has no key (`down`).
+    `loading` and `warming` come by themselves; `asleep` comes when somebody asks; `stalled` does not get on and is
+    about to be started again; `draining` finishes what it has. A hosted engine is `ready` unless its breaker is open
+    (`loading`: it half-opens soon) or it has no key (`down`).
     """
 
-    READY = "ready"
-    LOADING = "loading"
     DOWN = "down"
+    LOADING = "loading"
+    WARMING = "warming"
+    READY = "ready"
+    DEGRADED = "degraded"
+    STALLED = "stalled"
+    ASLEEP = "asleep"
+    DRAINING = "draining"
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether a request sent now is worked on now."""
+        return self in TAKES_WORK
+
+
+TAKES_WORK = frozenset({Readiness.READY, Readiness.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +45,11 @@ class EngineState:
 
     readiness: Readiness
     in_flight: int = 0
+    """Requests that the engine works on for us."""
+    waiting: int = 0
+    """Requests that wait here for their turn at it."""
+    ready_in_s: float | None = None
+    """Seconds until it takes work, as learned from earlier starts or wakes; `None` where nobody knows."""
     why: str = ""
     """A fixed sentence for people (`/readyz`, `doctor`), never text from an engine."""
 

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from localfleet import __version__
-from localfleet.core.fleet import Fleet, Model, Readiness
+from localfleet.core.fleet import Fleet, Model
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
@@ -126,7 +126,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
             for model in fleet.models
         }
         ready = not plane.draining and any(
-            fleet.state(model.name).readiness is Readiness.READY and (model.local or fleet.ledger_open)
+            fleet.state(model.name).readiness.takes_work and (model.local or fleet.ledger_open)
             for model in fleet.models
         )
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.fleet import EngineState
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Receipt
 from localfleet.ports import LedgerHealth
@@ -108,7 +108,7 @@ class _Now(Collector):
         ready = GaugeMetricFamily("localfleet_engine_ready", "1 while a model takes work.", labels=("model",))
         in_flight = GaugeMetricFamily("localfleet_in_flight", "Requests under way.", labels=("model",))
         for name, state in self.states.items():
-            ready.add_metric((name,), float(state.readiness is Readiness.READY))
+            ready.add_metric((name,), float(state.readiness.takes_work))
             in_flight.add_metric((name,), state.in_flight)
         yield ready
         yield in_flight

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from localfleet.core.ask import Ask, Priority
-from localfleet.core.fleet import Fleet, Model, Readiness
+from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
 from localfleet.core.routing.price import by_price
 from localfleet.core.routing.task import by_task
@@ -46,8 +46,8 @@ def _ranked(ask: Ask, legal: list[Model], preference: Preference) -> tuple[list[
 
 def _takes_work_now(model: Model, fleet: Fleet) -> bool:
     state = fleet.state(model.name)
-    busy = model.queue_limit is not None and state.in_flight >= model.queue_limit
-    return state.readiness is Readiness.READY and not busy
+    busy = model.queue_limit is not None and state.in_flight + state.waiting >= model.queue_limit
+    return state.readiness.takes_work and not busy
 
 
 def _first_reason(first: Model, legal: list[Model], preference: Preference, reason: Reason) -> Reason:

@@ -10,27 +10,21 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from localfleet.assemble.engines import Engines
 from localfleet.books import BookReader, seed_purses
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, secret_of
-from localfleet.config import HostedModel, LocalModel, Settings
-from localfleet.core.ask import Api, Caller
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
+from localfleet.config import Settings
+from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
-from localfleet.core.fleet import EngineState, Fleet
-from localfleet.engines.by_api import ByApi
-from localfleet.engines.client import HttpClient, Secret
-from localfleet.engines.http_engine import HttpEngine
-from localfleet.engines.litellm_sdk import LitellmEngine, load_litellm
-from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
-from localfleet.engines.local import SupervisedEngine
+from localfleet.core.fleet import Fleet
+from localfleet.engines.litellm_sdk import load_litellm
 from localfleet.engines.supervisor import Progress, Supervisor
-from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
-from localfleet.errors import ConfigError, LedgerClosed
+from localfleet.errors import LedgerClosed
 from localfleet.gateway import Gateway
-from localfleet.ports import Engine
 from localfleet.price_map import PriceMap
-from localfleet.providers import BASE_URLS, dialect_of
+from localfleet.providers import dialect_of
 from localfleet.server.app import Front, build_app
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
@@ -42,9 +36,6 @@ from localfleet.storage.secret import derive, load_secret
 
 __all__ = ["House", "SystemClock", "assemble"]
 
-
-COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
-OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}
 SEED_AGAIN_S = 1.0
 SEED_AT_START_S = 2.0
 
@@ -138,7 +129,7 @@ def assemble(
     clock = SystemClock()
     secret = load_secret(home)
     ledger = SqliteLedger(home, clock=clock, remember_days=settings.privacy.remember_days)
-    builder = _Engines(settings=settings, env=env, start=start_engines, on_progress=on_progress)
+    builder = Engines(settings=settings, env=env, start=start_engines, on_progress=on_progress)
     engines = builder.build()
     metrics = Metrics()
     models = build_models(settings, prices, datetime.now(UTC).date())
@@ -214,145 +205,3 @@ def _fleet(gateway: Gateway) -> Fleet:
         states={name: engine.state() for name, engine in gateway.engines.items()},
         ledger_open=gateway.seeded and gateway.ledger.health.ok,
     )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Engines:
-    """Builds one engine per model, and a supervisor for each that needs a process."""
-
-    settings: Settings
-    env: Mapping[str, str]
-    start: bool
-    on_progress: Callable[[Progress], None]
-    supervisors: dict[str, Supervisor] = field(default_factory=dict)
-    client: HttpClient = field(default_factory=HttpClient)
-
-    def build(self) -> dict[str, Engine]:
-        local = {name: self._local(name, model) for name, model in self.settings.local.items()}
-        return local | {name: self._hosted(name, model) for name, model in self.settings.hosted.items()}
-
-    def _local(self, name: str, model: LocalModel) -> Engine:
-        if model.engine == "vllm":
-            sentence = "start vLLM yourself and name it: `engine: endpoint` with its `url:`"
-            raise ConfigError("models.yaml", ((None, f"local.{name}.engine", sentence),))
-        if model.engine == "endpoint":
-            assert model.url is not None
-            return self._http(name, model.model or name, url=model.url, key=secret_of(model, self.env), model=model)
-        return self._embedded(name, model)
-
-    def _embedded(self, name: str, model: LocalModel) -> Engine:
-        assert model.weights is not None
-        weights = _found(name, model.weights)
-        job = LlamaJob(
-            model_path=str(weights.path),
-            alias=name,
-            api_key=secrets.token_urlsafe(24),
-            context_tokens=model.context_tokens,
-            parallel=model.parallel,
-            threads=model.threads,
-            chat_template=weights.chat_template,
-            temperature=weights.temperature,
-            top_p=weights.top_p,
-        )
-        launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
-        supervisor = Supervisor(
-            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self.on_progress
-        )
-        if self.start:
-            self.supervisors[name] = supervisor
-
-        def connect(url: str) -> HttpEngine:
-            return self._http(
-                name,
-                name,
-                url=f"{url}/v1",
-                key=supervisor.api_key,
-                model=model,
-                readiness=supervisor.state,
-                prepare=partial(opened_for_tools, weights),
-            )
-
-        return SupervisedEngine(supervisor=supervisor, connect=connect)
-
-    def _http(
-        self,
-        name: str,
-        upstream: str,
-        *,
-        url: str,
-        key: str | None,
-        model: LocalModel,
-        readiness: Callable[[], EngineState] | None = None,
-        prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
-    ) -> HttpEngine:
-        return HttpEngine(
-            name=name,
-            upstream_model=upstream,
-            base_url=url,
-            key=None if key is None else Secret(key),
-            dialect="openai",
-            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}),
-            hosted=False,
-            client=self.client,
-            readiness=readiness,
-            timeout_s=model.timeout_s,
-            store_false=False,
-            prepare=prepare,
-        )
-
-    def _hosted(self, name: str, model: HostedModel) -> Engine:
-        dialect = dialect_of(model.provider)
-        if dialect == "openai":
-            return self._direct(
-                name, model, dialect, OPENAI_SPEAKS if model.provider == "openai" else COMPATIBLE_SPEAKS
-            )
-        sdk = LitellmEngine(
-            name=name,
-            provider=model.provider,
-            upstream_model=model.model,
-            base_url=model.base_url,
-            key=_key(model, self.env),
-            client=self.client,
-            timeout_s=model.timeout_s,
-        )
-        if dialect == "litellm":
-            return sdk
-        native = self._direct(name, model, dialect, frozenset({Api.MESSAGES}))
-        return ByApi(ways={Api.MESSAGES: native, Api.CHAT: sdk, Api.RESPONSES: sdk})
-
-    def _direct(
-        self, name: str, model: HostedModel, dialect: Literal["openai", "anthropic"], speaks: frozenset[Api]
-    ) -> HttpEngine:
-        return HttpEngine(
-            name=name,
-            upstream_model=model.model,
-            base_url=_base_url(model, dialect),
-            key=_key(model, self.env),
-            dialect=dialect,
-            speaks=speaks,
-            hosted=True,
-            client=self.client,
-            readiness=None,
-            timeout_s=model.timeout_s,
-            store_false=Api.RESPONSES in speaks,
-        )
-
-
-def _base_url(model: HostedModel, dialect: str) -> str:
-    url = (model.base_url or BASE_URLS[model.provider]).rstrip("/")
-    # Anthropic's own clients write the base URL without the version.
-    return f"{url}/v1" if dialect == "anthropic" and not url.endswith("/v1") else url
-
-
-def _found(name: str, wanted: str) -> Weights:
-    """The weights of one model; raises `ConfigError` that names the model."""
-    try:
-        return find_weights(wanted)
-    except ConfigError as exc:
-        problems = tuple((line, f"local.{name}.weights", text) for line, _, text in exc.problems)
-        raise ConfigError(exc.file, problems) from None
-
-
-def _key(model: HostedModel, env: Mapping[str, str]) -> Secret | None:
-    value = secret_of(model, env)
-    return None if value is None else Secret(value)

@@ -1,0 +1,32 @@
+"""
+`models.yaml` and the environment -> frozen, checked settings.
+
+One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
+"""
+
+from localfleet.config.hardware import Gpu, Hardware
+from localfleet.config.hosted import HostedModel, PriceEntry
+from localfleet.config.local import LocalModel
+from localfleet.config.privacy import Privacy, Rule
+from localfleet.config.reading import load_settings, parse_settings, read_settings
+from localfleet.config.settings import Limits, Plan, Routing, Settings, Task
+from localfleet.config.shape import is_loopback
+
+__all__ = [
+    "Gpu",
+    "Hardware",
+    "HostedModel",
+    "Limits",
+    "LocalModel",
+    "Plan",
+    "PriceEntry",
+    "Privacy",
+    "Routing",
+    "Rule",
+    "Settings",
+    "Task",
+    "is_loopback",
+    "load_settings",
+    "parse_settings",
+    "read_settings",
+]

@@ -1,0 +1,73 @@
+"""`hosted:`, models somebody else runs, and what they cost."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
+from localfleet.core.ask import Api, Need
+
+__all__ = ["HostedModel", "PriceEntry"]
+
+
+class PriceEntry(Shape):
+    """One dated price. Append a new entry when a provider changes its rates; never edit an old one."""
+
+    since: date
+    usd_per_mtok_in: Usd
+    usd_per_mtok_out: Usd
+    usd_per_mtok_cache_read: Usd | None = None
+    usd_per_mtok_cache_write: Usd | None = None
+    source: str
+
+
+class HostedModel(Shape):
+    """A model somebody else runs."""
+
+    provider: Annotated[str, Field(pattern=r"^[a-z0-9_]{2,40}$")]
+    model: ModelRef
+    tier: Name
+    accepts: Literal["public", "internal"]
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    base_url: str | None = None
+    context_tokens: int | None = Field(default=None, ge=128)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    can: frozenset[Need] | None = None
+    apis: frozenset[Api] | None = None
+    prices: tuple[PriceEntry, ...] = ()
+    timeout_s: float = Field(default=120, gt=0)
+
+    @field_validator("accepts", mode="before")
+    @classmethod
+    def _never_restricted(cls, value: object) -> object:
+        if value == "restricted":
+            msg = (
+                "no hosted model may accept restricted text: use public or internal, or serve the model under `local:`"
+            )
+            raise ValueError(msg)
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_url(value)
+            if value.startswith("http:") and not is_loopback(value):
+                msg = "over plain http the key and the prompts would travel in clear: use https"
+                raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "HostedModel":
+        if self.api_key_env and self.api_key_file:
+            msg = "give the key by `api_key_env:` or by `api_key_file:`, not both"
+            raise ValueError(msg)
+        if not self.api_key_env and not self.api_key_file:
+            msg = "say where the provider's key is: `api_key_env: NAME` (a variable) or `api_key_file: PATH`"
+            raise ValueError(msg)
+        if sorted(self.prices, key=lambda price: price.since) != list(self.prices):
+            msg = "`prices:` go from the oldest to the newest"
+            raise ValueError(msg)
+        return self

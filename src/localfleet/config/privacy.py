@@ -1,0 +1,52 @@
+"""`privacy:`, what is sensitive: the default label, the detectors, the operator's own rules."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from localfleet.config.shape import LabelWord, Name, Place, Shape
+
+__all__ = ["Privacy", "Rule"]
+
+
+class Rule(Shape):
+    """
+    An operator's own rule: it raises the label where it matches.
+
+    `words` match whole words, any case; `pattern` is an RE2 expression (linear time); `field` names a place in the
+    body (`metadata.department`, `user`, `messages[].name`) and `equals` its values. A rule has one of the three.
+    """
+
+    name: Name
+    label: LabelWord = "restricted"
+    words: tuple[Annotated[str, Field(min_length=2)], ...] = ()
+    pattern: str | None = None
+    field: Place | None = None
+    equals: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Rule":
+        if sum((bool(self.words), self.pattern is not None, self.field is not None)) != 1:
+            msg = "a rule has exactly one of `words:`, `pattern:`, `field:`"
+            raise ValueError(msg)
+        if bool(self.equals) != (self.field is not None):
+            msg = "`field:` and `equals:` go together"
+            raise ValueError(msg)
+        if self.field == "model":
+            msg = "`model` is replaced before anything leaves, so no rule looks at it; use a task or a plan"
+            raise ValueError(msg)
+        return self
+
+
+class Privacy(Shape):
+    """What is sensitive."""
+
+    default: LabelWord = "internal"
+    """The label of callers whose key says nothing else."""
+    detectors: tuple[str, ...] | Literal["all"] = "all"
+    rules: tuple[Rule, ...] = ()
+    on_restricted: Literal["local_only"] = "local_only"
+    detector_budget_ms: int = Field(default=2000, ge=1)
+    """Reading a request may take this long; after that it is restricted."""
+    remember_days: int = Field(default=90, ge=1)
+    """How long a restricted conversation is recognised (by keyed hashes) after it was last seen."""

@@ -1,0 +1,95 @@
+"""
+A file -> checked settings, or every problem in it: file, line, what is wrong, how to mend it.
+
+Refuses rather than guesses: unknown keys, duplicate names and references that find nothing stop the start.
+"""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from localfleet.config.settings import Settings
+from localfleet.config.shape import RESERVED
+from localfleet.errors import ConfigError
+from localfleet.wire.yaml_lines import Lines, problems_of, read_yaml
+
+__all__ = ["load_settings", "parse_settings", "read_settings"]
+
+
+def load_settings(file: str) -> Settings:
+    """Read and check `file`; raise `ConfigError` with every problem found."""
+    return read_settings(file)[0]
+
+
+def read_settings(file: str) -> tuple[Settings, Lines]:
+    """The settings, and where each stood, for problems that only the environment can tell."""
+    try:
+        with open(file, "rb") as handle:  # noqa: PTH123  # a path from the command line, kept as it was typed
+            text = handle.read()
+    except OSError as exc:
+        sentence = f"cannot be read ({exc.strerror}); `localfleet init` writes one"
+        raise ConfigError(file, ((None, "", sentence),)) from exc
+    return _parsed(text, file)
+
+
+def parse_settings(text: bytes, file: str = "models.yaml") -> Settings:
+    """Check the text of a `models.yaml`; raise `ConfigError` with every problem found."""
+    return _parsed(text, file)[0]
+
+
+def _parsed(text: bytes, file: str) -> tuple[Settings, Lines]:
+    data, lines, problems = read_yaml(text)
+    if problems:
+        raise ConfigError(file, tuple((line, "", sentence) for line, sentence in problems))
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as exc:
+        errors = exc.errors(include_input=False, include_url=False, include_context=False)
+        raise ConfigError(file, problems_of(errors, lines)) from exc
+    crossed = _cross_checks(settings, lines)
+    if crossed:
+        raise ConfigError(file, crossed)
+    return settings, lines
+
+
+def _cross_checks(settings: Settings, lines: Lines) -> tuple[tuple[int | None, str, str], ...]:
+    """Checks between sections: every name means one thing and every reference finds it."""
+    complaints = (*_name_complaints(settings), *_reference_complaints(settings))
+    return tuple((lines.of(loc), ".".join(loc), sentence) for loc, sentence in complaints)
+
+
+Complaint = tuple[tuple[str, ...], str]
+
+
+def _name_complaints(settings: Settings) -> Iterator[Complaint]:
+    if not settings.names:
+        yield (), "no models: add one under `local:` or `hosted:`"
+    for name in sorted(frozenset(settings.local) & frozenset(settings.hosted)):
+        yield ("hosted", name), "is also the name of a local model; names are unique"
+    for section in ("local", "hosted"):
+        for name in sorted(RESERVED & frozenset(getattr(settings, section))):
+            yield (section, name), f"`{name}` is a reserved name; choose another"
+    for alias in sorted(frozenset(settings.aliases) & (settings.names | RESERVED)):
+        yield ("aliases", alias), "is already a model's name"
+    for name, model in settings.hosted.items():
+        if model.tier == "local":
+            yield ("hosted", name, "tier"), "`local` is the privacy tier; name the hosted tier otherwise"
+    if len({rule.name for rule in settings.privacy.rules}) != len(settings.privacy.rules):
+        yield ("privacy", "rules"), "two rules have one name; names are unique"
+
+
+def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
+    for alias, target in settings.aliases.items():
+        if target not in settings.names | RESERVED:
+            yield ("aliases", alias), f"points to `{target}`, which is no model here"
+    for name, task in settings.tasks.items():
+        for wanted in (task.first, *task.fallback):
+            if wanted not in settings.names | {"local"}:
+                yield ("tasks", name), f"names `{wanted}`, which is no model here"
+    for name, plan in settings.plans.items():
+        for wanted in sorted((plan.models or frozenset()) - settings.names):
+            yield ("plans", name), f"names `{wanted}`, which is no model here"
+    tiers = {model.tier for model in settings.hosted.values()}
+    for tier in settings.limits.usd_per_day:
+        if tier not in tiers:
+            yield ("limits", "usd_per_day", tier), "is no tier of any hosted model"

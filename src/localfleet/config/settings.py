@@ -1,0 +1,75 @@
+"""The whole of `models.yaml`, and its smaller sections: tasks, routing, limits, plans."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from localfleet.config.hardware import Hardware
+from localfleet.config.hosted import HostedModel
+from localfleet.config.local import LocalModel
+from localfleet.config.privacy import Privacy
+from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
+from localfleet.core.label import Label
+
+__all__ = ["Limits", "Plan", "Routing", "Settings", "Task"]
+
+
+class Task(Shape):
+    """One row of the routing table."""
+
+    first: str
+    fallback: tuple[str, ...] = ()
+    label: LabelWord | None = None
+    """Raises every request of this task to at least this label."""
+
+
+class Routing(Shape):
+    """Preference among legal doors; the law is not negotiable here."""
+
+    prefer: Literal["hosted", "local"] = "hosted"
+    """Where unrestricted `auto` requests go first: the cheapest hosted model that can, or the box."""
+    retries_per_door: int = Field(default=1, ge=0, le=5)
+
+
+class Limits(Shape):
+    """Hard limits."""
+
+    fallbacks_per_request: int = Field(default=2, ge=0, le=20)
+    usd_per_day: dict[Name, Usd] = Field(default_factory=dict)
+    """Hosted tier -> most to spend a UTC day."""
+    body_mib: int = Field(default=32, ge=1, le=512)
+    in_flight: int = Field(default=1024, ge=1)
+
+
+class Plan(Shape):
+    """What callers of a plan may do."""
+
+    models: frozenset[str] | None = None
+    usd_per_month: Usd | None = None
+    requests_per_minute: int | None = Field(default=None, ge=1)
+
+
+class Settings(Shape):
+    """The whole of `models.yaml`."""
+
+    version: Literal[1]
+    hardware: Hardware = Hardware()
+    local: dict[Name, LocalModel] = Field(default_factory=dict)
+    hosted: dict[Name, HostedModel] = Field(default_factory=dict)
+    aliases: dict[ModelRef, str] = Field(default_factory=dict)
+    """Other names clients may use, each for a model or for `auto` or `local`."""
+    privacy: Privacy = Privacy()
+    tasks: dict[Name, Task] = Field(default_factory=dict)
+    routing: Routing = Routing()
+    limits: Limits = Limits()
+    plans: dict[Name, Plan] = Field(default_factory=dict)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every model name, local and hosted."""
+        return frozenset(self.local) | frozenset(self.hosted)
+
+    @property
+    def default_label(self) -> Label:
+        """`privacy.default` as a label."""
+        return Label.read(self.privacy.default)
