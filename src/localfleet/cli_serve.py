@@ -10,7 +10,7 @@ from localfleet.assemble import House, assemble
 from localfleet.cli_config import load_checked
 from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
-from localfleet.engines.supervisor import Progress
+from localfleet.engines.stages import Progress
 from localfleet.logs import set_up_logs
 from localfleet.run import Place, bind, serve
 

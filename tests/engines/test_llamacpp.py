@@ -22,7 +22,8 @@ import pytest
 from localfleet.core.fleet import Readiness
 from localfleet.engines.llamacpp_job import CANNOT_LOAD, LlamaJob, launch_llamacpp
 from localfleet.engines.probe import HEALTH_TIMEOUT_S
-from localfleet.engines.supervisor import Progress, Stage, Supervisor
+from localfleet.engines.stages import Progress, Stage
+from localfleet.engines.supervisor import Supervisor
 from localfleet.engines.weights import SMOLLM2, find_weights, opened_for_tools, verify
 
 FRANCE = "What is the capital of France?"

@@ -17,7 +17,8 @@ import pytest
 
 from localfleet.core.fleet import Readiness
 from localfleet.engines.launch import Launch, clean_environment
-from localfleet.engines.supervisor import GAVE_UP, Progress, Stage, Supervisor
+from localfleet.engines.stages import GAVE_UP, Progress, Stage
+from localfleet.engines.supervisor import Supervisor
 from localfleet.errors import ConfigError, EngineFailed
 
 ENGINE = textwrap.dedent("""

@@ -20,7 +20,8 @@ from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
 from localfleet.core.fleet import Fleet
 from localfleet.engines.litellm_sdk import load_litellm
-from localfleet.engines.supervisor import Progress, Supervisor
+from localfleet.engines.stages import Progress
+from localfleet.engines.supervisor import Supervisor
 from localfleet.errors import LedgerClosed
 from localfleet.gateway import Gateway
 from localfleet.price_map import PriceMap

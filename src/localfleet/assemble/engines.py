@@ -19,7 +19,8 @@ from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.litellm_sdk import LitellmEngine
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
-from localfleet.engines.supervisor import Progress, Supervisor
+from localfleet.engines.stages import Progress
+from localfleet.engines.supervisor import Supervisor
 from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
 from localfleet.errors import ConfigError
 from localfleet.ports import Engine

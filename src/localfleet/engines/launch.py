@@ -7,7 +7,7 @@ Stdlib only and nothing runs here: the supervisor acts on it, the engines (llama
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Launch", "clean_environment"]
+__all__ = ["Controls", "Launch", "clean_environment"]
 
 KEPT_NAMES = frozenset({"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"})
 KEPT_PREFIXES = ("LC_", "OMP_", "GGML_")
@@ -22,6 +22,21 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     native code.
     """
     return {name: text for name, text in environ.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """
+    Paths that put an engine to sleep and wake it, by POST; they must lead to a private socket or to loopback.
+
+    The defaults are those of vLLM 0.32 with sleep mode on, `vllm/entrypoints/serve/dev/sleep/api_router.py`. Level 1
+    keeps the weights in main memory; level 2 drops them, and has given wrong answers after a wake (vllm #29341).
+    """
+
+    sleep_path: str = "/sleep?level=1"
+    wake_path: str = "/wake_up"
+    timeout_s: float = 120.0
+    """Moving the weights of a large model over the bus takes a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,10 @@ class Launch:
     canary_path: str = "/v1/chat/completions"
     canary_body: bytes = b"{}"
     """A request for one token: a process that loads but cannot answer is not ready."""
+    metrics_path: str | None = None
+    """Where the engine tells its counters (`wire/engine_metrics.py` reads them), if it does."""
+    controls: Controls | None = None
+    """How to put it to sleep; `None`: it can only be unloaded."""
     api_key: str = field(repr=False)
     start_timeout_s: float = DEFAULT_START_S
     """From the start of the process to its first answer."""

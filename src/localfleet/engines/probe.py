@@ -1,17 +1,20 @@
 """
-Whether an engine process answers: `/health`, and one real token. Loopback HTTP only, through no proxy.
+Asks one engine process how it is, and tells it to sleep and to wake. Loopback HTTP only, through no proxy.
 
-Every failure is a plain `False`: what an engine says about itself is not repeated anywhere.
+Every failure is a plain `False` or `None`: what an engine says about itself is not repeated anywhere.
 """
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
+from localfleet.core.pulse import Counters
 from localfleet.engines.client import Headers, HttpClient, Secret
 from localfleet.engines.launch import Launch
 from localfleet.errors import EngineFailed
+from localfleet.wire.engine_metrics import read_counters
 
 __all__ = ["Probe"]
 
@@ -43,26 +46,56 @@ class Probe:
         return response.status == 200
 
     async def answers(self) -> bool:
-        """True where a one-token completion succeeds and holds a choice."""
-        deadline = asyncio.get_running_loop().time() + CANARY_TIMEOUT_S
-        path, body = self._launch.canary_path, self._launch.canary_body
+        """True where a completion of a few tokens succeeds and holds a choice."""
+        return await self.canary() is not None
+
+    async def canary(self) -> bytes | None:
+        """
+        A hash of what the engine answers to the canary; `None` where it does not answer.
+
+        The canary is always the same, without chance: after a wake the engine must say what it said before.
+        """
+        return _said(await self._post(self._launch.canary_path, self._launch.canary_body, CANARY_TIMEOUT_S))
+
+    async def counters(self) -> Counters | None:
+        """What the engine counts; `None` where it has no such page, or did not give it in time."""
+        if self._launch.metrics_path is None:
+            return None
+        deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
         try:
-            response = await self._host.post(path, self._headers, body, deadline=deadline, request_id="probe")
+            response = await self._host.get(self._launch.metrics_path, Headers({}), deadline=deadline)
             try:
-                return response.status == 200 and _has_choice(await response.read(deadline))
+                return read_counters(await response.read(deadline)) if response.status == 200 else None
             finally:
                 response.close()
         except EngineFailed:
-            return False
+            return None
+
+    async def command(self, path: str, timeout_s: float) -> bool:
+        """Tell the engine something by a POST without a body; true where it says 200."""
+        return await self._post(path, b"", timeout_s) is not None
 
     async def aclose(self) -> None:
         """Let the connections go."""
         await self._host.aclose()
 
+    async def _post(self, path: str, body: bytes, timeout_s: float) -> bytes | None:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            response = await self._host.post(path, self._headers, body, deadline=deadline, request_id="probe")
+            try:
+                return await response.read(deadline) if response.status == 200 else None
+            finally:
+                response.close()
+        except EngineFailed:
+            return None
 
-def _has_choice(body: bytes) -> bool:
+
+def _said(body: bytes | None) -> bytes | None:
     try:
-        answer: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and bool(answer.get("choices"))
+        answer: Any = orjson.loads(body or b"")
+        choice = answer["choices"][0]
+        said = choice.get("message", choice.get("text"))
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        return None
+    return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()

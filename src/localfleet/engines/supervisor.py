@@ -5,7 +5,7 @@ Knows processes, not models: everything about llama.cpp or vLLM is in the `Launc
 own, so Ctrl-C reaches only the router, which drains first, and so that its own children go with it. What it prints is
 thrown away unread, except for the one line with its port: an engine's log may hold prompts.
 
-    loading ──answers──> ready ──exit, hung──> loading ──5 crashes in 2 minutes──> down
+What it sees becomes an event, and `core/lifecycle.py` says which state follows; nothing here chooses a state.
 """
 
 import asyncio
@@ -16,16 +16,32 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.lifecycle import Event, after
 from localfleet.core.reason import Reason
 from localfleet.engines.launch import Launch
 from localfleet.engines.probe import Probe
+from localfleet.engines.stages import (
+    EXITED,
+    GAVE_UP,
+    HUNG,
+    NO_PROGRAM,
+    QUIET,
+    SETTLED,
+    STAGES,
+    STOPPED,
+    TOO_SLOW,
+    WOKE_WRONG,
+    Progress,
+    Stage,
+    getting_ready,
+    sentence,
+)
+from localfleet.engines.watch import Watch
 from localfleet.errors import EngineFailed, FleetError
 
-__all__ = ["Progress", "Stage", "Supervisor"]
+__all__ = ["Supervisor"]
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -34,42 +50,9 @@ CRASHES_TO_GIVE_UP = 5
 CRASH_WINDOW_S = 120.0
 GOOD_RUN_S = 60.0
 POLL_S = 0.1
-WATCH_S = 5.0
-MISSES_TO_KILL = 3
+WAKE_TRIES = 3
 TERM_S = 5.0
 EXIT_AFTER_EOF_S = 5.0
-
-EXITED = "the engine process ended and is being started again"
-HUNG = "the engine stopped answering and is being started again"
-TOO_SLOW = "the engine did not answer in time after its start and is being started again"
-NO_PROGRAM = "the engine program cannot be started; run `localfleet doctor`"
-GAVE_UP = (
-    "the engine crashed 5 times within 2 minutes and stays off; run `localfleet doctor`, "
-    "check free memory and `weights:`, then start localfleet again"
-)
-STOPPED = "stopped"
-
-
-class Stage(StrEnum):
-    """What an engine is busy with, in words for the terminal."""
-
-    CHECKING = "verifying weights"
-    STARTING = "starting"
-    LOADING = "loading"
-    WARMING = "warming"
-    READY = "ready"
-    WAITING = "waiting to start again"
-    DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """One change, for a line on the terminal. `seconds` counts from the beginning of this start."""
-
-    name: str
-    stage: Stage
-    seconds: float
-    why: str = ""
 
 
 class Supervisor:
@@ -95,7 +78,8 @@ class Supervisor:
         self._sleep = sleep
         self._jitter = jitter
         self._on_change = on_change
-        self._state = EngineState(readiness=Readiness.DOWN, why="not started")
+        self._readiness = Readiness.DOWN
+        self._why = "not started"
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._process: Process | None = None
@@ -105,6 +89,9 @@ class Supervisor:
         self._began = 0.0
         self._ready_since: float | None = None
         self._answers_seen = 0
+        self._probe: Probe | None = None
+        self._canary: bytes | None = None
+        self._last_words_of_wake = ""
 
     @property
     def base_url(self) -> str:
@@ -125,9 +112,14 @@ class Supervisor:
         """The process, where there is one; for `doctor` and tests."""
         return self._process.pid if self._process else None
 
+    @property
+    def can_sleep(self) -> bool:
+        """Whether it has a way to sleep without ending its process."""
+        return self._launch.controls is not None
+
     def state(self) -> EngineState:
         """How it is, from memory. `in_flight` is not known here."""
-        return self._state
+        return EngineState(readiness=self._readiness, why=self._why)
 
     def saw_answer(self) -> None:
         """Tell that the process just answered something: a busy engine that misses health probes is not hung."""
@@ -139,7 +131,7 @@ class Supervisor:
             self._settled.clear()
             self._crashes.clear()
             self._failures_in_a_row = 0
-            self._state = EngineState(readiness=Readiness.LOADING, why=_loading(Stage.STARTING))
+            self._became(Event.STARTED, getting_ready(Stage.STARTING))
             self._task = asyncio.create_task(self._keep_alive(), name=f"supervise {self._launch.name}")
 
     async def wait_ready(self, timeout_s: float) -> bool:
@@ -147,48 +139,100 @@ class Supervisor:
         if not self._settled.is_set():  # Each request comes by here, and `wait_for` costs a task.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), timeout_s)
-        return self._state.readiness is Readiness.READY
+        return self._readiness.takes_work
 
     async def stop(self, grace_s: float = TERM_S) -> None:
         """End the process: SIGTERM, then SIGKILL after the grace. Drain before; answers under way are cut."""
+        await self._put_down(grace_s)
+        self._event(Event.STOPPED, Stage.DOWN, STOPPED)
+
+    async def unload(self, grace_s: float = TERM_S) -> None:
+        """End the process as `stop` does, to be started again when somebody asks."""
+        await self._put_down(grace_s)
+        self._event(Event.UNLOADED, Stage.UNLOADED)
+
+    def unloaded(self) -> None:
+        """Say that it is there and not loaded: the first request loads it."""
+        self._event(Event.UNLOADED, Stage.UNLOADED)
+
+    def finish(self) -> None:
+        """Say that it finishes what it has and takes nothing new."""
+        self._event(Event.YIELDED, Stage.FINISHING)
+
+    def resume(self) -> None:
+        """Take back `finish`."""
+        self._event(Event.RESUMED, Stage.READY)
+
+    async def sleep(self) -> bool:
+        """Put it to sleep; false where it has no such way or would not, and then it is as before."""
+        probe, controls = self._probe, self._launch.controls
+        if probe is None or controls is None or not await probe.command(controls.sleep_path, controls.timeout_s):
+            return False
+        self._event(Event.SLEPT, Stage.ASLEEP)
+        return True
+
+    async def wake(self) -> bool:
+        """Wake a sleeper; it takes work once it answers the canary as it did before. False: it is started anew."""
+        probe, controls = self._probe, self._launch.controls
+        if probe is None or controls is None:
+            return False
+        self._began = self._clock()
+        self._event(Event.WOKE, Stage.WAKING)
+        if await probe.command(controls.wake_path, controls.timeout_s) and await self._answers_as_before(probe):
+            self._event(Event.ANSWERED, Stage.READY)
+            return True
+        self._last_words_of_wake = WOKE_WRONG
+        if self._process is not None:
+            _signal_group(self._process.pid, signal.SIGKILL)  # Its exit starts it again.
+        return False
+
+    async def _answers_as_before(self, probe: Probe) -> bool:
+        """A sleep can cost weights (vllm #29341): what it says must be what it said when it came up."""
+        for _ in range(WAKE_TRIES):
+            said = await probe.canary()
+            if said is not None and said == self._canary:
+                return True
+        return False
+
+    async def _put_down(self, grace_s: float) -> None:
         task, self._task = self._task, None
         if task is not None:
             # The watcher would take the coming exit for a crash.
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await self._end(grace_s)
-        self._change(Stage.DOWN, Readiness.DOWN, STOPPED)
 
     async def _keep_alive(self) -> None:
         while True:
             try:
                 why = await self._one_life()
             except FleetError as exc:
-                self._change(Stage.DOWN, Readiness.DOWN, exc.message)
+                self._event(Event.GAVE_UP, Stage.DOWN, exc.message)
                 return
             except OSError:
-                self._change(Stage.DOWN, Readiness.DOWN, NO_PROGRAM)
+                self._event(Event.GAVE_UP, Stage.DOWN, NO_PROGRAM)
                 return
             delay_s = self._delay_after_crash()
             if delay_s is None:
-                self._change(Stage.DOWN, Readiness.DOWN, self._last_words(why))
+                self._event(Event.GAVE_UP, Stage.DOWN, self._last_words(why))
                 return
-            self._change(Stage.WAITING, Readiness.LOADING, why)
+            self._event(Event.EXITED, Stage.WAITING, why)
             await self._sleep(delay_s)
 
     async def _one_life(self) -> str:
         """Run the process until it must be started again; returns the sentence that says why."""
         self._began, self._ready_since = self._clock(), None
         if self._launch.check is not None:
-            self._change(Stage.CHECKING, Readiness.LOADING)
+            self._event(Event.STARTED, Stage.CHECKING)
             await asyncio.to_thread(self._launch.check)
-        self._change(Stage.STARTING, Readiness.LOADING)
+        self._event(Event.STARTED, Stage.STARTING)
         process = await self._spawn()
         exit_, serve = asyncio.create_task(process.wait()), asyncio.create_task(self._serve(process))
         try:
             done, _ = await asyncio.wait({exit_, serve}, return_when=asyncio.FIRST_COMPLETED)
             if exit_ in done:
-                return self._launch.exits.get(exit_.result(), EXITED)
+                words, self._last_words_of_wake = self._last_words_of_wake, ""
+                return words or self._launch.exits.get(exit_.result(), EXITED)
             return serve.result()
         finally:
             self._port = None
@@ -216,7 +260,7 @@ class Supervisor:
 
     async def _serve(self, process: Process) -> str:
         """From the port to the end: returns only where the process must be killed, with the reason."""
-        self._change(Stage.LOADING, Readiness.LOADING)
+        self._event(Event.STARTED, Stage.LOADING)
         port = await self._learn_port(process)
         if port is None:
             return TOO_SLOW
@@ -224,15 +268,28 @@ class Supervisor:
         try:
             if not await self._until(probe.healthy):
                 return TOO_SLOW
-            self._change(Stage.WARMING, Readiness.LOADING)
+            self._event(Event.HEALTHY, Stage.WARMING)
             if not await self._until(probe.answers):
                 return TOO_SLOW
-            self._port, self._ready_since = port, self._clock()
-            self._change(Stage.READY, Readiness.READY)
-            await self._until_hung(probe)
+            if self.can_sleep:
+                self._canary = await probe.canary()
+            self._port, self._ready_since, self._probe = port, self._clock(), probe
+            self._event(Event.ANSWERED, Stage.READY)
+            await self._watch(probe).until_dead()
             return HUNG
         finally:
+            self._probe = None
             await probe.aclose()
+
+    def _watch(self, probe: Probe) -> Watch:
+        return Watch(
+            probe,
+            clock=self._clock,
+            sleep=self._sleep,
+            answers=lambda: self._answers_seen,
+            quiet=lambda: self._readiness in QUIET,
+            tell=lambda event: self._event(event, STAGES[event]),
+        )
 
     async def _learn_port(self, process: Process) -> int | None:
         if self._launch.port is not None:
@@ -257,15 +314,6 @@ class Supervisor:
                 return False
             await self._sleep(POLL_S)
         return True
-
-    async def _until_hung(self, probe: Probe) -> None:
-        """Return after three missed health probes in a row, 5 s apart, during which nothing was answered."""
-        misses = 0
-        while misses < MISSES_TO_KILL:
-            seen = self._answers_seen
-            await self._sleep(WATCH_S)
-            alive = await probe.healthy() or self._answers_seen != seen
-            misses = 0 if alive else misses + 1
 
     def _delay_after_crash(self) -> float | None:
         """Seconds until the next start, doubling from 0.5 to 30 with up to 20 % jitter; `None`: give up."""
@@ -302,20 +350,19 @@ class Supervisor:
         if process.stdin is not None:
             process.stdin.close()
 
-    def _change(self, stage: Stage, readiness: Readiness, why: str = "") -> None:
-        sentence = why or (_loading(stage) if readiness is Readiness.LOADING else "")
-        self._state = EngineState(readiness=readiness, why=sentence)
-        if readiness is Readiness.LOADING:
-            self._settled.clear()
-        else:
-            self._settled.set()
+    def _event(self, event: Event, stage: Stage, why: str = "") -> None:
+        """Something happened: take the state that follows, wake who waits for it, tell the terminal."""
+        self._became(event, why or sentence(event, stage))
         self._on_change(
             Progress(name=self._launch.name, stage=stage, seconds=self._clock() - self._began, why=why),
         )
 
-
-def _loading(stage: Stage) -> str:
-    return f"the engine is getting ready: {stage}"
+    def _became(self, event: Event, why: str) -> None:
+        self._readiness, self._why = after(self._readiness, event), why
+        if self._readiness in SETTLED:
+            self._settled.set()
+        else:
+            self._settled.clear()
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
