@@ -61,6 +61,7 @@ class Watch:
         if answers != pulse.answers:
             self._heard_at = self._clock()
         elif self._clock() - self._heard_at >= CANARY_EVERY_S and (counters is None or not counters.running):
+            # One that fails is asked again at the next look: three in a row end it.
             healthy = healthy and await self._probe.answers()
-            self._heard_at = self._clock()
+            self._heard_at = self._clock() if healthy else self._heard_at
         return Vitals(healthy=healthy, answers=answers, counters=counters)
