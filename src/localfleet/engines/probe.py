@@ -1,5 +1,5 @@
 """
-Asks one engine process how it is, and tells it to sleep and to wake. Loopback HTTP only, through no proxy.
+Asks one engine process how it is, and tells it to sleep and to wake. Over loopback or a unix socket, through no proxy.
 
 Every failure is a plain `False` or `None`: what an engine says about itself is not repeated anywhere.
 """
@@ -24,7 +24,7 @@ CANARY_TIMEOUT_S = 120.0
 
 
 class Probe:
-    """Asks one engine process at one base URL, such as `http://127.0.0.1:40607`."""
+    """Asks one engine process at one base URL, such as `http://127.0.0.1:40607` or `unix:/run/x.sock:`."""
 
     def __init__(self, launch: Launch, base_url: str) -> None:
         """Open no connection yet."""
@@ -92,10 +92,11 @@ class Probe:
 
 
 def _said(body: bytes | None) -> bytes | None:
+    """A hash of the first choice, or of the first embedding."""
     try:
         answer: Any = orjson.loads(body or b"")
-        choice = answer["choices"][0]
-        said = choice.get("message", choice.get("text"))
+        first = (answer.get("choices") or answer.get("data"))[0]
+        said = first.get("message", first.get("text", first.get("embedding")))
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
         return None
     return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()

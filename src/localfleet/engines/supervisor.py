@@ -3,7 +3,8 @@ Starts one engine process, waits until it really answers, watches it, restarts i
 
 Knows processes, not models: everything about llama.cpp or vLLM is in the `Launch`. The process runs in a session of its
 own, so Ctrl-C reaches only the router, which drains first, and so that its own children go with it. What it prints is
-thrown away unread, except for the one line with its port: an engine's log may hold prompts.
+thrown away unread, except for the one line with its port, and for known reasons not to start (`start_log.py`): an
+engine's log may hold prompts.
 
 What it sees becomes an event, and `core/lifecycle.py` says which state follows; nothing here chooses a state.
 """
@@ -13,13 +14,14 @@ import contextlib
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections import deque
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.lifecycle import Event, after
 from localfleet.core.reason import Reason
+from localfleet.engines.backoff import Backoff
 from localfleet.engines.launch import Launch
 from localfleet.engines.probe import Probe
 from localfleet.engines.stages import (
@@ -38,21 +40,17 @@ from localfleet.engines.stages import (
     getting_ready,
     sentence,
 )
+from localfleet.engines.start_log import StartLog
 from localfleet.engines.watch import Watch
 from localfleet.errors import EngineFailed, FleetError
 
 __all__ = ["Supervisor"]
 
-FIRST_BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 30.0
-JITTER = 0.2
-CRASHES_TO_GIVE_UP = 5
-CRASH_WINDOW_S = 120.0
-GOOD_RUN_S = 60.0
 POLL_S = 0.1
 WAKE_TRIES = 3
 TERM_S = 5.0
 EXIT_AFTER_EOF_S = 5.0
+LAST_LINES_S = 1.0
 
 
 class Supervisor:
@@ -83,9 +81,10 @@ class Supervisor:
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._process: Process | None = None
-        self._port: int | None = None
-        self._crashes: deque[float] = deque()
-        self._failures_in_a_row = 0
+        self._url: str | None = None
+        self._log = StartLog(())
+        self._drain: asyncio.Task[None] | None = None
+        self._backoff = Backoff()
         self._began = 0.0
         self._ready_since: float | None = None
         self._answers_seen = 0
@@ -95,12 +94,16 @@ class Supervisor:
 
     @property
     def base_url(self) -> str:
-        """Where the process listens now; changes with a restart. Raises `EngineFailed` while it is not ready."""
-        if self._port is None:
+        """
+        Where the process listens now: `http://127.0.0.1:PORT`, or `unix:SOCKET:`. A port changes with a restart.
+
+        Raises `EngineFailed` while it is not ready.
+        """
+        if self._url is None:
             raise EngineFailed(
                 "the local engine is not up; wait until /readyz says ready", reason=Reason.CONNECT_FAILED
             )
-        return f"http://127.0.0.1:{self._port}"
+        return self._url
 
     @property
     def api_key(self) -> str:
@@ -129,8 +132,7 @@ class Supervisor:
         """Begin to start the process; returns at once. Does nothing while it is being kept alive."""
         if self._task is None or self._task.done():
             self._settled.clear()
-            self._crashes.clear()
-            self._failures_in_a_row = 0
+            self._backoff = Backoff()
             self._became(Event.STARTED, getting_ready(Stage.STARTING))
             self._task = asyncio.create_task(self._keep_alive(), name=f"supervise {self._launch.name}")
 
@@ -212,7 +214,7 @@ class Supervisor:
             except OSError:
                 self._event(Event.GAVE_UP, Stage.DOWN, NO_PROGRAM)
                 return
-            delay_s = self._delay_after_crash()
+            delay_s = self._backoff.delay_s(self._clock(), ready_since=self._ready_since, jitter=self._jitter())
             if delay_s is None:
                 self._event(Event.GAVE_UP, Stage.DOWN, self._last_words(why))
                 return
@@ -232,26 +234,43 @@ class Supervisor:
             done, _ = await asyncio.wait({exit_, serve}, return_when=asyncio.FIRST_COMPLETED)
             if exit_ in done:
                 words, self._last_words_of_wake = self._last_words_of_wake, ""
-                return words or self._launch.exits.get(exit_.result(), EXITED)
+                return words or await self._why_it_ended(exit_.result())
             return serve.result()
         finally:
-            self._port = None
+            self._url = None
             for task in (serve, exit_):
                 task.cancel()
             await asyncio.gather(serve, exit_, return_exceptions=True)
             if self._task is not None:
                 await self._end(0)
 
+    async def _why_it_ended(self, code: int) -> str:
+        """What its log told before it was ready, else its exit code; raises `FleetError` where trying again is vain."""
+        if self._drain is not None:
+            await asyncio.wait({self._drain}, timeout=LAST_LINES_S)
+        cause = self._log.cause if self._ready_since is None else None
+        if cause is None:
+            return self._launch.exits.get(code, EXITED)
+        if cause.final:
+            raise FleetError(cause.sentence)
+        return cause.sentence
+
     async def _spawn(self) -> Process:
         launch = self._launch
+        if launch.socket is not None:  # A server that was killed leaves it behind, and the next one cannot bind.
+            await asyncio.to_thread(Path(launch.socket).unlink, missing_ok=True)
         self._process = process = await asyncio.create_subprocess_exec(
             *launch.argv,
             env=dict(launch.env),
             stdin=PIPE,
-            stdout=PIPE if launch.port is None else DEVNULL,
-            stderr=DEVNULL,
+            stdout=PIPE if launch.causes or _tells_port(launch) else DEVNULL,
+            stderr=STDOUT if launch.causes else DEVNULL,
             start_new_session=True,
         )
+        if launch.causes:
+            assert process.stdout is not None
+            self._log = StartLog(launch.causes)
+            self._drain = asyncio.create_task(self._log.drain(process.stdout))
         assert process.stdin is not None
         process.stdin.write(launch.stdin)
         with contextlib.suppress(ConnectionError):  # It died at once: its exit says so.
@@ -259,12 +278,12 @@ class Supervisor:
         return process
 
     async def _serve(self, process: Process) -> str:
-        """From the port to the end: returns only where the process must be killed, with the reason."""
+        """From its place to the end: returns only where the process must be killed, with the reason."""
         self._event(Event.STARTED, Stage.LOADING)
-        port = await self._learn_port(process)
-        if port is None:
+        url = await self._learn_url(process)
+        if url is None:
             return TOO_SLOW
-        probe = Probe(self._launch, f"http://127.0.0.1:{port}")
+        probe = Probe(self._launch, url)
         try:
             if not await self._until(probe.healthy):
                 return TOO_SLOW
@@ -273,7 +292,8 @@ class Supervisor:
                 return TOO_SLOW
             if self.can_sleep:
                 self._canary = await probe.canary()
-            self._port, self._ready_since, self._probe = port, self._clock(), probe
+            self._log.stop()
+            self._url, self._ready_since, self._probe = url, self._clock(), probe
             self._event(Event.ANSWERED, Stage.READY)
             await self._watch(probe).until_dead()
             return HUNG
@@ -291,9 +311,13 @@ class Supervisor:
             tell=lambda event: self._event(event, STAGES[event]),
         )
 
+    async def _learn_url(self, process: Process) -> str | None:
+        if self._launch.socket is not None:
+            return f"unix:{self._launch.socket}:"
+        port = await self._learn_port(process) if self._launch.port is None else self._launch.port
+        return None if port is None else f"http://127.0.0.1:{port}"
+
     async def _learn_port(self, process: Process) -> int | None:
-        if self._launch.port is not None:
-            return self._launch.port
         assert process.stdout is not None
         try:
             line = await asyncio.wait_for(process.stdout.readline(), self._launch.start_timeout_s)
@@ -315,31 +339,17 @@ class Supervisor:
             await self._sleep(POLL_S)
         return True
 
-    def _delay_after_crash(self) -> float | None:
-        """Seconds until the next start, doubling from 0.5 to 30 with up to 20 % jitter; `None`: give up."""
-        now = self._clock()
-        if self._ready_since is not None and now - self._ready_since > GOOD_RUN_S:
-            self._crashes.clear()
-            self._failures_in_a_row = 0
-        self._crashes.append(now)
-        self._failures_in_a_row += 1
-        while now - self._crashes[0] > CRASH_WINDOW_S:
-            self._crashes.popleft()
-        if len(self._crashes) >= CRASHES_TO_GIVE_UP:
-            return None
-        delay_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(self._failures_in_a_row - 1, 10))
-        return delay_s * (1 + JITTER * self._jitter())
-
     def _last_words(self, why: str) -> str:
-        """Where the exit code told more than that it ended, that is what helps."""
-        return why if why in self._launch.exits.values() else GAVE_UP
+        """Where the exit code or the log told more than that it ended, that is what helps."""
+        known = {*self._launch.exits.values(), *(cause.sentence for cause in self._launch.causes)}
+        return why if why in known else GAVE_UP
 
     async def _end(self, grace_s: float) -> None:
         """End the process and its children, and reap it."""
         process, self._process = self._process, None
         if process is None:
             return
-        self._port = None
+        self._url = None
         if grace_s > 0 and process.returncode is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -349,6 +359,10 @@ class Supervisor:
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        drain, self._drain = self._drain, None
+        if drain is not None:
+            with contextlib.suppress(TimeoutError):  # something outside the group may hold the other end
+                await asyncio.wait_for(drain, LAST_LINES_S)
 
     def _event(self, event: Event, stage: Stage, why: str = "") -> None:
         """Something happened: take the state that follows, wake who waits for it, tell the terminal."""
@@ -363,6 +377,10 @@ class Supervisor:
             self._settled.set()
         else:
             self._settled.clear()
+
+
+def _tells_port(launch: Launch) -> bool:
+    return launch.port is None and launch.socket is None
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
