@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from localfleet.core.fleet import Readiness
 from localfleet.core.residency import Move, Resident, Room, Step, plan
 
-SMALL = Room(gib=Decimal(24))
+SMALL = Room(gib={"gpu0": Decimal(24)})
 UP: dict[str, Any] = {"state": Readiness.READY, "loaded": True}
 NAP: dict[str, Any] = {"state": Readiness.ASLEEP, "loaded": True, "can_sleep": True, "asleep_gib": Decimal(2)}
 OUT: dict[str, Any] = {"state": Readiness.ASLEEP, "loaded": False}
@@ -38,7 +38,7 @@ CASES = {
     "no bound is known": Case(
         residents=[model("a", 90, **UP, inside=1), model("b", 90, **OUT, waiting=1)],
         steps="b:bring",
-        room=Room(gib=None),
+        room=Room(gib={}),
     ),
     "the one in the way just answered": Case(
         residents=[model("a", **UP, idle_s=0.5, served_s=2), model("b", **OUT, waiting=1)], steps=""
@@ -141,6 +141,29 @@ CASES = {
     "asleep for lack of work, it stays so": Case(
         residents=[model("a", **NAP, wants_up=True, idle_s=700, sleep_after_s=600)], steps=""
     ),
+    "another GPU is in nobody's way": Case(
+        residents=[model("a", 20, **UP, inside=1), model("b", 20, **OUT, waiting=1, places=frozenset({"gpu1"}))],
+        room=Room(gib={"gpu0": Decimal(24), "gpu1": Decimal(24)}),
+        steps="b:bring",
+    ),
+    "over two GPUs": Case(
+        residents=[
+            model("a", 20, **UP, idle_s=9, served_s=9),
+            model("b", 20, **UP, idle_s=9, served_s=9, places=frozenset({"gpu1"})),
+            model("c", 20, **OUT, waiting=1, places=frozenset({"gpu0", "gpu1"})),
+        ],
+        room=Room(gib={"gpu0": Decimal(24), "gpu1": Decimal(24)}),
+        steps="a:unload b:unload",
+    ),
+    "only the GPU that lacks room": Case(
+        residents=[
+            model("a", 20, **UP, idle_s=9, served_s=9),
+            model("b", 2, **UP, idle_s=9, served_s=9, places=frozenset({"gpu1"})),
+            model("c", 20, **OUT, waiting=1, places=frozenset({"gpu0", "gpu1"})),
+        ],
+        room=Room(gib={"gpu0": Decimal(24), "gpu1": Decimal(24)}),
+        steps="a:unload",
+    ),
     "it comes back when the guest has left": Case(
         residents=[model("a", **OUT, wants_up=True), model("b", **OUT)], steps="a:bring"
     ),
@@ -163,6 +186,7 @@ ANY = st.builds(
     Resident,
     name=st.sampled_from("abcdef"),
     gib=st.integers(1, 30).map(Decimal),
+    places=st.sampled_from([frozenset({"gpu0"}), frozenset({"gpu1"}), frozenset({"gpu0", "gpu1"})]),
     state=st.sampled_from(Readiness),
     loaded=st.booleans(),
     asleep_gib=st.just(Decimal(1)),
@@ -192,13 +216,15 @@ def held(one: Resident) -> Decimal:
 @settings(max_examples=200, deadline=None)
 def test_no_plan_breaks_the_room(fleet: list[Resident], gib: int) -> None:
     """Whatever is there: nothing is brought beyond the room, nobody pinned makes way, nobody moves twice."""
-    room = Room(gib=Decimal(gib))
+    room = Room(gib={"gpu0": Decimal(gib), "gpu1": Decimal(gib)})
     steps = plan(fleet, room)
     by_name = {one.name: one for one in fleet}
     assert len({step.name for step in steps}) == len(steps)
     brought = [by_name[step.name] for step in steps if step.move is Move.BRING]
     if brought:
-        assert sum(map(held, fleet)) + sum(one.gib - one.held_gib for one in brought) <= gib
+        for place in frozenset[str]().union(*(one.places for one in brought)):
+            here = sum(held(one) for one in fleet if place in one.places)
+            assert here + sum(one.gib - one.held_gib for one in brought if place in one.places) <= gib
     assert all(one.state is Readiness.ASLEEP for one in brought)
     for step in steps:
         one = by_name[step.name]

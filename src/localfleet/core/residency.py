@@ -1,6 +1,9 @@
 """
 Which models stay in the memory that local models share: a pure decision, made anew at each look.
 
+Memory has places: each GPU is one, main memory another. A model takes the same amount at each of its places, as
+tensor-parallel ranks do, and fits where all of them have room.
+
 The danger it exists for: two clients in turn, two models that do not fit together, and each request throws out the
 other's model. So work is done in turns. A model that came in stays while it has work, until its turn is over and
 somebody waits; a turn is several times what the change costs, so that changes cost a bounded share of the time; and one
@@ -16,7 +19,7 @@ who waits longer than a turn gets in.
 | should be up | there is room, and it is not its time to sleep | bring it |
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -54,12 +57,13 @@ class Resident:
 
     name: str
     gib: Decimal
-    """What it takes while it works."""
+    """What it takes at each of its places while it works."""
     state: Readiness
     loaded: bool
     """Whether its process runs, asleep or not."""
+    places: frozenset[str] = frozenset({"gpu0"})
     asleep_gib: Decimal = ZERO
-    """What it keeps of the shared memory while it sleeps."""
+    """What it keeps at each place while it sleeps."""
     can_sleep: bool = False
     pinned: bool = False
     """Never put away to make room."""
@@ -81,7 +85,7 @@ class Resident:
 
     @property
     def held_gib(self) -> Decimal:
-        """What it holds of the shared memory now."""
+        """What it holds at each of its places now."""
         if not self.loaded:
             return ZERO
         return self.asleep_gib if self.state is Readiness.ASLEEP else self.gib
@@ -94,9 +98,9 @@ class Resident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """The shared memory and the rules of the house. `gib` of `None`: no bound is known, all fit."""
+    """The shared memory by place, and the rules of the house. A place that is not named has no bound."""
 
-    gib: Decimal | None
+    gib: Mapping[str, Decimal]
     evict: Literal["lru", "cost"] = "cost"
     turn_s: float | None = None
     """The shortest turn where the operator sets one; zero changes at every request."""
@@ -129,14 +133,23 @@ def _room_made(residents: Sequence[Resident], room: Room) -> Iterator[Step]:
     free = _free(residents, room)
     wanted = [one for one in residents if one.waiting and one.state is Readiness.ASLEEP]
     for one in sorted(wanted, key=_line):
-        need = one.gib - one.held_gib
-        if free is None or need <= free:
-            yield Step(name=one.name, move=Move.BRING)
-            free = None if free is None else free - need
-        else:
+        lacks = _lacking(one, free)
+        if lacks:
             # Later ones wait: two that make room at once would put away more than either needs.
-            yield from _victims(one, need - free, residents, room)
+            yield from _victims(one, lacks, residents, room)
             return
+        yield Step(name=one.name, move=Move.BRING)
+        free = {place: gib - _need(one) * (place in one.places) for place, gib in free.items()}
+
+
+def _need(one: Resident) -> Decimal:
+    return one.gib - one.held_gib
+
+
+def _lacking(one: Resident, free: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """What is missing at each place where it does not fit."""
+    short = {place: _need(one) - free[place] for place in one.places if place in free}
+    return {place: gib for place, gib in short.items() if gib > 0}
 
 
 def _line(one: Resident) -> tuple[float, str]:
@@ -144,18 +157,25 @@ def _line(one: Resident) -> tuple[float, str]:
     return (-one.oldest_wait_s, one.name)
 
 
-def _victims(one: Resident, need: Decimal, residents: Sequence[Resident], room: Room) -> Iterator[Step]:
-    """The cheapest models to put away so that `need` GiB come free; nobody, if that is not enough."""
-    leaving = sum((other.held_gib for other in residents if other.state is Readiness.DRAINING), ZERO)
+def _victims(one: Resident, lacks: dict[str, Decimal], residents: Sequence[Resident], room: Room) -> Iterator[Step]:
+    """The cheapest models to put away so that what `one` lacks comes free; nobody, if that is not enough."""
+    for other in residents:
+        if other.state is Readiness.DRAINING:
+            lacks = _less(lacks, other)
     chosen: list[Resident] = []
     for other in sorted(residents, key=lambda other: _dearness(other, room)):
-        if leaving >= need:
-            break
-        if other is not one and _may_go(other, one, room):
+        if lacks and other is not one and not lacks.keys().isdisjoint(other.places) and _may_go(other, one, room):
             chosen.append(other)
-            leaving += other.held_gib - (other.asleep_gib if _away(other).move is Move.SLEEP else ZERO)
-    if leaving >= need:
+            lacks = _less(lacks, other)
+    if not lacks:
         yield from (_away(other) if _goes_at_once(other) else _yield(other) for other in chosen)
+
+
+def _less(lacks: Mapping[str, Decimal], other: Resident) -> dict[str, Decimal]:
+    """What is still missing once `other` is away."""
+    freed = other.held_gib - (other.asleep_gib if _away(other).move is Move.SLEEP else ZERO)
+    left = {place: gib - freed * (place in other.places) for place, gib in lacks.items()}
+    return {place: gib for place, gib in left.items() if gib > 0}
 
 
 def _may_go(other: Resident, one: Resident, room: Room) -> bool:
@@ -206,7 +226,7 @@ def _by_time(
             yield _away(one)
         elif _kept_for_nothing(one):
             yield Step(name=one.name, move=Move.UNLOAD)
-        elif settled and _comes_back(one) and (free is None or one.gib - one.held_gib <= free):
+        elif settled and _comes_back(one) and not _lacking(one, free):
             settled = False
             yield Step(name=one.name, move=Move.BRING)
 
@@ -233,9 +253,11 @@ def _past(seconds: float, bound: float | None) -> bool:
     return bound is not None and seconds >= bound
 
 
-def _free(residents: Iterable[Resident], room: Room) -> Decimal | None:
-    """What is left of the room; models on their way in count as if they were there."""
-    if room.gib is None:
-        return None
-    held = sum((one.gib if one.state in COMING else one.held_gib for one in residents), ZERO)
-    return room.gib - held
+def _free(residents: Iterable[Resident], room: Room) -> dict[str, Decimal]:
+    """What is left at each place; models on their way in count as if they were there."""
+    free = dict(room.gib)
+    for one in residents:
+        held = one.gib if one.state in COMING else one.held_gib
+        for place in one.places & free.keys():
+            free[place] -= held
+    return free

@@ -1,4 +1,4 @@
-"""How long to wait before a process that ended is started again, and when to stop trying. Pure: the time is passed in."""
+"""How long to wait before a process that ended is started again, and when to stop trying. Pure: time is passed in."""
 
 from collections import deque
 
