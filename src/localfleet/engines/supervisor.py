@@ -124,6 +124,11 @@ class Supervisor:
         """How it is, from memory. `in_flight` is not known here."""
         return EngineState(readiness=self._readiness, why=self._why)
 
+    @property
+    def answers(self) -> int:
+        """How many answers it gave to real requests."""
+        return self._answers_seen
+
     def saw_answer(self) -> None:
         """Tell that the process just answered something: a busy engine that misses health probes is not hung."""
         self._answers_seen += 1
@@ -153,9 +158,13 @@ class Supervisor:
         await self._put_down(grace_s)
         self._event(Event.UNLOADED, Stage.UNLOADED)
 
-    def unloaded(self) -> None:
-        """Say that it is there and not loaded: the first request loads it."""
-        self._event(Event.UNLOADED, Stage.UNLOADED)
+    def wait_for_somebody(self) -> None:
+        """Before the first start: the first request loads it. Tells nobody, for nothing happened."""
+        self._became(Event.UNLOADED, sentence(Event.UNLOADED, Stage.UNLOADED))
+
+    async def settled(self) -> None:
+        """Wait until it takes work, or will not without help."""
+        await self._settled.wait()
 
     def finish(self) -> None:
         """Say that it finishes what it has and takes nothing new."""
