@@ -10,7 +10,7 @@ Everything that can go wrong, as one tree.
     ├── NotFound               404  no such model, response or path
     ├── NoDoor                 402, 403, 409, 422 or 503: no legal door, and why
     ├── RateLimited            429  this key asks too often
-    ├── EngineFailed           502  an engine or provider failed (504 where it timed out)
+    ├── EngineFailed           502  an engine or provider failed (504 where it timed out, 503 where a line is too long)
     ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
     ├── ShuttingDown           503  the router drains
     ├── ClientLeft             499  the client closed the connection before its answer: nobody is told
@@ -163,7 +163,7 @@ class EngineFailed(FleetError):
         self.upstream_code = upstream_code
         if reason in {Reason.TIMED_OUT, Reason.DEADLINE_PASSED}:
             self.status = 504
-        if reason in {Reason.ENGINE_DOWN, Reason.LEDGER_CLOSED}:
+        if reason in {Reason.ENGINE_DOWN, Reason.LEDGER_CLOSED, Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}:
             self.status = 503
         if reason is Reason.OVER_BUDGET:
             self.status, self.kind = 402, "policy_error"

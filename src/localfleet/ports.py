@@ -1,6 +1,6 @@
 """The few seams the gateway needs: who answers, who keeps the books, what time it is."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -15,6 +15,10 @@ from localfleet.core.route import Route
 from localfleet.core.usage import Usage
 
 __all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Reply"]
+
+
+def _nobody_asks(_: float) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,10 @@ class Call:
     priority: Priority = Priority.LIVE
     patience_s: float = inf
     """Seconds to wait for a turn where another door stands open; endless at the last door."""
+    weight: float = 1.0
+    """Share of an engine that is asked by several keys: twice the weight, twice the tokens."""
+    waited: Callable[[float], None] = _nobody_asks
+    """Told once how many seconds the request stood in a line, where it did, however that ended."""
 
 
 class Reply(Protocol):

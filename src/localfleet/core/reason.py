@@ -44,6 +44,8 @@ class Reason(StrEnum):
     CONNECT_FAILED = "connect_failed"
     TIMED_OUT = "timed_out"
     RATE_LIMITED = "rate_limited"
+    QUEUE_FULL = "queue_full"
+    QUEUE_TOO_LONG = "queue_too_long"
     UPSTREAM_ERROR = "upstream_error"
     UPSTREAM_REJECTED = "upstream_rejected"
     UPSTREAM_DENIED = "upstream_denied"
