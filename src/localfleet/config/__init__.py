@@ -4,8 +4,9 @@
 One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
 """
 
-from localfleet.config.hardware import Gpu, Hardware
+from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
+from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
 from localfleet.config.privacy import Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, read_settings
@@ -18,6 +19,7 @@ __all__ = [
     "Gpu",
     "Hardware",
     "HostedModel",
+    "Life",
     "Limits",
     "LocalModel",
     "Plan",
@@ -26,6 +28,7 @@ __all__ = [
     "Routing",
     "Rule",
     "Settings",
+    "Sharing",
     "Task",
     "Vllm",
     "is_loopback",

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from localfleet.config.life import Life
 from localfleet.config.shape import Shape, check_url, is_loopback
 from localfleet.config.vllm import Vllm
 from localfleet.core.ask import Api, Need
@@ -42,6 +43,8 @@ class LocalModel(Shape):
     timeout_s: float = Field(default=600, gt=0)
     vllm: Vllm | None = None
     """`vllm` and `auto` only."""
+    life: Life = Life()
+    """Not for an `endpoint`: that comes and goes as its own operator says."""
 
     @property
     def is_gguf(self) -> bool:
@@ -63,6 +66,13 @@ class LocalModel(Shape):
                 "vLLM does not read these weights: name a folder with a config.json and safetensors, or the weights' "
                 "name on the Hugging Face hub, such as Qwen/Qwen3-8B; GGUF files go with `engine: llamacpp`"
             )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _life_where_we_run_it(self) -> "LocalModel":
+        if self.engine == "endpoint" and "life" in self.model_fields_set:
+            msg = "`life:` is for models that localfleet runs; an endpoint comes and goes as its own operator says"
             raise ValueError(msg)
         return self
 
