@@ -16,6 +16,7 @@ from localfleet.config import (
     Gpu,
     Hardware,
     HostedModel,
+    Life,
     Limits,
     LocalModel,
     Plan,
@@ -24,6 +25,7 @@ from localfleet.config import (
     Routing,
     Rule,
     Settings,
+    Sharing,
     Task,
     parse_settings,
 )
@@ -39,7 +41,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "The file": Settings,
     "`hardware`": Hardware,
     "`hardware.gpus[]`": Gpu,
+    "`hardware.sharing`": Sharing,
     "`local.<name>`": LocalModel,
+    "`local.<name>.life`": Life,
     "`hosted.<name>`": HostedModel,
     "`hosted.<name>.prices[]`": PriceEntry,
     "`privacy`": Privacy,
@@ -50,7 +54,14 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`plans.<name>`": Plan,
 }
 DEFAULTS_IN_WORDS = {("LocalModel", "apis"): "all but `embedding`", ("Settings", "hardware"): "`gpus: detect`"} | {
-    ("Settings", section): "see below" for section in ("privacy", "routing", "limits")
+    (shape, section): "see below"
+    for shape, section in (
+        ("Settings", "privacy"),
+        ("Settings", "routing"),
+        ("Settings", "limits"),
+        ("Hardware", "sharing"),
+        ("LocalModel", "life"),
+    )
 }
 """Defaults that are told rather than quoted."""
 

@@ -63,6 +63,8 @@ class Vllm(Shape):
     kv_offload_gib: Gib | None = None
     """Main memory for KV blocks that fall out of the GPU, over all GPUs."""
     prefix_caching: bool | None = None
+    shared_prefix_cache: bool = False
+    """Let keys profit from each other's prompts; the time to the first token then tells what others have asked."""
     chunked_prefill: bool | None = None
     max_batched_tokens: int | None = Field(default=None, ge=1)
     enforce_eager: bool = False

@@ -257,7 +257,8 @@ class Supervisor:
         """What its log told before it was ready, else its exit code; raises `FleetError` where trying again is vain."""
         if self._drain is not None:
             await asyncio.wait({self._drain}, timeout=LAST_LINES_S)
-        cause = self._log.cause if self._ready_since is None else None
+        # A signal says more of the end than what was printed before it.
+        cause = self._log.cause if self._ready_since is None and code >= 0 else None
         if cause is None:
             return self._launch.exits.get(code, EXITED)
         if cause.final:

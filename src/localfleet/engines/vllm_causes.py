@@ -12,10 +12,11 @@ from localfleet.engines.start_log import Cause
 __all__ = ["CAUSES", "EXITS"]
 
 KILLED = -9
+OUT_OF_MAIN_MEMORY = "vLLM was killed, most often because main memory ran out; free memory, or name smaller weights"
 BAD_FLAGS = 2
 NO_PROGRAM = 127
 EXITS = {
-    KILLED: "vLLM was killed, most often because main memory ran out; free memory, or name smaller weights",
+    KILLED: OUT_OF_MAIN_MEMORY,
     BAD_FLAGS: "vLLM does not know a flag that was given: check `extra_args:`, and that it is release 0.32",
     NO_PROGRAM: "the program in `vllm.program:` cannot be started; run `localfleet doctor`",
 }
@@ -33,16 +34,19 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
         True,
         r"error: (?:unrecognized arguments|argument |the following arguments|ambiguous option)",
         (
-            "vLLM does not know a flag or value that was given: check `extra_args:` and the `vllm:` keys, and that it is "
-            "release 0.32"
+            "vLLM does not know a flag or value that was given: check `extra_args:` and the `vllm:` keys, and that it "
+            "is release 0.32"
         ),
     ),
     (
         True,
-        r"trust_remote_code=True|--trust-remote-code` flag",
         (
-            "these weights come with their own Python code, which is not run: set `vllm: {trust_remote_code: true}` if you "
-            "have read it"
+            r"consider setting `trust_remote_code=True`|contains custom code which must be executed"
+            r"|requires you to execute the configuration file"
+        ),
+        (
+            "these weights come with their own Python code, which is not run: set `vllm: {trust_remote_code: true}` if "
+            "you have read it"
         ),
     ),
     (
@@ -78,7 +82,7 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     (
         True,
         (
-            r"quantization method .{0,80}not supported for the current GPU|only supported on GPUs with compute capability"
+            r"quantization method .{0,80}not supported for the current GPU"
             r"|only supported on GPUs|no kernel image is available"
         ),
         "this GPU is too old for this number format: try `vllm: {dtype: float16}` or another quantization",
@@ -90,7 +94,7 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     ),
     (
         True,
-        r"[Ss]leep mode is not supported|cumem allocator is not supported",
+        r"Sleep mode is not supported on current|cumem allocator is not supported",
         "this platform cannot put a model to sleep: remove `vllm.sleep:`",
     ),
     (
@@ -159,6 +163,7 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
         r"Failed to infer device type|No CUDA GPUs are available",
         "vLLM finds no GPU: check the driver, and that the container may see it",
     ),
+    (False, r"Failed core proc\(s\): \{[^}]*: -9", OUT_OF_MAIN_MEMORY),
     (False, r"NCCL error|ncclSystemError|ncclUnhandledCudaError", "the GPUs do not reach each other (NCCL)"),
     (False, r"[Aa]ddress already in use", "the engine's socket is taken: another localfleet may run in this folder"),
 )
