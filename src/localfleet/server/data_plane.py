@@ -13,14 +13,16 @@ from functools import partial
 from typing import Any
 
 from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.gateway import Answer, Gateway
 from localfleet.server.auth import Doorkeeper
-from localfleet.server.errors import envelope, last_resort
+from localfleet.server.errors import envelope, error_event, last_resort
 from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
+from localfleet.server.news import News
 from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
@@ -171,10 +173,24 @@ class DataPlane:
         return reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
-        answer = await self.gateway.answer(letter, visit)
+        news = self._news(visit, send) if letter.ask.stream else None
+        try:
+            answer = await self.gateway.answer(letter, visit)
+        finally:
+            if news is not None:
+                await news.stop()
         if letter.ask.api is Api.RESPONSES:
             self._keep(letter, answer)
-        await self._deliver(answer, letter.ask.api, send)
+        if news is not None and news.begun:
+            await _go_on(send, answer, letter.ask.api)
+        else:
+            await self._deliver(answer, letter.ask.api, send)
+
+    def _news(self, visit: Visit, send: Send) -> News:
+        async def begin(model: str) -> None:
+            await _begin_stream(send, 200, "text/event-stream", _waiting_headers(visit, self.gateway.models[model]))
+
+        return News(visit, self.gateway.engines, begin=begin, comment=partial(_send_chunk, send))
 
     def _keep(self, letter: Letter, answer: Answer) -> None:
         """Keep the conversation in memory, for a client that goes on with `previous_response_id`."""
@@ -265,6 +281,18 @@ def _visit_headers(answer: Answer) -> RawHeaders:
     return out
 
 
+def _waiting_headers(visit: Visit, model: Model) -> RawHeaders:
+    """The decision headers of a stream that waits for this model."""
+    return [
+        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
+        (b"x-localfleet-model", model.name.encode()),
+        (b"x-localfleet-tier", model.tier.encode()),
+        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
+        (b"x-localfleet-reason", visit.reason.encode()),
+        (b"x-localfleet-attempts", str(len(visit.attempts) + 1).encode()),
+    ]
+
+
 async def _send_error(send: Send, error: FleetError, api: Api | None, headers: RawHeaders) -> None:
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
@@ -281,9 +309,29 @@ async def _send_whole(
 
 async def _send_stream(send: Send, answer: Answer, stream: AsyncGenerator[bytes], headers: RawHeaders) -> None:
     """Relay a stream as it comes."""
-    start = [(b"content-type", answer.media_type.encode("latin-1")), (b"cache-control", b"no-cache"), *headers]
     async with aclosing(stream):
-        await send({"type": "http.response.start", "status": answer.status, "headers": start})
+        await _begin_stream(send, answer.status, answer.media_type, headers)
         async for chunk in stream:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _go_on(send: Send, answer: Answer, api: Api) -> None:
+    """What follows in a stream whose head went out while its model came: the answer, or a typed error event."""
+    if answer.stream is None:
+        assert answer.error is not None, "a stream was asked for"
+        await _send_chunk(send, error_event(answer.error, api))
+    else:
+        async with aclosing(answer.stream) as stream:
+            async for chunk in stream:
+                await _send_chunk(send, chunk)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _begin_stream(send: Send, status: int, media_type: str, headers: RawHeaders) -> None:
+    start = [(b"content-type", media_type.encode("latin-1")), (b"cache-control", b"no-cache"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+
+
+async def _send_chunk(send: Send, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -14,7 +14,7 @@ import orjson
 from localfleet.core.ask import Api
 from localfleet.errors import FleetError
 
-__all__ = ["envelope", "last_resort"]
+__all__ = ["envelope", "error_event", "last_resort"]
 
 ANTHROPIC_TYPES = {
     400: "invalid_request_error",
@@ -45,6 +45,15 @@ def envelope(error: FleetError, api: Api | None) -> bytes:
         inner["type"] = ANTHROPIC_TYPES.get(error.status, fallback)
         return orjson.dumps({"type": "error", "error": inner})
     return orjson.dumps({"error": inner})
+
+
+def error_event(error: FleetError, api: Api) -> bytes:
+    """The same inside a stream that has begun: the last event of it."""
+    if api is Api.RESPONSES:
+        told = {"type": "error", "code": error.code, "message": error.message, "param": error.param}
+        return b"event: error\ndata: %b\n\n" % orjson.dumps({**told, "sequence_number": 0, "src": "localfleet"})
+    name = b"event: error\n" if api is Api.MESSAGES else b""
+    return b"%bdata: %b\n\n" % (name, envelope(error, api))
 
 
 async def last_resort(work: Awaitable[None]) -> None:
