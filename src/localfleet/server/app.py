@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from localfleet import __version__
-from localfleet.core.fleet import Fleet, Model
+from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
@@ -29,6 +29,8 @@ from localfleet.server.openapi import describe
 
 __all__ = ["Books", "Front", "build_app"]
 
+OPEN = frozenset({Readiness.READY, Readiness.DEGRADED, Readiness.ASLEEP})
+"""A sleeper is an open door: whoever asks wakes it. A box whose models all sleep must get the request that wakes one."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -121,13 +123,9 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
         if not plane.doorkeeper.has_keys():
             check_same_machine(request.headers)
         fleet, health = front.fleet(), front.books.health
-        models = {
-            model.name: {"state": fleet.state(model.name).readiness, "why": fleet.state(model.name).why}
-            for model in fleet.models
-        }
+        models = {model.name: _readiness(fleet.state(model.name)) for model in fleet.models}
         ready = not plane.draining and any(
-            fleet.state(model.name).readiness.takes_work and (model.local or fleet.ledger_open)
-            for model in fleet.models
+            fleet.state(model.name).readiness in OPEN and (model.local or fleet.ledger_open) for model in fleet.models
         )
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
         body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
@@ -192,6 +190,11 @@ def console_headers(page: bytes) -> dict[str, str]:
         "x-content-type-options": "nosniff",
         "cache-control": "no-store",
     }
+
+
+def _readiness(state: EngineState) -> dict[str, Any]:
+    known = {} if state.ready_in_s is None else {"ready_in_s": round(state.ready_in_s, 1)}
+    return {"state": state.readiness, "why": state.why, **known}
 
 
 def _shown(model: Model, fleet: Fleet) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from localfleet.core.fleet import EngineState
+from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Receipt
 from localfleet.ports import LedgerHealth
@@ -112,10 +112,25 @@ class _Now(Collector):
             in_flight.add_metric((name,), state.in_flight)
         yield ready
         yield in_flight
+        yield from _lives(self.states)
         ok = float(self.health.ok)
         yield GaugeMetricFamily("localfleet_ledger_ok", "1 while records can be made durable.", value=ok)
         waiting = self.health.unwritten
         yield GaugeMetricFamily("localfleet_ledger_unwritten", "Receipts waiting for the disk.", value=waiting)
+
+
+def _lives(states: Mapping[str, EngineState]) -> Iterator[Metric]:
+    life = GaugeMetricFamily("localfleet_engine_state", "1 for the state a model is in.", labels=("model", "state"))
+    coming = GaugeMetricFamily(
+        "localfleet_engine_ready_in_seconds", "Learned time until a model takes work.", labels=("model",)
+    )
+    for name, state in states.items():
+        for word in Readiness:
+            life.add_metric((name, word), float(state.readiness is word))
+        if state.ready_in_s is not None:
+            coming.add_metric((name,), state.ready_in_s)
+    yield life
+    yield coming
 
 
 def _counter(name: str, text: str, labels: Labels, sums: Sums) -> Metric:
