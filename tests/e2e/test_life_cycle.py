@@ -1,5 +1,5 @@
 """
-Models that come and go, end to end: two real models that do not fit together, real clients, one hosted door that is a tap.
+Models that come and go, end to end: two real models that do not fit together, real clients, a hosted door that is a tap.
 
 Room for one of the two: the other is loaded by whoever asks for it, in turns.
 """
@@ -135,15 +135,17 @@ def test_a_stream_is_told_what_it_waits_for(two: Router) -> None:
             model="right", messages=[{"role": "user", "content": PARIS}], stream=True, temperature=0, extra_headers=HELD
         )
         assert "Paris" in "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
-    with busy(two, "left"), anthropic.Anthropic(base_url=two.url, api_key="x", max_retries=0) as claude:
-        with claude.messages.stream(
-            model="right", max_tokens=16, messages=[{"role": "user", "content": PARIS}], extra_headers=HELD
-        ) as told:
-            assert "Paris" in told.get_final_text()
+    asked: Any = {"model": "right", "max_tokens": 16, "messages": [{"role": "user", "content": PARIS}]}
+    with (
+        busy(two, "left"),
+        anthropic.Anthropic(base_url=two.url, api_key="x", max_retries=0) as claude,
+        claude.messages.stream(**asked, extra_headers=HELD) as told,
+    ):
+        assert "Paris" in told.get_final_text()
 
 
 def test_a_deadline_ends_the_wait_inside_the_stream(two: Router) -> None:
-    """A stream that began with comments ends with a typed error event; a whole answer gets 5xx with a time to come back."""
+    """A stream that began with comments ends with a typed error event; a whole answer has its own status."""
     hurry = {**HELD, "x-localfleet-deadline-ms": "2600"}
     with busy(two, "left"):
         stream = two.post(CHAT, ask("right", PARIS, stream=True), hurry, timeout_s=60)

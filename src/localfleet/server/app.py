@@ -30,7 +30,7 @@ from localfleet.server.openapi import describe
 __all__ = ["Books", "Front", "build_app"]
 
 OPEN = frozenset({Readiness.READY, Readiness.DEGRADED, Readiness.ASLEEP})
-"""A sleeper is an open door: whoever asks wakes it. A box whose models all sleep must get the request that wakes one."""
+"""A sleeper is an open door: a box whose models all sleep must get the request that wakes one."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
