@@ -53,15 +53,17 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`limits`": Limits,
     "`plans.<name>`": Plan,
 }
-DEFAULTS_IN_WORDS = {("LocalModel", "apis"): "all but `embedding`", ("Settings", "hardware"): "`gpus: detect`"} | {
-    (shape, section): "see below"
-    for shape, section in (
-        ("Settings", "privacy"),
-        ("Settings", "routing"),
-        ("Settings", "limits"),
-        ("Hardware", "sharing"),
-        ("LocalModel", "life"),
-    )
+SEEN_BELOW = (
+    ("Settings", "privacy"),
+    ("Settings", "routing"),
+    ("Settings", "limits"),
+    ("Hardware", "sharing"),
+    ("LocalModel", "life"),
+)
+DEFAULTS_IN_WORDS = {
+    ("LocalModel", "apis"): "all but `embedding`",
+    ("Settings", "hardware"): "`gpus: detect`",
+    **dict.fromkeys(SEEN_BELOW, "see below"),
 }
 """Defaults that are told rather than quoted."""
 

@@ -1,5 +1,5 @@
 """
-Models that come and go, end to end: two real models that do not fit together, real clients, a hosted door that is a tap.
+Models that come and go, end to end: two real models that do not fit together, real clients, a tap as hosted door.
 
 Room for one of the two: the other is loaded by whoever asks for it, in turns.
 """
