@@ -19,6 +19,7 @@ from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
 from localfleet.core.fleet import Fleet
+from localfleet.core.retry_budget import RetryBudget
 from localfleet.engines.litellm_sdk import load_litellm
 from localfleet.engines.supervisor import Progress, Supervisor
 from localfleet.errors import LedgerClosed
@@ -113,6 +114,7 @@ def planned(caller: Caller, settings: Settings) -> Caller:
         requests_per_minute=(
             plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
         ),
+        weight=plan.weight,
     )
 
 
@@ -146,6 +148,7 @@ def assemble(
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
         watchers=(metrics.count,),
+        retries=RetryBudget(settings.routing.retry_share),
         seeded=False,
     )
     plane = _plane(settings, gateway, ledger, metrics)

@@ -13,9 +13,11 @@ from localfleet.catalogue import secret_of
 from localfleet.config import HostedModel, LocalModel, Settings
 from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState
+from localfleet.engines.admission import Admission, follow
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
+from localfleet.engines.in_line import InLine
 from localfleet.engines.litellm_sdk import LitellmEngine
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
@@ -44,7 +46,7 @@ class Engines:
 
     def build(self) -> dict[str, Engine]:
         """Every engine by its model's name."""
-        local = {name: self._local(name, model) for name, model in self.settings.local.items()}
+        local: dict[str, Engine] = {name: self._local(name, model) for name, model in self.settings.local.items()}
         return local | {name: self._hosted(name, model) for name, model in self.settings.hosted.items()}
 
     def _local(self, name: str, model: LocalModel) -> Engine:
@@ -53,8 +55,22 @@ class Engines:
             raise ConfigError("models.yaml", ((None, f"local.{name}.engine", sentence),))
         if model.engine == "endpoint":
             assert model.url is not None
-            return self._http(name, model.model or name, url=model.url, key=secret_of(model, self.env), model=model)
+            http = self._http(name, model.model or name, url=model.url, key=secret_of(model, self.env), model=model)
+            return self._in_line(http, self._admission(model))
         return self._embedded(name, model)
+
+    def _admission(self, model: LocalModel, *, shut: bool = False) -> Admission:
+        return Admission(
+            limit=model.limit,
+            slots=model.slots,
+            tokens=model.queue_tokens,
+            batch_turn_s=self.settings.routing.batch_turn_s,
+            shut=shut,
+        )
+
+    @staticmethod
+    def _in_line(engine: Engine, admission: Admission) -> InLine:
+        return InLine(engine=engine, admission=admission, jitter=random.random)
 
     def _embedded(self, name: str, model: LocalModel) -> Engine:
         assert model.weights is not None
@@ -64,15 +80,21 @@ class Engines:
             alias=name,
             api_key=secrets.token_urlsafe(24),
             context_tokens=model.context_tokens,
-            parallel=model.parallel,
+            parallel=model.slots,
             threads=model.threads,
             chat_template=weights.chat_template,
             temperature=weights.temperature,
             top_p=weights.top_p,
         )
         launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
+        admission = self._admission(model, shut=True)
+
+        def changed(progress: Progress) -> None:
+            follow(admission, supervisor.state().readiness)
+            self.on_progress(progress)
+
         supervisor = Supervisor(
-            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self.on_progress
+            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=changed
         )
         if self.start:
             self.supervisors[name] = supervisor
@@ -88,7 +110,7 @@ class Engines:
                 prepare=partial(opened_for_tools, weights),
             )
 
-        return SupervisedEngine(supervisor=supervisor, connect=connect)
+        return self._in_line(SupervisedEngine(supervisor=supervisor, connect=connect), admission)
 
     def _http(
         self,

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from math import ceil, inf
 
 from localfleet.core.fairness import BATCH_TURN_S, Line, Ticket, work_of
+from localfleet.core.fleet import Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call
 
-__all__ = ["Admission", "Pass"]
+__all__ = ["Admission", "Pass", "follow"]
 
 LEARN = 0.2
 """Weight of the newest answer in what is learned of time and length."""
@@ -84,6 +85,11 @@ class Admission:
         return self._line.waiting
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more could be inside."""
+        return self._inside < self._slots
+
+    @property
     def waiting_tokens(self) -> int:
         """Prompt tokens in the line."""
         return self._line.input_tokens
@@ -96,7 +102,7 @@ class Admission:
     @property
     def wait_s(self) -> float:
         """How long somebody who comes now would wait, as learned; 0 while there is room, or nothing was learned yet."""
-        if self._inside < self._slots and not self._line.waiting:
+        if self.has_room and not self._line.waiting:
             return 0.0
         return self._service_s * (self._line.waiting + 1) / max(self._slots, 1)
 
@@ -243,6 +249,16 @@ class Admission:
         elif not turn.cancelled() and turn.result() is None:
             self._undo(ticket)
             self._admit()
+
+
+def follow(admission: Admission, readiness: Readiness) -> None:
+    """Open, shut or dismiss as the engine behind the door becomes able to work, is getting ready, or will not come."""
+    if readiness.takes_work:
+        admission.open()
+    elif readiness is Readiness.DOWN:
+        admission.dismiss()
+    else:
+        admission.shut()
 
 
 def _down(message: str) -> EngineFailed:

@@ -44,9 +44,11 @@ class SupervisedEngine:
             await self.http.aclose()
 
     def state(self) -> EngineState:
-        """The process's readiness, with the requests in flight."""
-        in_flight = self.http.state().in_flight if self.http is not None else 0
-        return replace(self.supervisor.state(), in_flight=in_flight)
+        """The process's readiness; while it runs, also what its breaker says and the requests in flight."""
+        state = self.supervisor.state()
+        if self.http is None or not state.readiness.takes_work or self.http_url != self.supervisor.base_url:
+            return state
+        return self.http.state()
 
     def _engine(self) -> HttpEngine:
         url = self.supervisor.base_url
