@@ -44,7 +44,7 @@ def _local(name: str, model: LocalModel) -> Model:
         apis=model.apis,
         can=model.can,
         max_output_tokens=model.max_output_tokens,
-        queue_limit=model.queue_limit,
+        queue_limit=model.limit,
     )
 
 
@@ -81,7 +81,12 @@ def build_policy(settings: Settings) -> Policy:
     """The routing table and the limits."""
     tasks = {name: (task.first, *task.fallback) for name, task in settings.tasks.items()}
     return Policy(
-        preference=Preference(tasks=tasks, prefer=settings.routing.prefer),
+        preference=Preference(
+            tasks=tasks,
+            prefer=settings.routing.prefer,
+            patience_s=settings.routing.patience_ms / 1000,
+            batch_overflows=settings.routing.batch_overflows,
+        ),
         aliases=settings.aliases,
         fallbacks_per_request=settings.limits.fallbacks_per_request,
         retries_per_door=settings.routing.retries_per_door,

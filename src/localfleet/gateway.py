@@ -22,7 +22,9 @@ from localfleet.core.policy import Policy, decide, resolve
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.refusal import refusal
-from localfleet.core.route import Decision, HostedRoute, Route
+from localfleet.core.retry_budget import RetryBudget
+from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
+from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
 from localfleet.ports import Call, Clock, Engine, Ledger, Reply
 from localfleet.visit import Visit
@@ -33,8 +35,12 @@ __all__ = ["Answer", "Gateway"]
 LONG_TEXT = 20_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
 RETRY_AFTER_AT_MOST_S = 2
+NO_TIME_S = 0.01
+"""A deadline so near is over: no door can answer within."""
 AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
 """Failures after which the same door may do better at once."""
+LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
+"""The door works, but not for this request now."""
 UNHEARD = {Reason.TIMED_OUT, Reason.CLIENT_LEFT}
 """Ways to lose an answer that the door may have worked for, and may put on the bill."""
 
@@ -68,6 +74,7 @@ class Gateway:
     detector_budget_s: float = 2.0
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
+    retries: RetryBudget = field(default_factory=RetryBudget)
     seeded: bool = True
     """False until the budgets know what was spent before this start: hosted doors stay shut so long."""
 
@@ -149,6 +156,7 @@ class Gateway:
         if not decision.routes:
             no = refusal(decision)
             raise NoDoor(no.message, status=no.status, reason=no.reason, retry_after_s=no.retry_after_s)
+        self.retries.asked(self.clock.monotonic())
         failures: list[EngineFailed] = []
         given_up: set[str] = set()
         for route in decision.routes:
@@ -158,18 +166,20 @@ class Gateway:
                 return await self._try(letter, visit, route)
             except EngineFailed as exc:
                 failures.append(exc)
-                if exc.ends_the_walk:
+                if exc.ends_the_walk or (exc.reason in LINES and self._left_s(visit) < NO_TIME_S):
                     break
+                if exc.reason in LINES and not decision.overflows:
+                    given_up |= {other.model for other in decision.routes if isinstance(other, HostedRoute)}
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
                     given_up.add(route.model)
         raise _told(failures)
 
     async def _paused(self, visit: Visit, route: Route, failures: list[EngineFailed]) -> bool:
-        """Wait a little before the same door again; false where the caller's deadline leaves no time for that."""
+        """Wait a little before the same door again; false where neither deadline nor retry budget allow it."""
         if not failures or visit.attempts[-1].model != route.model:
             return True
         pause_s = max(failures[-1].retry_after_s or 0, 0.1) + 0.2 * self.jitter()
-        if pause_s >= self._left_s(visit):
+        if pause_s >= self._left_s(visit) or not self.retries.allows(self.clock.monotonic()):
             return False
         await asyncio.sleep(pause_s)
         return True
@@ -181,7 +191,7 @@ class Gateway:
         try:
             if isinstance(route, HostedRoute):
                 await self._reserve(visit, route)
-            call = self._call(letter, visit, model)
+            call = self._call(letter, visit, route)
             asked = True
             reply = await self.engines[route.model].send(route, call)
         except EngineFailed as exc:
@@ -203,17 +213,24 @@ class Gateway:
         self._settle_purse(visit, spent=spent)
         visit.attempted(model, reason, status, self.clock.monotonic() - started)
 
-    def _call(self, letter: Letter, visit: Visit, model: Model) -> Call:
-        left_s = self._left_s(visit)
+    def _call(self, letter: Letter, visit: Visit, route: Route) -> Call:
+        left_s, ask = self._left_s(visit), letter.ask
         if left_s <= 0:
             raise _too_late()
         return Call(
-            request_id=letter.ask.request_id,
-            api=letter.ask.api,
+            request_id=ask.request_id,
+            api=ask.api,
             body=letter.body,
-            stream=letter.ask.stream,
+            stream=ask.stream,
             wants_usage=letter.wants_usage,
-            timeout_s=min(visit.timeouts.get(model.name, 600.0), left_s),
+            timeout_s=min(visit.timeouts.get(route.model, 600.0), left_s),
+            key_id=ask.caller.key_id,
+            input_tokens=ask.input_tokens,
+            output_tokens=most_output_tokens(ask, self.models[route.model]),
+            priority=ask.priority,
+            patience_s=route.patience_s if isinstance(route, LocalRoute) else inf,
+            weight=ask.caller.weight,
+            waited=visit.waited,
         )
 
     def _left_s(self, visit: Visit) -> float:

@@ -49,7 +49,7 @@ class Call:
     weight: float = 1.0
     """Share of an engine that is asked by several keys: twice the weight, twice the tokens."""
     waited: Callable[[float], None] = _nobody_asks
-    """Told once how many seconds the request stood in a line, where it did, however that ended."""
+    """Told how many seconds the request stood in a line, each time it did, however that ended."""
 
 
 class Reply(Protocol):

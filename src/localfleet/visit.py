@@ -45,6 +45,7 @@ class Visit:
     unheard: Model | None = None
     unheard_usd: Decimal = Decimal(0)
     first_byte_at: float | None = None
+    queued_s: float = 0.0
     status: int = CLIENT_CLOSED_REQUEST
     cost_usd: Decimal | None = None
     recorded: bool = False
@@ -65,6 +66,15 @@ class Visit:
             model=model.name, tier=model.tier, reason=reason, status=status, duration_ms=round(seconds * 1000, 3)
         )
         self.attempts.append(attempt)
+
+    def waited(self, seconds: float) -> None:
+        """Note time that the request stood in a line."""
+        self.queued_s += seconds
+
+    @property
+    def queue_ms(self) -> float:
+        """Time in lines, whichever door answered in the end."""
+        return round(self.queued_s * 1000, 3)
 
     def reserved(self, model: Model | None, usd: Decimal) -> None:
         """Note what is reserved, and for which door."""
@@ -94,7 +104,6 @@ class Visit:
         if reply is not None:
             self.status = reply.status
         judged, total_s = self.judged, monotonic - self.arrived
-        tried_s = sum(attempt.duration_ms for attempt in self.attempts) / 1000
         first_s = (self.first_byte_at or monotonic) - self.arrived
         return Receipt(
             request_id=self.ask.request_id,
@@ -119,7 +128,7 @@ class Visit:
             usage=usage,
             cost_usd=self.cost_usd,
             price_version=model.price.version if model is not None and model.price is not None else None,
-            queue_ms=round(max(first_s - tried_s, 0) * 1000, 3) if reply is not None else 0.0,
+            queue_ms=self.queue_ms,
             first_byte_ms=None if reply is None else round(first_s * 1000, 3),
             total_ms=round(total_s * 1000, 3),
             reserved_usd=self.unheard_usd or None,

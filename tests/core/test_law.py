@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
+from math import inf
 
 import pytest
 
@@ -76,26 +77,35 @@ def test_unknown_is_restricted(kind: str) -> None:
     assert highest(None, None) is Label.RESTRICTED
 
 
+def every_local_state() -> Iterator[EngineState]:
+    """Every word of readiness; one that takes work with room, with a long line, and with a full one."""
+    for readiness in Readiness:
+        yield EngineState(readiness=readiness, ready_in_s=20)
+        if readiness.takes_work:
+            yield EngineState(readiness=readiness, in_flight=1, wait_s=9, waiting=0)
+            yield EngineState(readiness=readiness, in_flight=1, waiting=4)
+
+
 def every_fleet() -> Iterator[tuple[Fleet, dict[str, Readiness]]]:
-    """Every state of three engines, the ledger and the money."""
-    money: tuple[tuple[Decimal | None, dict[str, Decimal]], ...] = (
-        (None, {}),
-        (Decimal(0), {}),
-        (Decimal(100), {"low_cost": Decimal(0)}),
+    """Every state of a local engine and its line, of a hosted one, what another can be, the ledger, the money."""
+    money: tuple[tuple[bool, Decimal | None, dict[str, Decimal]], ...] = (
+        (True, None, {}),
+        (False, None, {}),
+        (True, Decimal(0), {}),
+        (True, Decimal(100), {"low_cost": Decimal(0)}),
     )
-    for readiness in product(Readiness, repeat=3):
-        states = dict(zip(("small", "mini", "best"), readiness, strict=True))
-        for ledger_open, (key_left, tier_left) in product((True, False), money):
-            # A local engine that is busy as well as one that is not: the parity of the state decides which.
-            in_flight = 5 * (len(set(readiness)) % 2)
+    usual = (Readiness.READY, Readiness.LOADING, Readiness.DOWN)
+    for small, mini, best in product(every_local_state(), Readiness, usual):
+        states = {"small": small, "mini": EngineState(readiness=mini), "best": EngineState(readiness=best)}
+        for ledger_open, key_left, tier_left in money:
             fleet = Fleet(
                 models=MODELS,
-                states={n: EngineState(readiness=r, in_flight=in_flight) for n, r in states.items()},
+                states=states,
                 ledger_open=ledger_open,
                 usd_left_for_key=key_left,
                 usd_left_by_tier=tier_left,
             )
-            yield fleet, states
+            yield fleet, {name: state.readiness for name, state in states.items()}
 
 
 ASKS = [
@@ -137,7 +147,7 @@ def test_no_combination_opens_a_door_that_the_law_shuts() -> None:
             assert len({route.model for route in decision.routes}) <= 1 + policy.fallbacks_per_request
             legal = [door.model for door in decision.doors if door.legal]
             assert list(dict.fromkeys(route.model for route in decision.routes)) == legal
-    assert seen > 45_000
+    assert seen > 450_000
 
 
 def test_restricted_goes_to_the_box_or_nowhere() -> None:
@@ -148,7 +158,24 @@ def test_restricted_goes_to_the_box_or_nowhere() -> None:
             may = asked.caller.models is None and asked.model in {"auto", "gpt-x", "local", "small"}
             expected = {"small"} if may and states["small"] is not Readiness.DOWN else set()
             assert {route.model for route in decision.routes} == expected
+            assert all(isinstance(route, LocalRoute) and route.patience_s == inf for route in decision.routes)
+
+
+def test_restricted_climbs_the_ladder_and_never_out() -> None:
+    """Over every pair of local engines and their lines: all that are up are doors, and no hosted one is."""
+    other = Model(name="other", tier="local", accepts=None, context_tokens=4096, apis=SPOKEN, queue_limit=2)
+    ready = EngineState(readiness=Readiness.READY)
+    for one, two in product(every_local_state(), repeat=2):
+        states = {"small": one, "other": two, "mini": ready, "best": ready}
+        fleet = Fleet(models=(*MODELS, other), states=states)
+        up = {name for name in ("small", "other") if states[name].readiness is not Readiness.DOWN}
+        for asked, policy in product(ASKS, POLICIES[:1]):
+            decision = decide(asked, Verdict(label=Label.RESTRICTED), fleet, policy)
             assert all(isinstance(route, LocalRoute) for route in decision.routes)
+            if asked.caller.models is None and asked.model in {"auto", "local", "gpt-x"}:
+                assert {route.model for route in decision.routes} == up
+                last = decision.routes[-1] if decision.routes else None
+                assert last is None or (isinstance(last, LocalRoute) and last.patience_s == inf)
 
 
 def test_restricted_text_has_no_hosted_route() -> None:

@@ -61,10 +61,12 @@ def test_ordering_adds_no_door_and_forgets_no_local_one() -> None:
         assert all(model in legal for model in ranked)
         assert all(model in ranked for model in legal if model.local)
         assert (reason is Reason.TASK_RULE) is bool(table)
-        ready = [model for model in ranked if fleet.state(model.name) == states[0]]
+        held = reason is Reason.VOLUME_STAYS_LOCAL
+        ready = [m for m in ranked if fleet.state(m.name) == states[0] and (m.local or not held)]
         first = fleet.state(ranked[0].name)
         hosted_ready = first.readiness is Readiness.READY and not ranked[0].local
         assert not ready or first == states[0] or hosted_ready
+        assert not held or [m.local for m in ranked] == sorted((m.local for m in ranked), reverse=True)
         seen += 1
     assert seen == 31 * 5 * 2 * 2 * 3
 

@@ -4,13 +4,13 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from raw_server import Handler, Peer, RawServer
 
 from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState, Readiness
@@ -28,97 +28,6 @@ KEY = "sk-very-secret"
 LOCAL = LocalRoute(model="m")
 HOSTED = HostedRoute(model="m", label=Label.PUBLIC, worst_usd=None)
 EVERY = frozenset(Api)
-Handler = Callable[["Peer"], Awaitable[None]]
-
-
-class Peer:
-    """One request as a server sees it, and the way back."""
-
-    def __init__(self, head: bytes, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hold both."""
-        self.head, self.body, self._reader, self._writer = head, body, reader, writer
-
-    @property
-    def json(self) -> Any:
-        """The body."""
-        return orjson.loads(self.body)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers, names in lower case."""
-        lines = self.head.decode().split("\r\n")[1:]
-        return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-
-    async def send(self, *pieces: bytes) -> None:
-        """Write and flush each piece."""
-        for piece in pieces:
-            self._writer.write(piece)
-            await self._writer.drain()
-
-    async def answer(self, body: bytes, *, status: int = 200, kind: str = "application/json", more: str = "") -> None:
-        """One whole answer."""
-        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{more}content-length: {len(body)}\r\n\r\n"
-        await self.send(head.encode() + body)
-
-    async def stream(self, *pieces: bytes, end: bool = True, kind: str = "text/event-stream") -> None:
-        """A chunked answer."""
-        await self.send(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
-        for piece in pieces:
-            await self.send(b"%x\r\n%b\r\n" % (len(piece), piece))
-        if end:
-            await self.send(b"0\r\n\r\n")
-
-    async def left(self) -> bool:
-        """Wait until the client goes."""
-        async with asyncio.timeout(5):
-            try:
-                return await self._reader.read(1) == b""
-            except ConnectionError:
-                return True
-
-    def cut(self) -> None:
-        """Close without a goodbye."""
-        self._writer.transport.abort()
-
-
-class RawServer:
-    """A loopback server that keeps every byte it gets, and answers as told."""
-
-    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
-        """`handler` is called for each request."""
-        self._handler = handler
-        self._tls = tls
-        self._open: set[asyncio.StreamWriter] = set()
-        self.requests: list[Peer] = []
-        self.connections = 0
-        self.url = ""
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["RawServer"]:
-        """Listen on a free port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        try:
-            yield self
-        finally:
-            server.close()
-            for writer in self._open:
-                writer.transport.abort()
-            await asyncio.sleep(0.01)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._open.add(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-                body = await reader.readexactly(int(length.partition(b":")[2]))
-                peer = Peer(head, body, reader, writer)
-                self.requests.append(peer)
-                await self._handler(peer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
 
 
 def engine(url: str, **more: Any) -> HttpEngine:
@@ -797,8 +706,40 @@ def test_the_breaker_shuts_the_door_and_a_real_request_opens_it() -> None:
     asyncio.run(story())
 
 
-def test_a_supervised_process_speaks_for_itself() -> None:
-    """With a readiness of its own there is no breaker."""
+def test_a_supervised_process_that_fails_real_requests_trips_too() -> None:
+    """Alive and healthy is not the same as answering: failures shut the only door, and a real request opens it."""
+
+    async def story() -> None:
+        good = False
+
+        async def faulty(peer: Peer) -> None:
+            await (whole(peer) if good else peer.answer(b"", status=500))
+
+        async with RawServer(faulty).running() as server:
+            ready = EngineState(readiness=Readiness.READY)
+            model = engine(server.url, readiness=lambda: ready)
+            for _ in range(3):
+                with pytest.raises(EngineFailed) as caught:
+                    await model.send(LOCAL, call())
+                assert caught.value.reason is Reason.UPSTREAM_ERROR
+            shut = model.state()
+            assert shut.readiness is Readiness.LOADING
+            assert 0 < (shut.ready_in_s or 0) <= 1
+            with pytest.raises(EngineFailed) as caught:
+                await model.send(LOCAL, call())
+            assert (caught.value.reason, caught.value.retry_after_s) == (Reason.ENGINE_DOWN, 1)
+            assert len(server.requests) == 3
+            good = True
+            await asyncio.sleep(1.05)
+            await model.send(LOCAL, call())
+            assert model.state() == ready
+            await model.aclose()
+
+    asyncio.run(story())
+
+
+def test_a_process_that_is_not_up_speaks_for_itself() -> None:
+    """While it loads or is down, its own state is what counts, whatever the breaker thinks."""
 
     async def story() -> None:
         async def faulty(peer: Peer) -> None:
@@ -807,11 +748,28 @@ def test_a_supervised_process_speaks_for_itself() -> None:
         async with RawServer(faulty).running() as server:
             state = EngineState(readiness=Readiness.DOWN, why="stopped")
             model = engine(server.url, readiness=lambda: state)
-            for _ in range(5):
-                with pytest.raises(EngineFailed) as caught:
+            for _ in range(3):
+                with pytest.raises(EngineFailed):
                     await model.send(LOCAL, call())
-                assert caught.value.reason is Reason.UPSTREAM_ERROR
             assert model.state() == state
+
+    asyncio.run(story())
+
+
+def test_callers_in_a_hurry_shut_no_door() -> None:
+    """Time-outs that leave an engine no fair chance do not count; those after its whole time do."""
+
+    async def story() -> None:
+        async def silent(peer: Peer) -> None:
+            await peer.left()
+
+        for timeout_s, readiness in ((0.6, Readiness.READY), (0.05, Readiness.LOADING)):
+            async with RawServer(silent).running() as server:
+                model = engine(server.url, timeout_s=timeout_s)
+                for _ in range(4):
+                    with pytest.raises(EngineFailed):
+                        await model.send(LOCAL, replace(call(), timeout_s=0.05))
+                assert model.state().readiness is readiness
 
     asyncio.run(story())
 

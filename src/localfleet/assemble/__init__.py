@@ -19,9 +19,10 @@ from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
 from localfleet.core.fleet import Fleet
+from localfleet.core.retry_budget import RetryBudget
 from localfleet.engines.litellm_sdk import load_litellm
+from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
-from localfleet.engines.supervisor import Supervisor
 from localfleet.errors import LedgerClosed
 from localfleet.gateway import Gateway
 from localfleet.price_map import PriceMap
@@ -61,7 +62,7 @@ class House:
     plane: DataPlane
     gateway: Gateway
     ledger: SqliteLedger
-    supervisors: Mapping[str, Supervisor]
+    residents: Residents
     admin_token: str
     needs_litellm: bool = False
     background: list[asyncio.Task[Any]] = field(default_factory=list)
@@ -76,8 +77,7 @@ class House:
         if self.needs_litellm:
             # Its import takes seconds: not within the deadline of the first request that needs it.
             self.background.append(asyncio.create_task(asyncio.to_thread(load_litellm)))
-        for supervisor in self.supervisors.values():
-            await supervisor.start()
+        await self.residents.start()
 
     async def _seed_budgets(self) -> None:
         """Until this is done no hosted door is open: a budget must not forget because the router restarted."""
@@ -98,7 +98,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
         await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
-        await asyncio.gather(*(supervisor.stop() for supervisor in self.supervisors.values()))
+        await self.residents.stop()
         return await asyncio.to_thread(self.ledger.close)
 
 
@@ -114,6 +114,7 @@ def planned(caller: Caller, settings: Settings) -> Caller:
         requests_per_minute=(
             plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
         ),
+        weight=plan.weight,
     )
 
 
@@ -147,6 +148,7 @@ def assemble(
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
         watchers=(metrics.count,),
+        retries=RetryBudget(settings.routing.retry_share),
         seeded=False,
     )
     plane = _plane(settings, gateway, ledger, metrics)
@@ -164,7 +166,7 @@ def assemble(
         plane=plane,
         gateway=gateway,
         ledger=ledger,
-        supervisors=builder.supervisors,
+        residents=builder.residents,
         admin_token=admin_token,
         needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
     )

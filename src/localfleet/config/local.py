@@ -15,6 +15,10 @@ __all__ = ["SHIPPED_WEIGHTS", "LocalModel"]
 SHIPPED_WEIGHTS = "smollm2-135m-instruct"
 """Comes with localfleet, as a GGUF file."""
 
+QUEUE_LIMIT = 32
+PARALLEL = {"auto": 2, "llamacpp": 2, "vllm": 256}
+"""vLLM's own `max_num_seqs`: less would keep it from batching."""
+
 
 class LocalModel(Shape):
     """A model of the privacy tier."""
@@ -37,8 +41,9 @@ class LocalModel(Shape):
     can: frozenset[Need] = frozenset()
     apis: frozenset[Api] = frozenset({Api.CHAT, Api.COMPLETION, Api.MESSAGES, Api.RESPONSES})
     """The APIs this model answers; `messages` and `responses` are translated where the engine only speaks `chat`."""
-    queue_limit: int = Field(default=32, ge=1)
-    parallel: int = Field(default=2, ge=1, le=256)
+    queue_limit: int | None = Field(default=None, ge=1)
+    queue_tokens: int | None = Field(default=None, ge=1)
+    parallel: int | None = Field(default=None, ge=1, le=4096)
     threads: int | None = Field(default=None, ge=1)
     timeout_s: float = Field(default=600, gt=0)
     vllm: Vllm | None = None
@@ -75,6 +80,16 @@ class LocalModel(Shape):
             msg = "`life:` is for models that localfleet runs; an endpoint comes and goes as its own operator says"
             raise ValueError(msg)
         return self
+
+    @property
+    def limit(self) -> int:
+        """Requests inside and in the line together: `queue_limit`, else 32, or twice the slots where that is more."""
+        return self.queue_limit or max(QUEUE_LIMIT, 2 * (self.parallel or PARALLEL.get(self.engine, 0)))
+
+    @property
+    def slots(self) -> int:
+        """Requests inside at one time: `parallel`, else what suits the engine; an endpoint takes what it is sent."""
+        return self.parallel or PARALLEL.get(self.engine) or self.limit
 
     @model_validator(mode="after")
     def _one_way_to_reach_it(self) -> "LocalModel":

@@ -29,6 +29,14 @@ class Routing(Shape):
     prefer: Literal["hosted", "local"] = "hosted"
     """Where unrestricted `auto` requests go first: the cheapest hosted model that can, or the box."""
     retries_per_door: int = Field(default=1, ge=0, le=5)
+    retry_share: float = Field(default=0.1, ge=0, le=1)
+    """Of the requests of the last 10 s, how many may be tried again at the door that failed; 10 in any case."""
+    patience_ms: int = Field(default=1000, ge=0)
+    """A local line that takes longer counts as busy, where another door stands open."""
+    batch_overflows: bool = False
+    """Whether batch work leaves a busy box for a hosted model."""
+    batch_turn_s: float = Field(default=60, ge=0)
+    """A batch request that has waited so long in a line counts as live."""
 
 
 class Limits(Shape):
@@ -47,6 +55,8 @@ class Plan(Shape):
     models: frozenset[str] | None = None
     usd_per_month: Usd | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
+    weight: float = Field(default=1, gt=0, le=1000)
+    """The share of a busy local model, beside keys of other plans."""
 
 
 class Settings(Shape):

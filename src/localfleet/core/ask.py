@@ -47,6 +47,8 @@ class Caller:
     """Names the key may use; `None` means all."""
     usd_per_month: Decimal | None = None
     requests_per_minute: int | None = None
+    weight: float = 1.0
+    """Its share of a local model that several keys want: twice the weight, twice the tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,10 @@ class EngineState:
     """Requests that the engine works on for us."""
     waiting: int = 0
     """Requests that wait here for their turn at it."""
+    wait_s: float = 0.0
+    """Seconds until one that joins them now has its turn, as learned; 0 while there is room."""
+    oldest_wait_s: float = 0.0
+    """How long the first of them has waited."""
     ready_in_s: float | None = None
     """Seconds until it takes work, as learned from earlier starts or wakes; `None` where nobody knows."""
     why: str = ""

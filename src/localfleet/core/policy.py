@@ -8,12 +8,14 @@ drop doors and never adds one. The result is fixed before dispatch (law 4).
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
+from math import inf
 
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.reason import Reason
 from localfleet.core.route import Decision, Door, HostedRoute, LocalRoute, Route
+from localfleet.core.routing.ladder import stands_open
 from localfleet.core.routing.order import Preference, order
 from localfleet.core.routing.price import expected_usd, worst_usd
 
@@ -59,8 +61,10 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
         *(_door(ask, model, Reason.NOT_IN_TASK, legal=False) for model in legal if model not in ranked),
         *(_door(ask, model, shut[model.name], legal=False) for model in candidates if model.name in shut),
     )
-    routes = tuple(_routes(ask, verdict.label, tried, policy.retries_per_door))
-    return Decision(label=verdict.label, reason=reason, routes=routes, doors=doors)
+    overflows = reason is not Reason.VOLUME_STAYS_LOCAL or policy.preference.batch_overflows
+    patience = [_patience_s(tried[i + 1 :], fleet, policy, overflows=overflows) for i in range(len(tried))]
+    routes = tuple(_routes(ask, verdict.label, tried, patience, policy.retries_per_door))
+    return Decision(label=verdict.label, reason=reason, routes=routes, doors=doors, overflows=overflows)
 
 
 def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
@@ -132,10 +136,17 @@ def _rank(ask: Ask, label: Label, legal: list[Model], fleet: Fleet, policy: Poli
     return ranked, Reason.PINNED_LOCAL if legal[0].local else Reason.PINNED_HOSTED
 
 
-def _routes(ask: Ask, label: Label, models: list[Model], retries: int) -> Iterator[Route]:
-    for model in models:
+def _patience_s(later: list[Model], fleet: Fleet, policy: Policy, *, overflows: bool) -> float:
+    """How long to stand in a line, given the doors behind it: for ever where none of them stands open."""
+    patience_s = policy.preference.patience_s
+    open_ = (stands_open(model, fleet, patience_s=patience_s) for model in later if overflows or model.local)
+    return patience_s if any(open_) else inf
+
+
+def _routes(ask: Ask, label: Label, models: list[Model], patience: list[float], retries: int) -> Iterator[Route]:
+    for model, patience_s in zip(models, patience, strict=True):
         if model.local:
-            route: Route = LocalRoute(model=model.name)
+            route: Route = LocalRoute(model=model.name, patience_s=patience_s)
         else:
             route = HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))
         yield from repeat(route, 1 + retries)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -14,6 +15,8 @@ class LocalRoute:
     """A way to a model on this box."""
 
     model: str
+    patience_s: float = inf
+    """How long to stand in its line: not for ever where a later door of the list stands open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +60,12 @@ class Decision:
 
     `routes` are walked in order and never extended (law 4); a door worth a retry stands there twice in a row.
     `doors` are all doors considered, open ones first in the order of `routes`. `reason` says why the first is first,
-    or, with no route, why there is none.
+    or, with no route, why there is none. `overflows` says whether a local line that is too long may send the request to
+    a hosted door of the list; a failure may in any case.
     """
 
     label: Label
     reason: Reason
     routes: tuple[Route, ...]
     doors: tuple[Door, ...]
+    overflows: bool = True

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from math import ceil, inf
 
 from localfleet.core.fairness import BATCH_TURN_S, Line, Ticket, work_of
+from localfleet.core.fleet import Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
 from localfleet.errors import EngineFailed
@@ -47,7 +48,7 @@ class Admission:
 
     `limit` bounds the requests inside and in the line together, `slots` those inside, `tokens` the prompt tokens in the
     line (the first in the line may be as long as it likes). An engine that is not ready is `shut`: nobody enters, and
-    those in the line stay there.
+    those in the line stay there, and `on_line` is told of each that joins, so that somebody brings the engine.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Admission:
         tokens: int | None = None,
         batch_turn_s: float = BATCH_TURN_S,
         shut: bool = False,
+        on_line: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nobody is inside."""
@@ -69,6 +71,7 @@ class Admission:
         self._turns: dict[Ticket, asyncio.Future[EngineFailed | None]] = {}
         self._shut = shut
         self._refusal: str | None = None
+        self._on_line = on_line
         self._service_s = 0.0
         self._answer_tokens = float(FIRST_GUESS_TOKENS)
         self._inside = 0
@@ -84,6 +87,11 @@ class Admission:
         return self._line.waiting
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more could be inside."""
+        return self._inside < self._slots
+
+    @property
     def waiting_tokens(self) -> int:
         """Prompt tokens in the line."""
         return self._line.input_tokens
@@ -96,7 +104,7 @@ class Admission:
     @property
     def wait_s(self) -> float:
         """How long somebody who comes now would wait, as learned; 0 while there is room, or nothing was learned yet."""
-        if self._inside < self._slots and not self._line.waiting:
+        if self.has_room and not self._line.waiting:
             return 0.0
         return self._service_s * (self._line.waiting + 1) / max(self._slots, 1)
 
@@ -175,6 +183,8 @@ class Admission:
         turn = self._turns[ticket] = loop.create_future()
         bound_s = min(call.timeout_s, call.patience_s)
         timer = None if bound_s == inf else loop.call_later(bound_s, self._expire, ticket)
+        if self._shut and self._on_line is not None:
+            self._on_line()
         try:
             failure = await turn
         except asyncio.CancelledError:

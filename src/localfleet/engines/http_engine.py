@@ -35,7 +35,7 @@ ANTHROPIC_VERSION = "2023-06-01"
 
 
 class HttpEngine:
-    """One model of one server. `readiness` tells a supervised process's state; without it a breaker does."""
+    """One model of one server. `readiness` tells a supervised process's state; a breaker tells whether it works."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class HttpEngine:
         self._route_kind = HostedRoute if hosted else LocalRoute
         self._host = client.at(base_url)
         self._headers = {stream: _headers(dialect, key, stream=stream) for stream in (False, True)}
-        self._turnstile = Turnstile(name, readiness)
+        self._turnstile = Turnstile(name, readiness, timeout_s=timeout_s)
         self._timeout_s = timeout_s
         self._idle_timeout_s = idle_timeout_s
         self._store_false = store_false
@@ -87,7 +87,8 @@ class HttpEngine:
         if not isinstance(route, self._route_kind) or route.model != self._name:
             raise TypeError("this route does not lead to this engine")
         asked = call.api if call.api in self._speaks else Api.CHAT
-        return await self._turnstile.through(partial(self._stream if call.stream else self._whole, call, asked))
+        ask = partial(self._stream if call.stream else self._whole, call, asked)
+        return await self._turnstile.through(ask, given_s=call.timeout_s)
 
     async def aclose(self) -> None:
         """Close idle connections."""

@@ -146,7 +146,7 @@ class LitellmEngine:
         self._reader = READERS.get(provider, GeminiReader)  # Bedrock's streams are no SSE: not watched
         self._key = key
         self._sdk: Any = None
-        self._turnstile = Turnstile(name)
+        self._turnstile = Turnstile(name, timeout_s=timeout_s)
         self._timeout_s = timeout_s
         self._idle_timeout_s = idle_timeout_s
 
@@ -162,7 +162,7 @@ class LitellmEngine:
         """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
         if not isinstance(route, HostedRoute) or route.model != self._name:
             raise TypeError("this route does not lead to this engine")
-        return await self._turnstile.through(partial(self._ask, call))
+        return await self._turnstile.through(partial(self._ask, call), given_s=call.timeout_s)
 
     async def aclose(self) -> None:
         """Close idle connections."""

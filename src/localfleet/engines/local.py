@@ -17,9 +17,13 @@ __all__ = ["SupervisedEngine"]
 
 @dataclass(slots=True, kw_only=True)
 class SupervisedEngine:
-    """`connect` builds the HTTP side for a base URL: the port changes with each restart."""
+    """
+    `connect` builds the HTTP side for a base URL: the port changes with each restart. `seen` tells how the process is,
+    with the time until it takes work.
+    """
 
     supervisor: Supervisor
+    seen: Callable[[], EngineState]
     connect: Callable[[str], HttpEngine]
     http: HttpEngine | None = None
     http_url: str = field(default="")
@@ -44,9 +48,11 @@ class SupervisedEngine:
             await self.http.aclose()
 
     def state(self) -> EngineState:
-        """The process's readiness, with the requests in flight."""
-        in_flight = self.http.state().in_flight if self.http is not None else 0
-        return replace(self.supervisor.state(), in_flight=in_flight)
+        """The process's readiness; while it runs, also what its breaker says and the requests in flight."""
+        state = self.seen()
+        if self.http is None or not state.readiness.takes_work or self.http_url != self.supervisor.base_url:
+            return state
+        return self.http.state()
 
     def _engine(self) -> HttpEngine:
         url = self.supervisor.base_url

@@ -13,6 +13,7 @@ ERROR_BYTES = 64 * 1024
 ERROR_READ_S = 5.0
 
 SENTENCES = {
+    Reason.QUEUE_FULL: "The queue of the engine is full: try again later.",
     Reason.RATE_LIMITED: "The provider limits the rate: try again later, or allow another model for this task.",
     Reason.TIMED_OUT: "The provider gave up waiting for its own answer: try again.",
     Reason.UPSTREAM_DENIED: (
@@ -44,6 +45,7 @@ BY_STATUS = {
 BY_CODE = {
     "insufficient_quota": Reason.RATE_LIMITED,
     "overloaded": Reason.UPSTREAM_ERROR,
+    "queue_full": Reason.QUEUE_FULL,
     "rate_limit_exceeded": Reason.RATE_LIMITED,
 }
 
@@ -56,6 +58,8 @@ async def refused(response: Response, deadline: float) -> EngineFailed:
         code = known_code(await response.read(soon, ERROR_BYTES))
     except EngineFailed:  # the status says enough
         code = None
+    if response.status == 503 and code == "queue_full":
+        reason = Reason.QUEUE_FULL
     return _failure(reason, code, status=response.status, retry_after_s=response.retry_after_s)
 
 

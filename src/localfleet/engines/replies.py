@@ -72,7 +72,7 @@ class StreamReply:
         self._relay = relay
         self._first = first
         self._idle_timeout_s = idle_timeout_s
-        self._on_close: Callable[[], None] | None = None
+        self._on_close: list[Callable[[], None]] = []
         self.status = 200
         self.media_type = "text/event-stream"
         self.failure: Reason | None = None
@@ -81,8 +81,8 @@ class StreamReply:
         self._note()
 
     def when_closed(self, call: Callable[[], None]) -> None:
-        """Call back once, when the upstream is let go."""
-        self._on_close = call
+        """Call back once, when the upstream is let go; several are called in the order in which they came."""
+        self._on_close.append(call)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate once."""
@@ -120,9 +120,9 @@ class StreamReply:
             self._source.linger()
         else:
             self._source.close()
-        on_close, self._on_close = self._on_close, None
-        if on_close is not None:
-            on_close()
+        on_close, self._on_close = self._on_close, []
+        for call in on_close:
+            call()
 
 
 def garbled() -> EngineFailed:

@@ -146,7 +146,8 @@ class Supervisor:
         if not self._settled.is_set():  # Each request comes by here, and `wait_for` costs a task.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), timeout_s)
-        return self._readiness.takes_work
+        # One that drains still works for whoever was let in before.
+        return self._readiness.takes_work or self._readiness is Readiness.DRAINING
 
     async def stop(self, grace_s: float = TERM_S) -> None:
         """End the process: SIGTERM, then SIGKILL after the grace. Drain before; answers under way are cut."""

@@ -206,6 +206,8 @@ def _shown(model: Model, fleet: Fleet) -> dict[str, Any]:
         "state": state.readiness,
         "why": state.why,
         "in_flight": state.in_flight,
+        "waiting": state.waiting,
+        "oldest_wait_s": round(state.oldest_wait_s, 3),
         "context_tokens": model.context_tokens,
         "apis": sorted(model.apis),
         "can": sorted(model.can),

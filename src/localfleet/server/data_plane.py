@@ -276,6 +276,8 @@ def _visit_headers(answer: Answer) -> RawHeaders:
         (b"x-localfleet-reason", reason.encode()),
         (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
     ]
+    if queue_ms := round(visit.queue_ms):
+        out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
     if answer.stream is None and visit.cost_usd is not None:
         out.append((b"x-localfleet-cost-usd", f"{visit.cost_usd.normalize():f}".encode()))
     return out

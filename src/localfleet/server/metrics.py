@@ -104,19 +104,24 @@ class _Now(Collector):
     health: LedgerHealth
 
     def collect(self) -> Iterator[Metric]:
-        """Readiness and load by model, and the ledger's health."""
+        """Readiness, load and line by model, and the ledger's health."""
         ready = GaugeMetricFamily("localfleet_engine_ready", "1 while a model takes work.", labels=("model",))
         in_flight = GaugeMetricFamily("localfleet_in_flight", "Requests under way.", labels=("model",))
+        waiting = GaugeMetricFamily("localfleet_waiting", "Requests in the line of a model.", labels=("model",))
+        oldest = GaugeMetricFamily(
+            "localfleet_oldest_wait_seconds", "How long the first in the line has waited.", labels=("model",)
+        )
         for name, state in self.states.items():
             ready.add_metric((name,), float(state.readiness.takes_work))
             in_flight.add_metric((name,), state.in_flight)
-        yield ready
-        yield in_flight
+            waiting.add_metric((name,), state.waiting)
+            oldest.add_metric((name,), state.oldest_wait_s)
+        yield from (ready, in_flight, waiting, oldest)
         yield from _lives(self.states)
         ok = float(self.health.ok)
         yield GaugeMetricFamily("localfleet_ledger_ok", "1 while records can be made durable.", value=ok)
-        waiting = self.health.unwritten
-        yield GaugeMetricFamily("localfleet_ledger_unwritten", "Receipts waiting for the disk.", value=waiting)
+        unwritten = self.health.unwritten
+        yield GaugeMetricFamily("localfleet_ledger_unwritten", "Receipts waiting for the disk.", value=unwritten)
 
 
 def _lives(states: Mapping[str, EngineState]) -> Iterator[Metric]:

@@ -8,6 +8,7 @@ import orjson
 __all__ = ["UpstreamSaid", "code_of", "known_code"]
 
 KNOWN = {
+    "Service Unavailable": "queue_full",  # vLLM beyond --max-num-queued-reqs or -tokens; its other 503s differ
     "billing_hard_limit_reached": "insufficient_quota",
     "content_filter": "content_filter",
     "content_policy_violation": "content_policy_violation",

@@ -7,6 +7,7 @@ from typing import Literal
 from localfleet.core.ask import Ask, Priority
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
+from localfleet.core.routing.ladder import climb
 from localfleet.core.routing.price import by_price
 from localfleet.core.routing.task import by_task
 
@@ -19,16 +20,21 @@ class Preference:
 
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prefer: Literal["hosted", "local"] = "hosted"
+    patience_s: float = 1.0
+    """A local line that takes longer counts as busy, where another door stands open."""
+    batch_overflows: bool = False
+    """Whether batch work leaves a busy box for a hosted model; else it waits."""
 
 
 def order(ask: Ask, legal: list[Model], fleet: Fleet, preference: Preference) -> tuple[list[Model], Reason]:
     """Order `legal` (never empty); may drop doors, never adds one."""
     ranked, reason = _ranked(ask, legal, preference)
-    ready = [model for model in ranked if _takes_work_now(model, fleet)]
-    settled = ready + [model for model in ranked if model not in ready]
+    settled = _settled(ask, ranked, reason, fleet, preference)
     if settled[0] is ranked[0] or reason is Reason.TASK_RULE:
         return settled, _first_reason(settled[0], legal, preference, reason)
-    return settled, Reason.LOCAL_BUSY if ranked[0].local else _first_reason(settled[0], legal, preference, reason)
+    if ranked[0].local and not settled[0].local:
+        return settled, Reason.LOCAL_BUSY
+    return settled, _first_reason(settled[0], legal, preference, reason)
 
 
 def _ranked(ask: Ask, legal: list[Model], preference: Preference) -> tuple[list[Model], Reason]:
@@ -44,10 +50,15 @@ def _ranked(ask: Ask, legal: list[Model], preference: Preference) -> tuple[list[
     return hosted + locals_, Reason.CHEAPEST_HOSTED
 
 
-def _takes_work_now(model: Model, fleet: Fleet) -> bool:
-    state = fleet.state(model.name)
-    busy = model.queue_limit is not None and state.in_flight + state.waiting >= model.queue_limit
-    return state.readiness.takes_work and not busy
+def _settled(ask: Ask, ranked: list[Model], reason: Reason, fleet: Fleet, preference: Preference) -> list[Model]:
+    deadline_s = None if ask.deadline_ms is None else ask.deadline_ms / 1000
+    if reason is Reason.VOLUME_STAYS_LOCAL and not preference.batch_overflows:
+        # Hosted doors stay in the list for a box that fails, not for one that is busy.
+        box = [model for model in ranked if model.local]
+        rest = [model for model in ranked if not model.local]
+        parts = [climb(part, fleet, patience_s=preference.patience_s, deadline_s=deadline_s) for part in (box, rest)]
+        return parts[0] + parts[1]
+    return climb(ranked, fleet, patience_s=preference.patience_s, deadline_s=deadline_s)
 
 
 def _first_reason(first: Model, legal: list[Model], preference: Preference, reason: Reason) -> Reason:

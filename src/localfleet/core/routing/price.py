@@ -7,7 +7,7 @@ from localfleet.core.fleet import Model
 from localfleet.core.pricing import usd_for, usd_worst
 from localfleet.core.usage import Usage
 
-__all__ = ["by_price", "expected_usd", "worst_usd"]
+__all__ = ["by_price", "expected_usd", "most_output_tokens", "worst_usd"]
 
 EXPECTED_OUTPUT_TOKENS = 512
 """Where the caller sets no smaller limit: the order of doors needs one figure for all, not a forecast."""
@@ -29,8 +29,12 @@ def worst_usd(ask: Ask, model: Model) -> Decimal | None:
         return Decimal(0)
     if model.price is None:
         return None
-    limit = ask.max_output_tokens or model.max_output_tokens or model.context_tokens
-    return usd_worst(model.price, input_tokens=ask.input_bytes, output_tokens=limit * ask.choices)
+    return usd_worst(model.price, input_tokens=ask.input_bytes, output_tokens=most_output_tokens(ask, model))
+
+
+def most_output_tokens(ask: Ask, model: Model) -> int:
+    """As many as the caller, the model or its context allow, for all answers together."""
+    return (ask.max_output_tokens or model.max_output_tokens or model.context_tokens) * ask.choices
 
 
 def by_price(ask: Ask, models: list[Model]) -> list[Model]:

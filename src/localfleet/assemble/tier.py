@@ -1,0 +1,208 @@
+"""Builds the local tier: for each entry its engine behind its line, and a tenant where there is a process to keep."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from localfleet.assemble.memory import gpu_sizes, room_of, settle
+from localfleet.catalogue import secret_of
+from localfleet.config import LocalModel, Settings
+from localfleet.core.ask import Api
+from localfleet.core.fleet import EngineState
+from localfleet.engines.admission import Admission
+from localfleet.engines.client import HttpClient, Secret
+from localfleet.engines.http_engine import HttpEngine
+from localfleet.engines.in_line import InLine
+from localfleet.engines.launch import Launch
+from localfleet.engines.learned import Learned
+from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
+from localfleet.engines.local import SupervisedEngine
+from localfleet.engines.residents import Residents, Tenant
+from localfleet.engines.stages import Progress
+from localfleet.engines.supervisor import Supervisor
+from localfleet.engines.vllm_launch import launch_vllm
+from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
+from localfleet.errors import ConfigError
+from localfleet.local_tier import chosen_engine, vllm_fields, vllm_job
+from localfleet.machine import look
+from localfleet.ports import Call, Engine
+
+__all__ = ["LocalTier"]
+
+TIMES_FILE = "engine_times.json"
+Prepare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Impose = Callable[[Call, Api], Mapping[str, Any]]
+
+
+def _moment() -> tuple[int, int]:
+    """The weekday and the minute of the day, where the box is."""
+    now = datetime.now().astimezone()
+    return now.weekday(), now.hour * 60 + now.minute
+
+
+@dataclass(slots=True, kw_only=True)
+class LocalTier:
+    """With `start` false (`serve`) nothing is looked for on this machine, and models with a process stay down."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    home: Path
+    start: bool
+    on_progress: Callable[[Progress], None]
+    client: HttpClient
+    residents: Residents = field(init=False)
+    _sizes: Mapping[str, Decimal] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Measure the memory that models share."""
+        self._sizes = gpu_sizes(self.settings, lambda: look(self.env)) if self.start else {}
+        self.residents = Residents(
+            room=room_of(self.settings, self._sizes),
+            clock=time.monotonic,
+            moment=_moment,
+            learned=Learned(self.home / TIMES_FILE),
+        )
+
+    def build(self) -> dict[str, Engine]:
+        """Every local engine by its model's name; vLLM's adapters are models of their own on one process."""
+        built: dict[str, Engine] = {}
+        for name, model in self.settings.local.items():
+            built |= self._entry(name, model)
+        return built
+
+    def _entry(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+        match chosen_engine(model):
+            case "endpoint":
+                assert model.url is not None
+                key = secret_of(model, self.env)
+                http = self._http(name, model.model or name, url=model.url, key=key, model=model)
+                return {name: self._in_line(http, self._admission(model))}
+            case "vllm":
+                return self._vllm(name, model)
+            case "llamacpp":
+                return self._llamacpp(name, model)
+
+    def _vllm(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+        job = vllm_job(name, model, env=self.env, home=self.home, resolve=self.start)
+        return self._supervised(launch_vllm(job, self.env), model, names=(name, *model.lora), impose=vllm_fields(model))
+
+    def _llamacpp(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+        assert model.weights is not None
+        weights = _found(name, model.weights)
+        job = LlamaJob(
+            model_path=str(weights.path),
+            alias=name,
+            api_key=secrets.token_urlsafe(24),
+            context_tokens=model.context_tokens,
+            parallel=model.slots,
+            threads=model.threads,
+            chat_template=weights.chat_template,
+            temperature=weights.temperature,
+            top_p=weights.top_p,
+        )
+        launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
+        return self._supervised(launch, model, file=weights.path, prepare=partial(opened_for_tools, weights))
+
+    def _supervised(
+        self,
+        launch: Launch,
+        model: LocalModel,
+        *,
+        names: tuple[str, ...] | None = None,
+        file: Path | None = None,
+        prepare: Prepare | None = None,
+        impose: Impose | None = None,
+    ) -> Mapping[str, Engine]:
+        """One process with one line before it, and an engine for each name that it answers to."""
+        door = self._admission(model, shut=True)
+        supervisor = Supervisor(
+            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self._changed
+        )
+        state = supervisor.state
+        if self.start:
+            tenant = Tenant(name=launch.name, supervisor=supervisor, door=door)
+            settle(tenant, model, self._sizes, file)
+            self.residents.add(tenant)
+            state = partial(self.residents.state, launch.name)
+        else:
+            door.dismiss()
+
+        def served(upstream: str) -> Engine:
+            def connect(url: str) -> HttpEngine:
+                return self._http(
+                    upstream,
+                    upstream,
+                    url=f"{url}/v1",
+                    key=supervisor.api_key,
+                    model=model,
+                    readiness=state,
+                    prepare=prepare,
+                    impose=impose,
+                )
+
+            return self._in_line(SupervisedEngine(supervisor=supervisor, seen=state, connect=connect), door)
+
+        return {upstream: served(upstream) for upstream in names or (launch.name,)}
+
+    def _changed(self, progress: Progress) -> None:
+        self.residents.progressed(progress)
+        self.on_progress(progress)
+
+    def _admission(self, model: LocalModel, *, shut: bool = False) -> Admission:
+        return Admission(
+            limit=model.limit,
+            slots=model.slots,
+            tokens=model.queue_tokens,
+            batch_turn_s=self.settings.routing.batch_turn_s,
+            shut=shut,
+            on_line=self.residents.kick if shut else None,
+        )
+
+    @staticmethod
+    def _in_line(engine: Engine, admission: Admission) -> InLine:
+        return InLine(engine=engine, admission=admission, jitter=random.random)
+
+    def _http(
+        self,
+        name: str,
+        upstream: str,
+        *,
+        url: str,
+        key: str | None,
+        model: LocalModel,
+        readiness: Callable[[], EngineState] | None = None,
+        prepare: Prepare | None = None,
+        impose: Impose | None = None,
+    ) -> HttpEngine:
+        return HttpEngine(
+            name=name,
+            upstream_model=upstream,
+            base_url=url,
+            key=None if key is None else Secret(key),
+            dialect="openai",
+            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}),
+            hosted=False,
+            client=self.client,
+            readiness=readiness,
+            timeout_s=model.timeout_s,
+            store_false=False,
+            prepare=prepare,
+            impose=impose,
+        )
+
+
+def _found(name: str, wanted: str) -> Weights:
+    """The weights of one model; raises `ConfigError` that names the model."""
+    try:
+        return find_weights(wanted)
+    except ConfigError as exc:
+        problems = tuple((line, f"local.{name}.weights", text) for line, _, text in exc.problems)
+        raise ConfigError(exc.file, problems) from None
