@@ -186,7 +186,7 @@ def test_a_caller_cannot_jump_the_queue_or_make_it_fetch(box: Box) -> None:
 
 
 def test_the_engine_is_nobody_s_but_the_router_s(box: Box) -> None:
-    """A socket in a private folder, no port beyond loopback, no key in arguments, no usage statistics; metrics there."""
+    """A socket in a private folder, no port beyond loopback, no key in arguments, no statistics; metrics there."""
     run = box.router.home / "run"
     assert run.stat().st_mode & 0o777 == 0o700
     assert [file.name for file in run.iterdir()] == ["big.sock"]
