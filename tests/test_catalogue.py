@@ -1,5 +1,6 @@
 """Settings become models, rules and a policy; what only the environment can tell is wrong is told with its line."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -122,9 +123,9 @@ def test_a_complaint_never_holds_the_secret() -> None:
     assert "hunter" not in complaints(HEAD + "hosted:\n" + MINI % "", {"K": "hunter two"})
 
 
-def test_vllm_is_not_started_by_localfleet() -> None:
-    """`check` says so, and how to go on, before `up` would."""
-    text = HEAD.replace("weights: w", "engine: vllm, weights: w")
-    assert "models.yaml:3: local.small.engine: localfleet does not start vLLM itself: run `vllm serve`" in complaints(
-        text, {}
-    )
+def test_adapters_are_specialised_models_beside_their_own() -> None:
+    """They have the base's abilities and limits, and `auto` does not mean them."""
+    text = HEAD.replace("weights: w", "engine: vllm, weights: w, vllm: {lora: {legal: /legal}}")
+    base, adapter = build_models(read(text), EMPTY, TODAY)
+    assert (base.name, base.specialised) == ("small", False)
+    assert adapter == replace(base, name="legal", specialised=True)

@@ -1,5 +1,6 @@
 """Strategies order legal doors: they may drop one, and add none, over every mix of doors, states and wishes."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations, product
 
@@ -7,7 +8,8 @@ import pytest
 
 from localfleet.core.ask import Api, Ask, Caller, Priority
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
-from localfleet.core.label import Label
+from localfleet.core.label import Label, Verdict
+from localfleet.core.policy import Policy, decide
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
 from localfleet.core.routing.order import Preference, order
@@ -94,3 +96,22 @@ def test_the_table_names_hosted_models_and_cannot_leave_out_the_box() -> None:
     assert [model.name for model in by_task(ALL, ("big", "best", "local"))] == ["big", "best", "box"]
     assert [model.name for model in by_task(ALL, ("local", "mini"))] == ["box", "big", "mini"]
     assert by_task([MINI], ("best",)) == []
+
+
+def test_a_specialised_model_is_reached_by_its_name_or_a_task_s_row() -> None:
+    """An adapter made for one kind of work is not `auto`'s nor `local`'s to take, whatever else is down."""
+    fleet = Fleet(
+        models=(BOX, replace(BIG, specialised=True)),
+        states={name: EngineState(readiness=Readiness.READY) for name in ("box", "big")},
+    )
+    policy = Policy(preference=Preference(tasks={"law": ("big", "box")}))
+    public = Verdict(label=Label.PUBLIC)
+
+    def doors(**changes: object) -> list[str]:
+        return [route.model for route in dict.fromkeys(decide(ask(**changes), public, fleet, policy).routes)]
+
+    assert doors(model="auto") == doors(model="local") == ["box"]
+    assert doors(model="big") == ["big"]
+    assert doors(model="auto", task="law") == ["big", "box"]
+    assert doors(model="auto", task="other") == ["box"]
+    assert doors(model="box", task="law") == ["box"]

@@ -62,13 +62,13 @@ OWNED_FLAGS: Mapping[str, str] = {
         --host --port --uds --grpc --grpc-port --root-path --middleware --api-key --config --headless --shutdown-timeout
         --api-server-count --served-model-name --allow-credentials --allowed-origins --allowed-methods --allowed-headers
         --ssl-keyfile --ssl-certfile --ssl-ca-certs --enable-ssl-refresh --ssl-cert-reqs --ssl-ciphers --tokens-only
-        --disable-fastapi-docs --enable-offline-docs --enable-tokenizer-info-endpoint --enable-scale-out
+        --disable-fastapi-docs --enable-offline-docs --enable-tokenizer-info-endpoint --enable-scale-out --help
         """,
     "an engine's log or trace may hold prompts": """
         --enable-log-requests --enable-log-outputs --enable-log-deltas --max-log-len --log-level --logging-config
         --log-config-file --log-error-stack --uvicorn-log-level --profiler-config --disable-uvicorn-access-log
         --disable-access-log-for-endpoints --otlp-traces-endpoint --collect-detailed-traces --aggregate-engine-logging
-        --enable-logging-iteration-details
+        --enable-logging-iteration-details --enable-trace-replay
         """,
     "its metrics are read": "--disable-log-stats",
     "what the engine knows stays on this machine": """
@@ -104,7 +104,6 @@ OWNED_NAMES = frozenset(
         "VLLM_HOST_IP",
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE",
         "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH",
-        "VLLM_MEDIA_CACHE",
         "VLLM_MEDIA_URL_ALLOW_REDIRECTS",
         "VLLM_NO_USAGE_STATS",
         "VLLM_PORT",
@@ -116,12 +115,9 @@ OWNED_NAMES = frozenset(
     }
 )
 OWNED_PREFIXES = (
-    "VLLM_LOGGING_",
-    "VLLM_USAGE_",
-    "VLLM_DEBUG_",
-    "VLLM_TRACE_",
-    "VLLM_TORCH_PROFILER_",
-    "VLLM_LORA_RESOLVER_",
+    *("VLLM_LOGGING_", "VLLM_USAGE_", "VLLM_DEBUG_", "VLLM_TRACE_", "VLLM_TORCH_PROFILER_", "VLLM_LORA_RESOLVER_"),
+    # Caches that travel between machines, or to the disk.
+    *("VLLM_DP_", "VLLM_EC_", "VLLM_NIXL_", "VLLM_P2P_", "VLLM_MOONCAKE_", "VLLM_MEDIA_CACHE", "VLLM_V1_USE_OUTLINES_"),
 )
 
 

@@ -38,8 +38,10 @@ def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     # Orphans of the program become our children, so that they can be found.
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # 1 and not 0: the kernel then also spares crash reporters that read memory through a pipe.
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    # 1 is better than 0: the kernel then also spares crash reporters that read memory through a pipe. The router has
+    # set 0 for itself, and nobody may raise it again.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     os.umask(PRIVATE_UMASK)
     wake, ring = os.pipe()
     os.set_blocking(ring, False)

@@ -37,8 +37,8 @@ def find_program(wanted: str, environ: Mapping[str, str]) -> str:
     if found is None:
         raise _wrong(
             "vllm.program",
-            f"`{wanted}` is not on the PATH: install vLLM in an environment of its own (`pip install vllm==0.32.*`) and "
-            "give the path of its `vllm`, for example /opt/vllm/bin/vllm",
+            f"`{wanted}` is not on the PATH: install vLLM in an environment of its own (`pip install vllm==0.32.*`), "
+            "and give the path of its `vllm`, for example /opt/vllm/bin/vllm",
         )
     return str(Path(found).absolute())
 
