@@ -13,7 +13,7 @@ from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.route import LocalRoute
-from localfleet.engines.admission import Admission, follow
+from localfleet.engines.admission import Admission
 from localfleet.engines.client import HttpClient
 from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.in_line import InLine
@@ -238,26 +238,3 @@ def test_a_full_queue_told_inside_a_stream_is_one_too() -> None:
         assert caught.value.reason is Reason.QUEUE_FULL
 
     run(told_late, story)
-
-
-def test_the_door_follows_the_engine() -> None:
-    """Ready or degraded opens it, down turns the line away, anything else lets it wait."""
-
-    async def story() -> None:
-        door = Admission(limit=9, slots=1, shut=True)
-        for readiness in Readiness:
-            follow(door, readiness)
-            coming = asyncio.create_task(door.enter(call()))
-            await asyncio.sleep(0.01)
-            if readiness.takes_work:
-                door.leave(await coming, None)
-            elif readiness is Readiness.DOWN:
-                with pytest.raises(EngineFailed) as caught:
-                    await coming
-                assert caught.value.reason is Reason.ENGINE_DOWN
-            else:
-                assert door.waiting == 1
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-
-    asyncio.run(story())

@@ -26,6 +26,7 @@ from localfleet.ports import Call
 
 TWO_OF_THREE = Room(gib={"ram": Decimal(20)})
 NIGHT, DAY = (0, 60), (0, 600)
+SLEEPER = Controls(sleep_path="/sleep?level=1", wake_path="/wake_up")
 
 
 class House:
@@ -43,7 +44,7 @@ class House:
     ) -> Tenant:
         """A model of ten GiB in main memory."""
         supervisor = Supervisor(
-            serving(name=name, says=dict(says or {}), controls=Controls() if can_sleep else None),
+            serving(name=name, says=dict(says or {}), controls=SLEEPER if can_sleep else None),
             clock=time.monotonic,
             sleep=asyncio.sleep,
             jitter=lambda: 0.0,

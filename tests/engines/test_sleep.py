@@ -12,7 +12,7 @@ from localfleet.engines.launch import Controls
 from localfleet.engines.stages import WOKE_WRONG, Progress, Stage
 from localfleet.engines.supervisor import Supervisor
 
-SLEEPER = Controls()
+SLEEPER = Controls(sleep_path="/sleep?level=1", wake_path="/wake_up")
 
 
 def page(*, running: int, tokens: int, cache: float = 0.1, waiting: int = 0) -> str:

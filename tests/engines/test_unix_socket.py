@@ -18,8 +18,9 @@ import pytest
 from localfleet.core.fleet import Readiness
 from localfleet.engines.client import Headers, Host, HttpClient
 from localfleet.engines.launch import Launch, clean_environment
+from localfleet.engines.stages import Progress, Stage
 from localfleet.engines.start_log import Cause
-from localfleet.engines.supervisor import Progress, Stage, Supervisor
+from localfleet.engines.supervisor import Supervisor
 from localfleet.engines.vllm_causes import CAUSES
 from localfleet.engines.vllm_place import private_socket
 from localfleet.errors import EngineFailed, FleetError

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from math import ceil, inf
 
 from localfleet.core.fairness import BATCH_TURN_S, Line, Ticket, work_of
-from localfleet.core.fleet import Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
 from localfleet.errors import EngineFailed

@@ -31,12 +31,11 @@ class Controls:
     """
     Paths that put an engine to sleep and wake it, by POST; they must lead to a private socket or to loopback.
 
-    The defaults are those of vLLM 0.32 with sleep mode on, `vllm/entrypoints/serve/dev/sleep/api_router.py`. Level 1
-    keeps the weights in main memory; level 2 drops them, and has given wrong answers after a wake (vllm #29341).
+    Asleep an engine keeps its process; what it keeps of the GPU's memory is its own matter.
     """
 
-    sleep_path: str = "/sleep?level=1"
-    wake_path: str = "/wake_up"
+    sleep_path: str
+    wake_path: str
     timeout_s: float = 120.0
     """Moving the weights of a large model over the bus takes a while."""
 

@@ -73,9 +73,7 @@ ON_ITS_WAY = frozenset({Stage.CHECKING, Stage.STARTING, Stage.LOADING, Stage.WAR
 STAGES = {Event.STRUGGLED: Stage.STRUGGLING, Event.RECOVERED: Stage.READY, Event.STUCK: Stage.STUCK}
 QUIET = frozenset({Readiness.ASLEEP, Readiness.WARMING})
 """Nobody looks at a sleeper, nor at one that wakes."""
-SETTLED = frozenset(
-    {Readiness.READY, Readiness.DEGRADED, Readiness.STALLED, Readiness.DRAINING, Readiness.DOWN}
-)
+SETTLED = frozenset({Readiness.READY, Readiness.DEGRADED, Readiness.STALLED, Readiness.DRAINING, Readiness.DOWN})
 """Nobody waits for these to change."""
 
 

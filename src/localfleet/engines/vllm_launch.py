@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localfleet.core.ask import Api
-from localfleet.engines.launch import Launch, clean_environment
+from localfleet.engines.launch import Controls, Launch, clean_environment
 from localfleet.engines.tether import tethered
 from localfleet.engines.vllm_causes import CAUSES, EXITS
 
@@ -27,6 +27,8 @@ METRICS = "/metrics"
 """Prometheus' text format; GET, on the private socket."""
 KEPT_NAMES = frozenset({"CUDA_HOME", "CUDA_PATH", "CUDA_DEVICE_ORDER", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"})
 MODULE = "vllm.entrypoints.openai.api_server"
+CANARY_TOKENS = 4
+"""Enough to tell an engine that lost its weights in its sleep from one that did not."""
 KEEP_ALIVE_S = 75
 """Longer than the router keeps an idle connection: the engine must not close one that is about to be used."""
 
@@ -63,6 +65,8 @@ def launch_vllm(job: VllmJob, environ: Mapping[str, str]) -> Launch:
         canary_path=path,
         canary_body=json.dumps({"model": job.name, **body}).encode(),
         api_key=job.api_key,
+        metrics_path=METRICS,
+        controls=Controls(sleep_path=SLEEP, wake_path=WAKE_UP) if job.sleep else None,
         start_timeout_s=job.start_timeout_s,
         exits=EXITS,
         causes=CAUSES,
@@ -114,7 +118,7 @@ def _imposed(job: VllmJob) -> dict[str, str]:
 
 
 def _canary(job: VllmJob) -> tuple[str, dict[str, object]]:
-    """One token, by the plainest API there is: weights without a chat template answer no chat."""
+    """A few tokens, by the plainest API there is: weights without a chat template answer no chat."""
     if job.apis == {Api.EMBEDDING}:
         return "/v1/embeddings", {"input": "Hi"}
-    return "/v1/completions", {"prompt": "Hi", "max_tokens": 1, "temperature": 0}
+    return "/v1/completions", {"prompt": "Hi", "max_tokens": CANARY_TOKENS, "temperature": 0}
