@@ -17,7 +17,6 @@ WALKS = {
     "a nap": (Readiness.READY, "slept woke answered", Readiness.READY),
     "makes room": (Readiness.READY, "yielded unloaded", Readiness.ASLEEP),
     "makes room and comes again": (Readiness.READY, "yielded slept woke answered", Readiness.READY),
-    "would have made room": (Readiness.READY, "yielded resumed", Readiness.READY),
     "loaded when somebody asks": (Readiness.ASLEEP, "started healthy answered", Readiness.READY),
     "the end": (Readiness.READY, "stopped", Readiness.DOWN),
 }
@@ -42,7 +41,7 @@ def test_every_event_leads_somewhere(state: Readiness, event: Event) -> None:
 def test_work_is_taken_only_after_an_answer(state: Readiness) -> None:
     """No event but an answer, a recovery or the end of a detour brings an engine to take work."""
     into = {event for event in Event if after(state, event).takes_work and not state.takes_work}
-    assert into <= {Event.ANSWERED, Event.RECOVERED, Event.RESUMED}
+    assert into <= {Event.ANSWERED, Event.RECOVERED}
 
 
 def test_nothing_wakes_a_sleeper_but_a_wake() -> None:

@@ -98,6 +98,7 @@ def test_nothing_runs_until_somebody_asks_and_then_it_answers(two: Router) -> No
     assert "left load" in json.loads((two.home / "engine_times.json").read_text())
 
 
+@pytest.mark.slow
 def test_two_clients_in_turn_both_get_on(two: Router) -> None:
     """Each is answered many times for each change of model, and neither starves."""
     done = {"left": 0, "right": 0}
@@ -122,6 +123,7 @@ def test_two_clients_in_turn_both_get_on(two: Router) -> None:
     assert sum(done.values()) > 4 * changes
 
 
+@pytest.mark.slow
 def test_a_stream_is_told_what_it_waits_for(two: Router) -> None:
     """Comments come while the other model has its turn; unchanged clients read the answer as if they were not there."""
     with busy(two, "left"):
@@ -144,6 +146,7 @@ def test_a_stream_is_told_what_it_waits_for(two: Router) -> None:
         assert "Paris" in told.get_final_text()
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_the_wait_inside_the_stream(two: Router) -> None:
     """A stream that began with comments ends with a typed error event; a whole answer has its own status."""
     hurry = {**HELD, "x-localfleet-deadline-ms": "2600"}

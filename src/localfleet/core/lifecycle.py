@@ -22,7 +22,6 @@ class Event(StrEnum):
     RECOVERED = "recovered"
     STUCK = "stuck"
     YIELDED = "yielded"
-    RESUMED = "resumed"
     SLEPT = "slept"
     WOKE = "woke"
     UNLOADED = "unloaded"
@@ -59,7 +58,7 @@ NEXT: Mapping[Readiness, Mapping[Event, Readiness]] = {
     },
     # Only an answer, or vital signs that move again, bring it back: the process may still have to be killed.
     Readiness.STALLED: {**_END, Event.RECOVERED: Readiness.READY},
-    Readiness.DRAINING: {**_END, Event.RESUMED: Readiness.READY, Event.SLEPT: Readiness.ASLEEP},
+    Readiness.DRAINING: {**_END, Event.SLEPT: Readiness.ASLEEP},
     # Asleep with its process (`WOKE`) or unloaded without one (`STARTED`). Nothing else wakes it: no health check,
     # no probe.
     Readiness.ASLEEP: {**_END, Event.STARTED: Readiness.LOADING, Event.WOKE: Readiness.WARMING},

@@ -50,7 +50,8 @@ class SupervisedEngine:
     def state(self) -> EngineState:
         """The process's readiness; while it runs, also what its breaker says and the requests in flight."""
         state = self.seen()
-        if self.http is None or not state.readiness.takes_work or self.http_url != self.supervisor.base_url:
+        up = state.readiness.takes_work and self.supervisor.listens
+        if self.http is None or not up or self.http_url != self.supervisor.base_url:
             return state
         return self.http.state()
 

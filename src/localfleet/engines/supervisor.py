@@ -106,6 +106,11 @@ class Supervisor:
         return self._url
 
     @property
+    def listens(self) -> bool:
+        """Whether it has a place where it can be asked."""
+        return self._url is not None
+
+    @property
     def api_key(self) -> str:
         """What to send as bearer token."""
         return self._launch.api_key
@@ -156,6 +161,7 @@ class Supervisor:
 
     async def unload(self, grace_s: float = TERM_S) -> None:
         """End the process as `stop` does, to be started again when somebody asks."""
+        self._became(Event.YIELDED, sentence(Event.YIELDED, Stage.FINISHING))  # it takes no work while it ends
         await self._put_down(grace_s)
         self._event(Event.UNLOADED, Stage.UNLOADED)
 
@@ -170,10 +176,6 @@ class Supervisor:
     def finish(self) -> None:
         """Say that it finishes what it has and takes nothing new."""
         self._event(Event.YIELDED, Stage.FINISHING)
-
-    def resume(self) -> None:
-        """Take back `finish`."""
-        self._event(Event.RESUMED, Stage.READY)
 
     async def sleep(self) -> bool:
         """Put it to sleep; false where it has no such way or would not, and then it is as before."""
