@@ -17,7 +17,7 @@ from localfleet.engines.admission import Admission, follow
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
-from localfleet.engines.in_line import InLine
+from localfleet.engines.in_line import Guarded, InLine
 from localfleet.engines.litellm_sdk import LitellmEngine
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
@@ -69,7 +69,7 @@ class Engines:
         )
 
     @staticmethod
-    def _in_line(engine: Engine, admission: Admission) -> InLine:
+    def _in_line(engine: Guarded, admission: Admission) -> InLine:
         return InLine(engine=engine, admission=admission, jitter=random.random)
 
     def _embedded(self, name: str, model: LocalModel) -> Engine:
