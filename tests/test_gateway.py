@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from localfleet.core.ask import Api, Ask, Caller, Span
+from localfleet.core.ask import Api, Ask, Caller, Priority, Span
 from localfleet.core.classify import Rules, TextRule
 from localfleet.core.fleet import EngineState, Model, Readiness
 from localfleet.core.label import Label
@@ -14,7 +14,9 @@ from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
+from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import HostedRoute, Route
+from localfleet.core.routing.order import Preference
 from localfleet.core.usage import Usage
 from localfleet.errors import EngineFailed, LedgerClosed
 from localfleet.gateway import Answer, Gateway
@@ -114,12 +116,14 @@ class Scripted:
     events: list[str]
     script: list[Any]
     routes: list[Route] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     readiness: Readiness = Readiness.READY
 
     async def send(self, route: Route, call: Call) -> Words:
         """Play the next line."""
         self.events.append(f"send {self.name}")
         self.routes.append(route)
+        self.calls.append(call)
         line = self.script.pop(0)
         if isinstance(line, Reason):
             raise EngineFailed("no", reason=line)
@@ -395,6 +399,51 @@ def test_a_deadline_is_kept() -> None:
 
     answer = asyncio.run(late())
     assert (answer.status, scene.events) == (504, [])
+
+
+def test_a_line_sends_batch_work_nowhere_and_a_failure_does() -> None:
+    """Volume work waits for a busy box; it leaves one that is broken."""
+    for reason in (Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG):
+        busy = Scene(small=[reason], mini=[Words([b"never"])])
+        answer = asyncio.run(busy.ask(priority=Priority.BATCH))
+        assert (answer.status, busy.events) == (503, ["send small"])
+        assert busy.books.receipts[0].outcome is reason
+    broken = Scene(small=[Reason.TIMED_OUT], mini=[Words([b"{}"])])
+    assert asyncio.run(broken.ask(priority=Priority.BATCH)).whole == b"{}"
+    live = Scene(small=[Reason.QUEUE_FULL], mini=[Words([b"{}"])])
+    live.gateway.policy = Policy(preference=Preference(prefer="local"))
+    assert asyncio.run(live.ask()).whole == b"{}"
+    assert live.books.receipts[0].reason is Reason.QUEUE_FULL
+
+
+def test_an_engine_is_told_what_a_line_must_know() -> None:
+    """Whose request it is, how much work, how urgent; and time in line comes back into the receipt."""
+    caller = Caller(key_id="team", name="team", default_label=Label.PUBLIC, weight=2.0)
+    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"never"])], prefer_caller=caller)
+    scene.gateway.policy = Policy(preference=Preference(prefer="local", patience_s=0.7))
+    asyncio.run(scene.ask(max_output_tokens=7, choices=3))
+    (told,) = scene.engines["small"].calls
+    assert (told.key_id, told.weight, told.priority) == ("team", 2.0, Priority.LIVE)
+    assert (told.input_tokens, told.output_tokens, told.patience_s) == (10, 21, 0.7)
+    assert scene.books.receipts[0].queue_ms == 0
+    visit = Visit(ask=scene.letter().ask, arrived=0, wanted="auto")
+    visit.waited(0.25)
+    visit.waited(0.5)
+    assert visit.queue_ms == 750
+
+
+def test_retries_of_all_requests_have_one_budget() -> None:
+    """When it is used up the same door is not tried again, and the next one is tried at once."""
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR] * 2, other=[Words([b"{}"])] * 2)
+    scene.gateway.retries = RetryBudget(0)
+    asyncio.run(scene.ask())
+    assert scene.events.count("send mini") == 2
+    for _ in range(9):
+        assert scene.gateway.retries.allows(scene.clock.at)
+    scene.events.clear()
+    scene.engines["mini"].script = [Reason.UPSTREAM_ERROR]
+    asyncio.run(scene.ask())
+    assert [event for event in scene.events if event.startswith("send")] == ["send mini", "send other"]
 
 
 def test_hosted_engines_get_hosted_routes() -> None:

@@ -186,6 +186,32 @@ def test_time_in_line_is_taken_off_the_time_out() -> None:
     run(silent, story)
 
 
+def test_nobody_stands_in_line_before_a_shut_breaker() -> None:
+    """The one request that tries again takes the only place, and says nothing; the others hear at once."""
+    mute = False
+
+    async def ill(peer: Peer) -> None:
+        await (peer.left() if mute else peer.answer(b"", status=500))
+
+    async def story(line: InLine, server: RawServer) -> None:
+        nonlocal mute
+        for _ in range(3):
+            with pytest.raises(EngineFailed):
+                await line.send(ROUTE, call())
+        mute = True
+        await asyncio.sleep(1.05)
+        trying = asyncio.create_task(line.send(ROUTE, call(timeout_s=0.5)))
+        await asyncio.sleep(0.02)
+        began = time.monotonic()
+        with pytest.raises(EngineFailed) as caught:
+            await line.send(ROUTE, call())
+        assert (caught.value.reason, caught.value.retry_after_s) == (Reason.ENGINE_DOWN, 1)
+        assert time.monotonic() - began < 0.1
+        await asyncio.gather(trying, return_exceptions=True)
+
+    run(ill, story)
+
+
 def test_a_full_engine_is_knocked_at_again_within_the_time() -> None:
     """The own 503 of vLLM is a line that is full, not an engine that is broken: it costs pauses and shuts nothing."""
     left = 3

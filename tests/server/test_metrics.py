@@ -88,10 +88,13 @@ def test_a_request_without_an_answer_counts_too() -> None:
 def test_gauges_are_of_now() -> None:
     """Readiness, load and the ledger, each time anew."""
     metrics = Metrics()
-    ready, down = EngineState(readiness=Readiness.READY, in_flight=4), EngineState(readiness=Readiness.DOWN)
+    ready = EngineState(readiness=Readiness.READY, in_flight=4, waiting=7, oldest_wait_s=1.5)
+    down = EngineState(readiness=Readiness.DOWN)
     first, then = page(metrics, states={"small": ready}), page(metrics, states={"small": down}, ok=False)
     assert [one(samples, "localfleet_engine_ready", "small") for samples in (first, then)] == [1, 0]
     assert [one(samples, "localfleet_in_flight", "small") for samples in (first, then)] == [4, 0]
+    assert [one(samples, "localfleet_waiting", "small") for samples in (first, then)] == [7, 0]
+    assert [one(samples, "localfleet_oldest_wait_seconds", "small") for samples in (first, then)] == [1.5, 0]
     assert [samples["localfleet_ledger_ok[]"] for samples in (first, then)] == [1, 0]
     assert first["localfleet_ledger_unwritten[]"] == 2
 

@@ -20,7 +20,7 @@ from localfleet.core.fleet import EngineState
 from localfleet.engines.admission import Admission
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
-from localfleet.engines.in_line import InLine
+from localfleet.engines.in_line import Guarded, InLine
 from localfleet.engines.launch import Launch
 from localfleet.engines.learned import Learned
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
@@ -167,7 +167,7 @@ class LocalTier:
         )
 
     @staticmethod
-    def _in_line(engine: Engine, admission: Admission) -> InLine:
+    def _in_line(engine: Guarded, admission: Admission) -> InLine:
         return InLine(engine=engine, admission=admission, jitter=random.random)
 
     def _http(

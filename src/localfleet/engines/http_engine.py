@@ -82,6 +82,10 @@ class HttpEngine:
         """How it is, from memory."""
         return self._turnstile.state()
 
+    def refuse(self) -> None:
+        """Raise `EngineFailed` while the breaker keeps requests out."""
+        self._turnstile.refuse()
+
     async def send(self, route: Route, call: Call) -> Reply:
         """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
         if not isinstance(route, self._route_kind) or route.model != self._name:

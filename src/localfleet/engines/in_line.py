@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from localfleet.core.fleet import EngineState
 from localfleet.core.reason import Reason
@@ -20,7 +21,7 @@ from localfleet.engines.replies import StreamReply
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call, Engine, Reply
 
-__all__ = ["InLine"]
+__all__ = ["Guarded", "InLine"]
 
 BYTES_PER_TOKEN = 4
 FIRST_KNOCK_S = 0.1
@@ -28,17 +29,28 @@ LONGEST_KNOCK_S = 2.0
 LEAST_S = 0.001
 
 
+class Guarded(Engine, Protocol):
+    """An engine with a breaker."""
+
+    def refuse(self) -> None:
+        """Raise `EngineFailed` while the breaker keeps requests out; they need not stand in line to hear it."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class InLine:
     """One engine and its admission. `jitter` gives 0 to 1."""
 
-    engine: Engine
+    engine: Guarded
     admission: Admission
     jitter: Callable[[], float]
 
     async def send(self, route: Route, call: Call) -> Reply:
         """Wait for a turn, ask, and give the place back when the answer is over or its stream is closed."""
-        pass_ = self.admission.enter_now(call) or await self.admission.enter(call)
+        pass_ = self.admission.enter_now(call)
+        if pass_ is None:
+            self.engine.refuse()
+            pass_ = await self.admission.enter(call)
         reply: Reply | None = None
         try:
             reply = await self._ask(route, call, pass_)

@@ -42,6 +42,11 @@ class SupervisedEngine:
         self.supervisor.saw_answer()
         return reply
 
+    def refuse(self) -> None:
+        """Raise `EngineFailed` while the breaker of the process that runs now keeps requests out."""
+        if self.http is not None and self.supervisor.state().readiness.takes_work:
+            self._engine().refuse()
+
     async def aclose(self) -> None:
         """Close idle connections."""
         if self.http is not None:

@@ -56,7 +56,8 @@ class Turnstile:
 
         `given_s` is how long the attempt may wait for its first byte.
         """
-        probe = self._enter()
+        self.refuse()
+        probe = self._breaker.enter()
         reply: StreamReply | WholeReply | None = None
         self._inside += 1
         try:
@@ -73,14 +74,14 @@ class Turnstile:
                 self._leave()
         return reply
 
-    def _enter(self) -> bool:
+    def refuse(self) -> None:
+        """Raise `EngineFailed` while the breaker keeps requests out: nobody should stand in a line for that."""
         now = time.monotonic()
         wait_s = self._breaker.opens_in_s(now)
         if wait_s is not None:
             limited = self._breaker.limited_only(now)
             reason, why = (Reason.RATE_LIMITED, LIMITED) if limited else (Reason.ENGINE_DOWN, f"{WHY}.")
             raise EngineFailed(f"{self._name}: {why}", reason=reason, retry_after_s=ceil(wait_s))
-        return self._breaker.enter()
 
     def _leave(self) -> None:
         self._inside -= 1
