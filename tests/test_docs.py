@@ -25,8 +25,10 @@ from localfleet.config import (
     Rule,
     Settings,
     Task,
+    Vllm,
     parse_settings,
 )
+from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +42,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`hardware`": Hardware,
     "`hardware.gpus[]`": Gpu,
     "`local.<name>`": LocalModel,
+    "`local.<name>.vllm`": Vllm,
+    "`local.<name>.vllm.speculative`": Speculative,
     "`hosted.<name>`": HostedModel,
     "`hosted.<name>.prices[]`": PriceEntry,
     "`privacy`": Privacy,
