@@ -27,8 +27,10 @@ from localfleet.config import (
     Settings,
     Sharing,
     Task,
+    Vllm,
     parse_settings,
 )
+from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +46,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`hardware.sharing`": Sharing,
     "`local.<name>`": LocalModel,
     "`local.<name>.life`": Life,
+    "`local.<name>.vllm`": Vllm,
+    "`local.<name>.vllm.speculative`": Speculative,
     "`hosted.<name>`": HostedModel,
     "`hosted.<name>.prices[]`": PriceEntry,
     "`privacy`": Privacy,

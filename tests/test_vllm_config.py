@@ -12,7 +12,7 @@ from localfleet.config.vllm_extra import KEYED_FLAGS, OWNED_FLAGS, args_problem,
 from localfleet.errors import ConfigError
 
 FACTS = json.loads((Path(__file__).parent / "engines" / "data" / "vllm_0_32_flags.json").read_text(encoding="utf-8"))
-ALWAYS = ("--max-model-len", "4096", "--max-num-seqs", "2", "--allowed-media-domains", "nowhere.invalid")
+ALWAYS = ("--max-model-len", "4096", "--max-num-seqs", "256", "--allowed-media-domains", "nowhere.invalid")
 OWNED = frozenset(flag for flags in OWNED_FLAGS.values() for flag in flags.split())
 
 

@@ -1,6 +1,5 @@
 """`check` and `explain`: what the file says, and what would happen to a request."""
 
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,17 +11,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
-from localfleet.cli_config import load_checked
+from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
-from localfleet.config import Settings, Vllm, load_settings, read_settings
+from localfleet.config import Settings, Vllm, load_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
-from localfleet.local_tier import chosen_engine, local_problems
-from localfleet.machine import look
+from localfleet.local_tier import chosen_engine
 from localfleet.price_map import PriceMap, price_warning, read_price_map
-from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command"]
 
@@ -35,7 +32,7 @@ def check_command(
     """Validate models.yaml: file, line, what is wrong, how to mend it."""
     try:
         settings, prices = load_checked(config)
-        _check_local(config, *read_settings(config))
+        check_local(config)
         problems: list[dict[str, Any]] = []
         warnings = _warnings(settings, prices)
     except ConfigError as exc:
@@ -53,13 +50,6 @@ def check_command(
             models = len(settings.local) + len(settings.hosted)
             console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules: ok", markup=False)
     raise typer.Exit(1 if failed else 0)
-
-
-def _check_local(file: str, settings: Settings, lines: Lines) -> None:
-    """Weights, programs and GPUs of this machine."""
-    found = local_problems(settings, os.environ, lambda: look(os.environ))
-    if problems := tuple((lines.of(where), ".".join(where), sentence) for where, sentence in found):
-        raise ConfigError(file, problems)
 
 
 def _warnings(settings: Settings, prices: PriceMap) -> list[str]:

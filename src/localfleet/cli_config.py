@@ -4,9 +4,12 @@ import os
 
 from localfleet.catalogue import check_settings
 from localfleet.config import Settings, read_settings
+from localfleet.errors import ConfigError
+from localfleet.local_tier import local_problems
+from localfleet.machine import look
 from localfleet.price_map import PriceMap, read_price_map
 
-__all__ = ["load_checked"]
+__all__ = ["check_local", "load_checked"]
 
 
 def load_checked(file: str) -> tuple[Settings, PriceMap]:
@@ -15,3 +18,11 @@ def load_checked(file: str) -> tuple[Settings, PriceMap]:
     prices = read_price_map()
     check_settings(file, settings, lines, os.environ, prices)
     return settings, prices
+
+
+def check_local(file: str) -> None:
+    """Raise `ConfigError` where this machine lacks a program, weights or a GPU that a local model needs."""
+    settings, lines = read_settings(file)
+    found = local_problems(settings, os.environ, lambda: look(os.environ))
+    if problems := tuple((lines.of(where), ".".join(where), sentence) for where, sentence in found):
+        raise ConfigError(file, problems)

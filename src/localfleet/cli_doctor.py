@@ -24,10 +24,12 @@ from rich.table import Table
 
 from localfleet.catalogue import check_settings
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
-from localfleet.config import Settings, read_settings
+from localfleet.config import Settings, Vllm, read_settings
 from localfleet.engines.litellm_sdk import check_litellm
+from localfleet.engines.vllm_place import find_program, vllm_release
 from localfleet.engines.weights import find_weights, verify
 from localfleet.errors import ConfigError, FleetError
+from localfleet.local_tier import chosen_engine, local_problems
 from localfleet.machine import Machine, look
 from localfleet.price_map import read_price_map
 from localfleet.storage.report import recent
@@ -41,6 +43,7 @@ DISK_FAIL_BYTES, DISK_WARN_BYTES = 64 * 2**20, GIB
 ROOM_BYTES = GIB
 """Memory for the router, the engine's own needs and a context, beside the weights themselves."""
 YEAR = 2025
+VLLM_RELEASE = "0.32"
 PROBE_S = 3.0
 MALICIOUS_PTH = frozenset({"litellm_init.pth"})
 """What litellm 1.82.8 put into site-packages."""
@@ -98,6 +101,7 @@ def _all(config: str, port: int) -> Iterator[Check]:
     yield weights(settings)
     yield memory(machine, settings)
     yield gpu_driver(machine)
+    yield vllm(settings, os.environ, machine)
     yield port_free(port)
     yield from _home_checks(now)
     yield litellm_release()
@@ -164,7 +168,7 @@ def provider_keys(settings: Settings | None, problems: Problems) -> Check:
 
 def _embedded(settings: Settings | None) -> Iterator[tuple[str, str]]:
     for name, model in settings.local.items() if settings is not None else ():
-        if model.weights is not None and model.engine in {"auto", "llamacpp"}:
+        if model.weights is not None and chosen_engine(model) == "llamacpp":
             yield name, model.weights
 
 
@@ -210,6 +214,29 @@ def gpu_driver(machine: Machine) -> Check:
         return Check(name="gpu", state="ok", says="no nvidia-smi: the embedded model runs on the CPU")
     mend = "run `nvidia-smi`: it tells; often the driver was updated and the machine needs a restart"
     return Check(name="gpu", state="warn", says="nvidia-smi is there but shows no GPU", mend=mend)
+
+
+def vllm(settings: Settings | None, env: Mapping[str, str], machine: Machine) -> Check:
+    """That vLLM and its weights are there, in a release that the flags were checked with."""
+    wanted = {
+        name: model for name, model in (settings.local if settings else {}).items() if chosen_engine(model) == "vllm"
+    }
+    if settings is None or not wanted:
+        return Check(name="vllm", state="ok", says="no model needs it")
+    for where, sentence in local_problems(settings, env, lambda: machine):
+        if where[1] in wanted:
+            mend = "docs/guides/vllm.md leads through it"
+            return Check(name="vllm", state="fail", says=f"{'.'.join(where)}: {sentence}", mend=mend)
+    releases = {vllm_release(find_program((model.vllm or Vllm()).program, env)) for model in wanted.values()}
+    return _vllm_release(", ".join(wanted), releases)
+
+
+def _vllm_release(names: str, releases: set[str | None]) -> Check:
+    says = f"{names}: release {', '.join(sorted(release or 'unknown' for release in releases))}"
+    if all(release is None or release.startswith(f"{VLLM_RELEASE}.") for release in releases):
+        return Check(name="vllm", state="ok", says=says)
+    mend = f"flags were checked with {VLLM_RELEASE}: use that release, or watch the start closely"
+    return Check(name="vllm", state="warn", says=says, mend=mend)
 
 
 def port_free(port: int) -> Check:

@@ -26,8 +26,8 @@ EXAMPLE_OF = {"OPENAI_API_KEY": "mini", "ANTHROPIC_API_KEY": "haiku"}
 """The hosted example of the manual that each key opens."""
 GPU_EXAMPLE = ("#~     - name: ", "#~       count: ")
 VLLM_HINT = (
-    "  # A bigger model on these GPUs: start vLLM yourself and point to it with `engine: endpoint` and `url:`, as the",
-    "  # example `big` below does.",
+    "  # A bigger model on these GPUs: install vLLM in an environment of its own, fetch the weights, and switch on the",
+    "  # example `qwen` below (docs/guides/vllm.md).",
 )
 
 

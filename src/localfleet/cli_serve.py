@@ -7,7 +7,7 @@ import uvloop
 
 from localfleet import __version__
 from localfleet.assemble import House, assemble
-from localfleet.cli_config import load_checked
+from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
 from localfleet.engines.stages import Progress
@@ -30,6 +30,8 @@ def serve_command(config: Config = "models.yaml", host: Host = "127.0.0.1", port
 def _run(config: str, host: str, port: int, *, start_engines: bool) -> None:
     set_up_logs()
     settings, prices = load_checked(config)
+    if start_engines:
+        check_local(config)
     house = assemble(
         settings, prices, home=state_home(), env=os.environ, start_engines=start_engines, on_progress=_progress
     )

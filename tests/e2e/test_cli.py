@@ -184,7 +184,7 @@ def test_doctor(configured: Shell, tmp_path: Path) -> None:
     rows = {check["name"]: check for check in json.loads(healthy.stdout)["checks"]}
     assert (healthy.returncode, [name for name in rows if rows[name]["state"] == "fail"]) == (0, [])
     assert set(rows) == {
-        *("python", "models.yaml", "provider keys", "weights", "memory", "gpu", f"port {port}"),
+        *("python", "models.yaml", "provider keys", "weights", "memory", "gpu", "vllm", f"port {port}"),
         *("state folder", "disk", "ledger", "clock", "litellm", "pth files"),
     }
     home.chmod(0o755)

@@ -16,7 +16,7 @@ SHIPPED_WEIGHTS = "smollm2-135m-instruct"
 """Comes with localfleet, as a GGUF file."""
 
 QUEUE_LIMIT = 32
-PARALLEL = {"auto": 2, "llamacpp": 2, "vllm": 256}
+PARALLEL = {"llamacpp": 2, "vllm": 256}
 """vLLM's own `max_num_seqs`: less would keep it from batching."""
 
 
@@ -82,14 +82,19 @@ class LocalModel(Shape):
         return self
 
     @property
+    def _runs_on(self) -> str:
+        """What `auto` means for these weights."""
+        return self.engine if self.engine != "auto" else "llamacpp" if self.is_gguf else "vllm"
+
+    @property
     def limit(self) -> int:
         """Requests inside and in the line together: `queue_limit`, else 32, or twice the slots where that is more."""
-        return self.queue_limit or max(QUEUE_LIMIT, 2 * (self.parallel or PARALLEL.get(self.engine, 0)))
+        return self.queue_limit or max(QUEUE_LIMIT, 2 * (self.parallel or PARALLEL.get(self._runs_on, 0)))
 
     @property
     def slots(self) -> int:
         """Requests inside at one time: `parallel`, else what suits the engine; an endpoint takes what it is sent."""
-        return self.parallel or PARALLEL.get(self.engine) or self.limit
+        return self.parallel or PARALLEL.get(self._runs_on) or self.limit
 
     @model_validator(mode="after")
     def _one_way_to_reach_it(self) -> "LocalModel":

@@ -24,7 +24,7 @@ def vllm_flags(model: LocalModel) -> tuple[str, ...]:
     """The flags for one entry, without model, name and socket; `extra_args` come last."""
     asked = model.vllm or Vllm()
     return (
-        *("--max-model-len", str(model.context_tokens), "--max-num-seqs", str(model.parallel)),
+        *("--max-model-len", str(model.context_tokens), "--max-num-seqs", str(model.slots)),
         *_numbers(asked),
         *_memory(asked),
         *_scheduling(asked),

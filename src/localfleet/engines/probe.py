@@ -21,6 +21,7 @@ __all__ = ["Probe"]
 HEALTH_TIMEOUT_S = 5.0
 CANARY_TIMEOUT_S = 120.0
 """The first token of a large model on a cold machine takes its time."""
+WAKE_TRIES = 3
 
 
 class Probe:
@@ -56,6 +57,14 @@ class Probe:
         The canary is always the same, without chance: after a wake the engine must say what it said before.
         """
         return _said(await self._post(self._launch.canary_path, self._launch.canary_body, CANARY_TIMEOUT_S))
+
+    async def says_again(self, before: bytes | None) -> bool:
+        """Whether it answers the canary as before, in one of three tries: a sleep can cost weights (vllm #29341)."""
+        for _ in range(WAKE_TRIES):
+            said = await self.canary()
+            if said is not None and said == before:
+                return True
+        return False
 
     async def counters(self) -> Counters | None:
         """What the engine counts; `None` where it has no such page, or did not give it in time."""

@@ -47,7 +47,6 @@ from localfleet.errors import EngineFailed, FleetError
 __all__ = ["Supervisor"]
 
 POLL_S = 0.1
-WAKE_TRIES = 3
 TERM_S = 5.0
 EXIT_AFTER_EOF_S = 5.0
 LAST_LINES_S = 1.0
@@ -192,20 +191,12 @@ class Supervisor:
             return False
         self._began = self._clock()
         self._event(Event.WOKE, Stage.WAKING)
-        if await probe.command(controls.wake_path, controls.timeout_s) and await self._answers_as_before(probe):
+        if await probe.command(controls.wake_path, controls.timeout_s) and await probe.says_again(self._canary):
             self._event(Event.ANSWERED, Stage.READY)
             return True
         self._last_words_of_wake = WOKE_WRONG
         if self._process is not None:
             _signal_group(self._process.pid, signal.SIGKILL)  # Its exit starts it again.
-        return False
-
-    async def _answers_as_before(self, probe: Probe) -> bool:
-        """A sleep can cost weights (vllm #29341): what it says must be what it said when it came up."""
-        for _ in range(WAKE_TRIES):
-            said = await probe.canary()
-            if said is not None and said == self._canary:
-                return True
         return False
 
     async def _put_down(self, grace_s: float) -> None:

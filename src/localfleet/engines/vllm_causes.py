@@ -165,7 +165,11 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     ),
     (False, r"Failed core proc\(s\): \{[^}]*: -9", OUT_OF_MAIN_MEMORY),
     (False, r"NCCL error|ncclSystemError|ncclUnhandledCudaError", "the GPUs do not reach each other (NCCL)"),
-    (False, r"[Aa]ddress already in use", "the engine's socket is taken: another localfleet may run in this folder"),
+    (
+        False,
+        r"Errno 98|EADDRINUSE|address already in use",
+        "the engine's socket is taken: another localfleet may run in this folder",
+    ),
 )
 CAUSES = tuple(
     Cause(pattern=re.compile(pattern.encode(), re.DOTALL), sentence=sentence, final=final)
