@@ -61,7 +61,9 @@ ARROWS = {
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
+    "gpus": {"gpus", "core"},
     "machine": set(),
+    "notify": set(),
     "explain": {"core", "errors", "wire"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
@@ -86,6 +88,7 @@ LIBRARIES_BY_FILE = {
     "engines/litellm_line.py": {"httpx"},
     "engines/litellm_sdk.py": {"litellm"},
     "engines/llamacpp_child.py": {"xllamacpp"},
+    "gpus/nvml.py": {"pynvml"},
 }
 
 LOUD_MODULES = """

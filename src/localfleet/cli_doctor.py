@@ -23,11 +23,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.catalogue import check_settings
+from localfleet.cli_gpu import gpu_health
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
 from localfleet.config import Settings, read_settings
 from localfleet.engines.litellm_sdk import check_litellm
 from localfleet.engines.weights import find_weights, verify
 from localfleet.errors import ConfigError, FleetError
+from localfleet.gpus.nvml import Nvml
 from localfleet.machine import Machine, look
 from localfleet.price_map import read_price_map
 from localfleet.storage.report import recent
@@ -98,6 +100,7 @@ def _all(config: str, port: int) -> Iterator[Check]:
     yield weights(settings)
     yield memory(machine, settings)
     yield gpu_driver(machine)
+    yield from gpu_rows()
     yield port_free(port)
     yield from _home_checks(now)
     yield litellm_release()
@@ -210,6 +213,12 @@ def gpu_driver(machine: Machine) -> Check:
         return Check(name="gpu", state="ok", says="no nvidia-smi: the embedded model runs on the CPU")
     mend = "run `nvidia-smi`: it tells; often the driver was updated and the machine needs a restart"
     return Check(name="gpu", state="warn", says="nvidia-smi is there but shows no GPU", mend=mend)
+
+
+def gpu_rows() -> Iterator[Check]:
+    """How the GPUs are, where there is a driver to ask."""
+    for well, says, mend in gpu_health(Nvml().read):
+        yield Check(name="gpu health", state="ok" if well else "warn", says=says, mend=mend)
 
 
 def port_free(port: int) -> Check:

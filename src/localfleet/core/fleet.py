@@ -87,6 +87,13 @@ class Fleet:
     """Budget left for this caller after reservations; `None` means no budget was set."""
     usd_left_by_tier: Mapping[str, Decimal] = field(default_factory=dict)
 
+    @property
+    def has_open_door(self) -> bool:
+        """Whether some model takes work now; hosted ones need the ledger."""
+        return any(
+            self.state(model.name).readiness.takes_work and (model.local or self.ledger_open) for model in self.models
+        )
+
     def state(self, name: str) -> EngineState:
         """The state of a model; one never reported is down."""
         return self.states.get(name, EngineState(readiness=Readiness.DOWN, why="not started"))

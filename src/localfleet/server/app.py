@@ -7,7 +7,7 @@ No module-level app: `build_app` is called once, by `assemble`.
 from asyncio import to_thread
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from secrets import compare_digest
 from typing import Annotated, Any, Literal, Protocol
@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from localfleet import __version__
 from localfleet.core.fleet import Fleet, Model
+from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
@@ -62,6 +63,7 @@ class Front:
     fleet: Callable[[], Fleet]
     books: Books
     metrics: Metrics
+    gpus: Callable[[], GpuView]
     admin_token: str
     now: Callable[[], float]
     console: bytes
@@ -125,10 +127,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
             model.name: {"state": fleet.state(model.name).readiness, "why": fleet.state(model.name).why}
             for model in fleet.models
         }
-        ready = not plane.draining and any(
-            fleet.state(model.name).readiness.takes_work and (model.local or fleet.ledger_open)
-            for model in fleet.models
-        )
+        ready = not plane.draining and fleet.has_open_door
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
         body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
         return JSONResponse(body, status_code=200 if ready else 503)
@@ -137,7 +136,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
     async def metrics(request: Request) -> Response:
         if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
             plane.doorkeeper.identify(request.headers)
-        page = front.metrics.page(front.fleet().states, front.books.health)
+        page = front.metrics.page(front.fleet().states, front.books.health, front.gpus())
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -158,6 +157,7 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
             "in_flight": plane.in_flight,
             "ledger": {"ok": health.ok, "why": health.why, "unwritten": health.unwritten},
             "models": [_shown(model, fleet) for model in fleet.models],
+            "gpus": asdict(front.gpus()),
         }
 
     @guarded.get("/receipts", summary="The newest receipts; they hold no words")
