@@ -135,6 +135,7 @@ def test_no_traffic_then_traffic(router: Router, tmp_path: Path) -> None:
     assert not [text for text in busy.texts.values() if CANARY in text]
 
 
+@pytest.mark.slow
 def test_gpus_are_shown_where_there_are_some(tmp_path: Path, local_tap: Tap) -> None:
     """Each card with its figures, its troubles in words; one that is lost claims nothing; no GPU, no section."""
     driver = FakeDriver.build(tmp_path / "nvml")

@@ -91,6 +91,7 @@ def test_what_the_cards_used_is_kept_for_the_cost_report(tmp_path: Path, driver:
     assert kept["mean_w"] * kept["seconds"] == pytest.approx(2000, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_driver_that_hangs_takes_nothing_with_it(tmp_path: Path, driver: FakeDriver, local_tap: Tap) -> None:
     """Requests are answered at once, the figures turn to `silent`, and the router ends when it is told to."""
     driver.says(H100)
