@@ -61,8 +61,10 @@ ARROWS = {
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
+    "gpus": {"gpus", "core"},
     "machine": set(),
     "local_tier": {"config", "core", "engines", "errors", "machine"},
+    "notify": set(),
     "explain": {"core", "errors", "wire"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
@@ -87,6 +89,7 @@ LIBRARIES_BY_FILE = {
     "engines/litellm_line.py": {"httpx"},
     "engines/litellm_sdk.py": {"litellm"},
     "engines/llamacpp_child.py": {"xllamacpp"},
+    "gpus/nvml.py": {"pynvml"},
 }
 
 LOUD_MODULES = """

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from localfleet.cli_parts import home_path
 from localfleet.config import Settings, load_settings
 from localfleet.core.capacity import ModelShape
 from localfleet.cost_inputs import BoxAsked, Misuse, PaceAsked, maybe, maybe_whole, number, the_workload, whole
@@ -20,6 +21,7 @@ from localfleet.cost_report import Question, report_on
 from localfleet.cost_view import Report, as_json, show
 from localfleet.errors import ConfigError, FleetError
 from localfleet.gpu_facts import read_gpus
+from localfleet.gpus.power_file import read_power
 from localfleet.price_map import read_price_map
 
 __all__ = ["app", "compare", "main"]
@@ -45,7 +47,9 @@ def compare(
     life_months: Annotated[str | None, typer.Option(metavar="NUMBER", help="Bought: to resale; default: 36.")] = None,
     cost_of_capital: Annotated[str, typer.Option(metavar="SHARE", help="Bought: per year.")] = "0.10",
     power_w: Annotated[str | None, typer.Option(metavar="WATTS", help="Bought: whole box, full load.")] = None,
-    idle_share: Annotated[str, typer.Option(metavar="SHARE", help="Bought: power drawn when idle.")] = "0.3",
+    idle_share: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Bought: power drawn when idle; default: measured, else 0.3.")
+    ] = None,
     pue: Annotated[str | None, typer.Option(metavar="NUMBER", help="Bought: cooling, losses; default: 1.3.")] = None,
     usd_per_kwh: Annotated[str | None, typer.Option(metavar="USD", help="Bought: default: 0.15.")] = None,
     maintenance: Annotated[str, typer.Option(metavar="SHARE", help="Bought: of the price, per year.")] = "0.03",
@@ -97,7 +101,7 @@ def compare(
                 life_months=maybe_whole("--life-months", life_months, low=1, high=600),
                 cost_of_capital=number("--cost-of-capital", cost_of_capital, high=1),
                 power_w=maybe("--power-w", power_w, above_low=True),
-                idle_share=number("--idle-share", idle_share, high=1),
+                idle_share=None if idle_share is None else number("--idle-share", idle_share, high=1),
                 pue=maybe("--pue", pue, low=1),
                 usd_per_kwh=maybe("--usd-per-kwh", usd_per_kwh),
                 maintenance=number("--maintenance", maintenance, high=1),
@@ -135,7 +139,8 @@ def main() -> None:
 
 def _report(question: Question, settings: Settings | None) -> Report:
     today = datetime.now(tz=UTC).date()
-    return report_on(question, settings, read_price_map(), read_gpus(), today=today)
+    power = tuple(read_power(home_path()).values())
+    return report_on(question, settings, read_price_map(), read_gpus(), today=today, power=power)
 
 
 def _settings(config: str | None) -> Settings | None:

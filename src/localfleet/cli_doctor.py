@@ -23,12 +23,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.catalogue import check_settings
+from localfleet.cli_gpu import gpu_health
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
 from localfleet.config import Settings, Vllm, read_settings
 from localfleet.engines.litellm_sdk import check_litellm
 from localfleet.engines.vllm_place import find_program, vllm_release
 from localfleet.engines.weights import find_weights, verify
 from localfleet.errors import ConfigError, FleetError
+from localfleet.gpus.nvml import Nvml
 from localfleet.local_tier import chosen_engine, local_problems
 from localfleet.machine import Machine, look
 from localfleet.price_map import read_price_map
@@ -102,6 +104,7 @@ def _all(config: str, port: int) -> Iterator[Check]:
     yield memory(machine, settings)
     yield gpu_driver(machine)
     yield vllm(settings, os.environ, machine)
+    yield from gpu_rows()
     yield port_free(port)
     yield from _home_checks(now)
     yield litellm_release()
@@ -237,6 +240,12 @@ def _vllm_release(names: str, releases: set[str | None]) -> Check:
         return Check(name="vllm", state="ok", says=says)
     mend = f"flags were checked with {VLLM_RELEASE}: use that release, or watch the start closely"
     return Check(name="vllm", state="warn", says=says, mend=mend)
+
+
+def gpu_rows() -> Iterator[Check]:
+    """How the GPUs are, where there is a driver to ask."""
+    for well, says, mend in gpu_health(Nvml().read):
+        yield Check(name="gpu health", state="ok" if well else "warn", says=says, mend=mend)
 
 
 def port_free(port: int) -> Check:

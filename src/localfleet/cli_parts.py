@@ -15,7 +15,7 @@ from rich.console import Console
 
 from localfleet.errors import FleetError
 
-__all__ = ["Config", "Host", "Json", "Port", "console", "print_json", "state_home"]
+__all__ = ["Config", "Host", "Json", "Port", "console", "home_path", "print_json", "state_home"]
 
 Config = Annotated[str, typer.Option("--config", help="The models.yaml to use.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
@@ -33,15 +33,16 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def state_home() -> Path:
-    """
-    Where state lives: `$LOCALFLEET_HOME`, else the platform's data folder (XDG Base Directory Specification).
-
-    Created with mode 0700 where it is missing; raises `FleetError` where it cannot be.
-    """
+def home_path() -> Path:
+    """Where state lives: `$LOCALFLEET_HOME`, else the platform's data folder (XDG Base Directory Specification)."""
     chosen = os.environ.get("LOCALFLEET_HOME")
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    home = Path(chosen) if chosen else Path(data) / "localfleet"
+    return Path(chosen) if chosen else Path(data) / "localfleet"
+
+
+def state_home() -> Path:
+    """The same, created with mode 0700 where it is missing; raises `FleetError` where it cannot be."""
+    home = home_path()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:

@@ -12,6 +12,7 @@ from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
 from localfleet.engines.stages import Progress
 from localfleet.logs import set_up_logs
+from localfleet.notify import Herald
 from localfleet.run import Place, bind, serve
 
 __all__ = ["serve_command", "up_command"]
@@ -38,7 +39,7 @@ def _run(config: str, host: str, port: int, *, start_engines: bool) -> None:
     sock, place = bind(Place(host=host, port=port), has_keys=not house.ledger.keys.empty)
     _say(f"localfleet {__version__}")
     _say(f"  models    {_models(settings)}")
-    clean = uvloop.run(serve(house, sock, lambda: _started(house, place)))
+    clean = uvloop.run(serve(house, sock, lambda: _started(house, place), Herald.find(os.environ, pid=os.getpid())))
     _say("stopped; every record is on disk" if clean else "stopped; some records could not be written")
     sys.exit(0 if clean else 1)
 

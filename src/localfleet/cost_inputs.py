@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from localfleet.config import Gpu
 from localfleet.core.amount import require
 from localfleet.core.capacity import Capacity, ModelShape, TokenWork, Workload, roofline, stated, token_work
+from localfleet.core.gpu import PowerSeen
 from localfleet.core.gpu_cost import Box, Owned, Rented
 from localfleet.gpu_facts import GpuFacts
 
@@ -30,6 +31,7 @@ LARGEST = Decimal(10) ** 15
 SMALLEST = Decimal(10) ** -9
 LIFE_MONTHS, PUE, USD_PER_KWH = 36, Decimal("1.3"), Decimal("0.15")
 """The same assumptions as `hardware.gpus` of models.yaml makes."""
+IDLE_SHARE = Decimal("0.3")
 
 
 class Misuse(Exception):
@@ -49,12 +51,14 @@ class BoxAsked:
     life_months: int | None
     cost_of_capital: Decimal
     power_w: Decimal | None
-    idle_share: Decimal
+    idle_share: Decimal | None
     pue: Decimal | None
     usd_per_kwh: Decimal | None
     maintenance: Decimal
     colo_usd_per_kw_month: Decimal | None
     other_usd_per_month: Decimal | None
+    measured: PowerSeen | None = None
+    """What a card like this was seen to draw on this box."""
 
     @property
     def count(self) -> int:
@@ -65,6 +69,21 @@ class BoxAsked:
     def priced(self) -> bool:
         """Whether the price of the box was said here."""
         return self.usd_per_hour is not None or self.purchase_usd is not None or self.own
+
+    @property
+    def power_measured_w(self) -> Decimal | None:
+        """Watts of the cards under full load as measured here; `None` where they were said, or never seen at work."""
+        if self.power_w is not None or self.measured is None or self.measured.busy_w is None:
+            return None
+        return Decimal(round(self.measured.busy_w)) * self.count
+
+    @property
+    def idle_measured(self) -> Decimal | None:
+        """Idle watts as a share of those under load, as measured here; `None` as above."""
+        seen = self.measured
+        if self.power_measured_w is None or seen is None or not seen.busy_w or seen.idle_w is None:
+            return None
+        return min(Decimal(round(seen.idle_w / seen.busy_w, 2)).quantize(Decimal("0.01")), Decimal(1))
 
     def with_file(self, gpu: Gpu) -> "BoxAsked":
         """
@@ -247,8 +266,8 @@ def _owned(asked: BoxAsked, gpu: GpuFacts) -> tuple[Owned, str]:
             life_months=asked.life_months or LIFE_MONTHS,
             cost_of_capital_per_year=asked.cost_of_capital,
             box_residual_usd=residual,
-            box_power_w=gpu.power_w * asked.count if asked.power_w is None else asked.power_w,
-            idle_power_share=asked.idle_share,
+            box_power_w=asked.power_w or asked.power_measured_w or gpu.power_w * asked.count,
+            idle_power_share=_first(asked.idle_share, asked.idle_measured, IDLE_SHARE),
             pue=PUE if asked.pue is None else asked.pue,
             usd_per_kwh=USD_PER_KWH if asked.usd_per_kwh is None else asked.usd_per_kwh,
             maintenance_share_per_year=asked.maintenance,
@@ -257,3 +276,8 @@ def _owned(asked: BoxAsked, gpu: GpuFacts) -> tuple[Owned, str]:
         ),
         source,
     )
+
+
+def _first(*values: Decimal | None) -> Decimal:
+    """The first that is known; the last one always is."""
+    return next(value for value in values if value is not None)

@@ -4,13 +4,14 @@ One cost comparison from end to end: settings, list prices and GPU facts in, a `
 The edge between the files and `core.compare`: it decides which price, which GPU and which warnings, and reads no clock.
 """
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from localfleet.config import Gpu, HostedModel, Settings
 from localfleet.core.capacity import Level, Workload
 from localfleet.core.compare import BoxOption, HostedOption, compare
+from localfleet.core.gpu import PowerSeen
 from localfleet.core.gpu_cost import Box, Rented
 from localfleet.core.pricing import price_at
 from localfleet.cost_inputs import BoxAsked, Misuse, PaceAsked, the_box, the_capacity
@@ -47,10 +48,17 @@ class Question:
 
 
 def report_on(
-    question: Question, settings: Settings | None, prices: PriceMap, gpus: tuple[GpuFacts, ...], *, today: date
+    question: Question,
+    settings: Settings | None,
+    prices: PriceMap,
+    gpus: tuple[GpuFacts, ...],
+    *,
+    today: date,
+    power: tuple[PowerSeen, ...] = (),
 ) -> Report:
-    """Answer the question; raise `Misuse` naming the option that cannot be used."""
+    """Answer the question; `power` is what this box was seen to draw. Raise `Misuse` naming what cannot be used."""
     facts, asked = _gpu(question, settings, gpus)
+    asked = replace(asked, measured=next((seen for seen in power if _is_one(seen, facts, gpus)), None))
     box, box_source = the_box(asked, facts)
     capacity = the_capacity(question.pace, question.workload, facts, gpus=asked.count)
     option = BoxOption(
@@ -66,7 +74,7 @@ def report_on(
     rough = ["capacity is a roofline estimate: an order of magnitude"] if capacity.level is Level.ROOFLINE else []
     return Report(
         comparison=compare(question.workload, option, hosted, today=today, against=question.against),
-        assumed=_assumed(question, box, box_source),
+        assumed=_assumed(question, asked, box, box_source),
         warnings=(
             *_gpu_warnings(question, asked, facts, settings, today),
             *rough,
@@ -136,7 +144,15 @@ def _check_against(against: str | None, hosted: tuple[HostedOption, ...]) -> Non
         raise Misuse(msg)
 
 
-def _assumed(question: Question, box: Box, box_source: str) -> tuple[tuple[str, str], ...]:
+def _is_one(seen: PowerSeen, facts: GpuFacts, gpus: tuple[GpuFacts, ...]) -> bool:
+    """Whether what the driver called a card is the GPU in question."""
+    try:
+        return find_gpu(seen.name, gpus) == facts
+    except ValueError:
+        return False
+
+
+def _assumed(question: Question, asked: BoxAsked, box: Box, box_source: str) -> tuple[tuple[str, str], ...]:
     work = question.workload
     common = (
         ("price of the box", box_source),
@@ -154,12 +170,21 @@ def _assumed(question: Question, box: Box, box_source: str) -> tuple[tuple[str, 
         ("life months", str(box.life_months)),
         ("cost of capital a year", f"{box.cost_of_capital_per_year:f}"),
         ("residual USD", f"{box.box_residual_usd:f}"),
-        ("power of the box W", f"{box.box_power_w:f}"),
+        ("power of the box W", f"{box.box_power_w:f}{_measured(asked)}"),
         ("idle share of power", f"{box.idle_power_share:f}"),
         ("PUE", f"{box.pue:f}"),
         ("USD per kWh", f"{box.usd_per_kwh:f}"),
         ("maintenance a year", f"{box.maintenance_share_per_year:f}"),
     )
+
+
+def _measured(asked: BoxAsked) -> str:
+    """Where the watts come from, if from this box's own cards."""
+    seen = asked.measured
+    if asked.power_measured_w is None or seen is None:
+        return ""
+    day = datetime.fromtimestamp(seen.until, UTC).date().isoformat()
+    return f" (measured under load for {seen.busy_s / 3600:.1f} h, until {day})"
 
 
 def _gpu_warnings(

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 import uvicorn
 
 from localfleet.assemble import House
+from localfleet.core.fleet import Fleet
 from localfleet.errors import FleetError
+from localfleet.notify import Herald
 
 __all__ = ["Place", "bind", "serve"]
 
 DRAIN_S = 30
 BACKLOG = 2048
 COLLECT_AFTER = (20_000, 20, 20)
+TELL_EVERY_S = 0.5
+NOBODY = Herald()
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -75,10 +79,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(house: House, sock: socket.socket, on_started: Callable[[], None]) -> bool:
+async def serve(house: House, sock: socket.socket, on_started: Callable[[], None], herald: Herald = NOBODY) -> bool:
     """
     Serve until SIGINT or SIGTERM, then drain: requests under way finish (at most 30 s), new ones get 503.
 
+    `herald` hears when the first door opens, when the drain begins, and between that the loop turns.
     Returns whether every record reached the disk.
     """
     # A crash dump would hold prompts (law 8).
@@ -91,6 +96,7 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
             server.force_exit = True
         house.plane.draining = True
         server.should_exit = True
+        herald.stopping("draining: requests under way finish, new ones are refused")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
@@ -100,9 +106,36 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     gc.freeze()
     # Requests leave next to no cycles behind: looking for some after each 700 new objects costs more than it finds.
     gc.set_threshold(*COLLECT_AFTER)
+    telling = asyncio.create_task(_tell(house, server, herald))
     await server.serve(sockets=[sock])
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
     await _cut(server.server_state.tasks)
     return await house.stop()
+
+
+async def _tell(house: House, server: _Server, herald: Herald) -> None:
+    """Keep the service manager informed, until cancelled; nothing to do where there is none."""
+    if not herald.listens:
+        return
+    every_s = min(TELL_EVERY_S, herald.watchdog_s / 2) if herald.watchdog_s else TELL_EVERY_S
+    ready, said = False, ""
+    while True:
+        fleet = house.fleet()
+        sentence = _sentence(fleet)
+        if server.started and not house.plane.draining and sentence != said:
+            tell = herald.ready if fleet.has_open_door and not ready else herald.status
+            ready, said = ready or fleet.has_open_door, sentence
+            tell(sentence)
+        if herald.watchdog_s:
+            herald.alive()
+        await asyncio.sleep(every_s)
+
+
+def _sentence(fleet: Fleet) -> str:
+    """How it stands, for `systemctl status`: names from the configuration and words of ours."""
+    states = ", ".join(f"{model.name} {fleet.state(model.name).readiness}" for model in fleet.models)
+    return f"{'serving' if fleet.has_open_door else 'no door is open yet'}: {states}"
 
 
 async def _cut(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -53,7 +53,7 @@ def run(folder: Path, *options: str, **env: str) -> Done:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *options],
         cwd=folder,
-        env={**plain, **env},
+        env={**plain, "LOCALFLEET_HOME": str(folder), **env},
         capture_output=True,
         text=True,
         timeout=60,
@@ -65,7 +65,7 @@ def run(folder: Path, *options: str, **env: str) -> Done:
 def ask(folder: Path, *options: str) -> Done:
     """The same command as a group's member, inside this process: fast enough for many cases."""
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, ["compare", *options])
+        done = CliRunner().invoke(app, ["compare", *options], env={"LOCALFLEET_HOME": str(folder)})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return Done(done.exit_code, done.stdout, done.stderr)
 
@@ -230,3 +230,42 @@ def test_the_script_speaks_json_and_ends_with_the_right_code(tmp_path: Path) -> 
     assert json.loads(done.stdout)["against"] == "ours"
     wrong = run(tmp_path, "--gpus", "0")
     assert (wrong.returncode, wrong.stdout, wrong.stderr) == (2, "", "--gpus must be at least 1\n")
+
+
+def seen(folder: Path, name: str, **figures: float) -> None:
+    """Leave what a watch over the GPUs leaves in the state folder."""
+    sums = {
+        "mean_w": 300.0,
+        "seconds": 9000,
+        "busy_w": 612.4,
+        "busy_seconds": 7200,
+        "idle_w": 61.24,
+        "idle_seconds": 90,
+    }
+    entry = {"name": name, **sums, **figures, "until": "2026-11-20T08:00:00+00:00"}
+    (folder / "gpu_power.json").write_text(json.dumps({"version": 1, "gpus": [entry]}), encoding="utf-8")
+
+
+def power(found: dict[str, Any]) -> tuple[str, str]:
+    """Watts of the box under load, and the share of them that it draws when idle."""
+    return found["assumed"]["power of the box W"], found["assumed"]["idle share of power"]
+
+
+def test_measured_watts_go_before_the_data_sheet(tmp_path: Path) -> None:
+    """What the cards were seen to draw is the power of the box, said to be measured, and the idle share with it."""
+    seen(tmp_path, "NVIDIA H100 80GB HBM3")
+    found = report(tmp_path, "--own", "--gpu", "H100", "--gpus", "2")
+    assert power(found) == ("1224 (measured under load for 2.0 h, until 2026-11-20)", "0.10")
+    assert "the power is that of the cards alone: add the server's with --power-w" in found["warnings"]
+
+
+def test_what_was_said_goes_before_what_was_measured(tmp_path: Path) -> None:
+    """Options win; a card of another kind, or one never seen at work, is no measure of this one."""
+    seen(tmp_path, "NVIDIA H100 80GB HBM3")
+    assert power(report(tmp_path, "--own", "--power-w", "900", "--idle-share", "0.2")) == ("900", "0.2")
+    seen(tmp_path, "NVIDIA L4")
+    assert power(report(tmp_path, "--own")) == ("700", "0.3")
+    seen(tmp_path, "NVIDIA H100 80GB HBM3", busy_seconds=30)
+    assert power(report(tmp_path, "--own")) == ("700", "0.3")
+    seen(tmp_path, "NVIDIA H100 80GB HBM3", idle_seconds=0)
+    assert power(report(tmp_path, "--own"))[1] == "0.3"

@@ -14,9 +14,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from fake_nvml import H100, RTX_4090, FakeDriver
 from process import Tap
 from router import Router
-from tap_fleet import fleet
+from tap_fleet import fleet, local_entry
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -132,6 +133,30 @@ def test_no_traffic_then_traffic(router: Router, tmp_path: Path) -> None:
     assert (busy.texts["sum-requests"], busy.texts["sum-local-count"]) == ("3", "1 of 3")
     assert "quiet" not in busy.texts
     assert not [text for text in busy.texts.values() if CANARY in text]
+
+
+@pytest.mark.slow
+def test_gpus_are_shown_where_there_are_some(tmp_path: Path, local_tap: Tap) -> None:
+    """Each card with its figures, its troubles in words; one that is lost claims nothing; no GPU, no section."""
+    driver = FakeDriver.build(tmp_path / "nvml")
+    driver.says(H100 | RTX_4090 | {"0.reasons": "0x60", "count": "3", "2.fails.nvmlDeviceGetHandleByIndex_v2": "15"})
+    settings = {"version": 1, "local": {"box": local_entry(local_tap)}}
+    with Router.start(tmp_path / "with", settings, env=driver.env) as router:
+        page = look(router, f"token={token(router)}", tmp_path)
+        big, small, lost = (page.rows[f"gpu:{index}"] for index in range(3))
+        assert (big["name"], big["card"], big["state"]) == ("NVIDIA H100 80GB HBM3", "GPU 0", "too hot")
+        assert (big["use"], big["memory"], big["power"]) == ("97.0 %", "70.0 of 80.0 GiB", "512 W of 700 W")
+        assert big["processes"] == "4711 60.0 GiB, 4712 (memory unknown)"
+        assert (small["state"], small["power"], small["heat"]) == ("well", "31 W", "38 °C")
+        assert (lost["state"], "power" in lost) == ("lost", False)
+        assert page.texts["gpus-sum"] == "543 W together"
+        driver.says({"fails.nvmlDeviceGetCount_v2": "9"})
+        time.sleep(3)
+        page = look(router, f"token={token(router)}", tmp_path)
+        assert "does not answer" in page.texts["gpus-silent"]
+        assert not [key for key in page.rows if key.startswith("gpu:")]
+    with Router.start(tmp_path / "without", settings) as router:
+        assert "gpus-part" not in look(router, f"token={token(router)}", tmp_path).texts
 
 
 @pytest.mark.parametrize(

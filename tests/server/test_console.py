@@ -10,7 +10,9 @@ import pytest
 
 from localfleet.core.ask import Api
 from localfleet.core.fleet import Fleet, Model, Readiness
+from localfleet.core.gpu import GpuProcess, GpuReading, GpuView
 from localfleet.core.label import Label
+from localfleet.gpus.nvml import SLOWED
 from localfleet.server.app import By, _shown
 from localfleet.storage.report import Line, Total
 
@@ -147,6 +149,9 @@ def test_the_page_reads_what_the_api_gives() -> None:
     shown = set(_shown(model, Fleet(models=(model,))))
     assert set(re.findall(r"\bline\.(\w+)", SCRIPT)) <= set(Line.__slots__)
     assert set(re.findall(r"\bmodel\.(\w+)", SCRIPT)) <= shown
+    assert set(re.findall(r"\bgpu\.(\w+)", SCRIPT)) == set(GpuReading.__slots__) - {"energy_j"}
+    assert set(re.findall(r"\bone\.(\w+)", SCRIPT)) == set(GpuProcess.__slots__)
+    assert set(re.findall(r"\bseen\.(\w+)", SCRIPT)) == set(GpuView.__slots__)
     sums = set(re.findall(r"\brow\.(\w+)", SCRIPT)) | set(re.findall(r'\bsum\("(\w+)"\)', SCRIPT))
     assert sums - OF_AN_ELEMENT == set(Total.__slots__)
 
@@ -161,6 +166,9 @@ def test_the_page_knows_the_words_of_the_router() -> None:
     kinds = re.search(r"KINDS = \{(.*?)\}", SCRIPT)
     assert kinds is not None
     assert set(re.findall(r"(\w+):", kinds[1])) == {state.value for state in Readiness}
+    slow = re.search(r"SLOW = \{(.*?)\}", SCRIPT, re.DOTALL)
+    assert slow is not None
+    assert set(re.findall(r"(\w+):", slow[1])) == set(SLOWED.values())
 
 
 def test_tables_have_headers() -> None:

@@ -25,6 +25,8 @@ from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
 from localfleet.errors import LedgerClosed
 from localfleet.gateway import Gateway
+from localfleet.gpus.nvml import Nvml
+from localfleet.gpus.watch import GpuWatch
 from localfleet.price_map import PriceMap
 from localfleet.providers import dialect_of
 from localfleet.server.app import Front, build_app
@@ -63,12 +65,18 @@ class House:
     gateway: Gateway
     ledger: SqliteLedger
     residents: Residents
+    gpus: GpuWatch
     admin_token: str
     needs_litellm: bool = False
     background: list[asyncio.Task[Any]] = field(default_factory=list)
 
+    def fleet(self) -> Fleet:
+        """All models with their states, now."""
+        return _fleet(self.gateway)
+
     async def start(self) -> None:
         """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
+        self.gpus.start()
         seeding = asyncio.create_task(self._seed_budgets())
         self.background.append(seeding)
         if self.ledger.health.ok:
@@ -99,6 +107,7 @@ class House:
         await asyncio.gather(*self.background, return_exceptions=True)
         await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
         await self.residents.stop()
+        await asyncio.to_thread(self.gpus.stop)
         return await asyncio.to_thread(self.ledger.close)
 
 
@@ -153,10 +162,12 @@ def assemble(
     )
     plane = _plane(settings, gateway, ledger, metrics)
     admin_token = secrets.token_urlsafe(24)
+    gpus = GpuWatch(read=Nvml().read, home=home, monotonic=clock.monotonic, now=clock.now)
     front = Front(
         fleet=partial(_fleet, gateway),
         books=BookReader(home=home, ledger=ledger),
         metrics=metrics,
+        gpus=gpus.view,
         admin_token=admin_token,
         now=clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
@@ -167,6 +178,7 @@ def assemble(
         gateway=gateway,
         ledger=ledger,
         residents=builder.residents,
+        gpus=gpus,
         admin_token=admin_token,
         needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
     )

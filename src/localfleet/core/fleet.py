@@ -37,6 +37,7 @@ class Readiness(StrEnum):
 
 
 TAKES_WORK = frozenset({Readiness.READY, Readiness.DEGRADED})
+OPEN = TAKES_WORK | {Readiness.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,17 @@ class Fleet:
     usd_left_for_key: Decimal | None = None
     """Budget left for this caller after reservations; `None` means no budget was set."""
     usd_left_by_tier: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def has_open_door(self) -> bool:
+        """
+        Whether a request that comes now would be answered; hosted models need the ledger.
+
+        A sleeper is an open door: a box whose models all sleep must get the request that wakes one.
+        """
+        return any(
+            self.state(model.name).readiness in OPEN and (model.local or self.ledger_open) for model in self.models
+        )
 
     def state(self, name: str) -> EngineState:
         """The state of a model; one never reported is down."""

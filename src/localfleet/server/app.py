@@ -7,7 +7,7 @@ No module-level app: `build_app` is called once, by `assemble`.
 from asyncio import to_thread
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from secrets import compare_digest
 from typing import Annotated, Any, Literal, Protocol
@@ -18,7 +18,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from localfleet import __version__
-from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
+from localfleet.core.fleet import EngineState, Fleet, Model
+from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
@@ -29,8 +30,6 @@ from localfleet.server.openapi import describe
 
 __all__ = ["Books", "Front", "build_app"]
 
-OPEN = frozenset({Readiness.READY, Readiness.DEGRADED, Readiness.ASLEEP})
-"""A sleeper is an open door: a box whose models all sleep must get the request that wakes one."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -64,6 +63,7 @@ class Front:
     fleet: Callable[[], Fleet]
     books: Books
     metrics: Metrics
+    gpus: Callable[[], GpuView]
     admin_token: str
     now: Callable[[], float]
     console: bytes
@@ -124,9 +124,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
             check_same_machine(request.headers)
         fleet, health = front.fleet(), front.books.health
         models = {model.name: _readiness(fleet.state(model.name)) for model in fleet.models}
-        ready = not plane.draining and any(
-            fleet.state(model.name).readiness in OPEN and (model.local or fleet.ledger_open) for model in fleet.models
-        )
+        ready = not plane.draining and fleet.has_open_door
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
         body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
         return JSONResponse(body, status_code=200 if ready else 503)
@@ -135,7 +133,7 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
     async def metrics(request: Request) -> Response:
         if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
             plane.doorkeeper.identify(request.headers)
-        page = front.metrics.page(front.fleet().states, front.books.health)
+        page = front.metrics.page(front.fleet().states, front.books.health, front.gpus())
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -156,6 +154,7 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
             "in_flight": plane.in_flight,
             "ledger": {"ok": health.ok, "why": health.why, "unwritten": health.unwritten},
             "models": [_shown(model, fleet) for model in fleet.models],
+            "gpus": asdict(front.gpus()),
         }
 
     @guarded.get("/receipts", summary="The newest receipts; they hold no words")

@@ -10,14 +10,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.gpu import GpuView
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Receipt
 from localfleet.ports import LedgerHealth
+from localfleet.server.gpu_metrics import GpuMetrics
 
 __all__ = ["Metrics"]
 
 SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 WHERE = ("model", "tier", "label")
+NO_GPUS = GpuView()
 Labels = tuple[str, ...]
 
 
@@ -88,11 +91,12 @@ class Metrics(Collector):
         yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
         yield _histogram("total_seconds", "Arrival to last byte.", self.total)
 
-    def page(self, states: Mapping[str, EngineState], ledger: LedgerHealth) -> bytes:
+    def page(self, states: Mapping[str, EngineState], ledger: LedgerHealth, gpus: GpuView = NO_GPUS) -> bytes:
         """The exposition text, with the gauges as of now."""
         registry = CollectorRegistry()
         registry.register(self)
         registry.register(_Now(states, ledger))
+        registry.register(GpuMetrics(gpus))
         return generate_latest(registry)
 
 
