@@ -64,6 +64,7 @@ ARROWS = {
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
     "machine": set(),
+    "local_tier": {"config", "core", "engines", "errors", "machine"},
     "explain": {"core", "errors", "wire"},
 }
 SEES_ALL = {"assemble", "run", "cli"}

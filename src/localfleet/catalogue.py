@@ -1,7 +1,7 @@
 """Settings and the price map -> the models a decision looks at, the rules, the policy."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import re2
@@ -30,8 +30,9 @@ Problem = tuple[str, str]
 def build_models(settings: Settings, prices: PriceMap, today: date) -> tuple[Model, ...]:
     """Every model of the file, local ones first."""
     local = (_local(name, model) for name, model in settings.local.items())
+    adapters = (replace(_local(name, model), specialised=True) for name, model in settings.adapters.items())
     hosted = (_hosted(name, m, prices.find(m.provider, m.model), today) for name, m in settings.hosted.items())
-    return (*local, *hosted)
+    return (*local, *adapters, *hosted)
 
 
 def _local(name: str, model: LocalModel) -> Model:
@@ -140,7 +141,6 @@ def field_names(settings: Settings) -> frozenset[str]:
 def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str, str], prices: PriceMap) -> None:
     """Raise `ConfigError` for what only the environment, the price map and the detectors can tell is wrong."""
     found = (
-        *_local_problems(settings),
         *_secret_problems(settings, env),
         *_rule_problems(settings),
         *_hosted_problems(settings, prices),
@@ -151,15 +151,6 @@ def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str
 
 def _loc(path: str) -> tuple[int | str, ...]:
     return tuple(int(part) if part.isdigit() else part for part in path.split("."))
-
-
-def _local_problems(settings: Settings) -> Iterator[Problem]:
-    for name, model in settings.local.items():
-        if model.engine == "vllm":
-            sentence = (
-                "localfleet does not start vLLM itself: run `vllm serve` and name it, `engine: endpoint` with `url:`"
-            )
-            yield f"local.{name}.engine", sentence
 
 
 def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:

@@ -1,6 +1,8 @@
 """`check` and `explain`: what the file says, and what would happen to a request."""
 
+import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +14,13 @@ from rich.table import Table
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
 from localfleet.cli_config import load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
-from localfleet.config import Settings, load_settings, read_settings
+from localfleet.config import Settings, Vllm, load_settings, read_settings
+from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
-from localfleet.engines.weights import find_weights
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
+from localfleet.local_tier import chosen_engine, local_problems
+from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.wire.yaml_lines import Lines
 
@@ -31,7 +35,7 @@ def check_command(
     """Validate models.yaml: file, line, what is wrong, how to mend it."""
     try:
         settings, prices = load_checked(config)
-        _check_weights(config, *read_settings(config))
+        _check_local(config, *read_settings(config))
         problems: list[dict[str, Any]] = []
         warnings = _warnings(settings, prices)
     except ConfigError as exc:
@@ -51,18 +55,11 @@ def check_command(
     raise typer.Exit(1 if failed else 0)
 
 
-def _check_weights(file: str, settings: Settings, lines: Lines) -> None:
-    problems = []
-    for name, model in settings.local.items():
-        if model.weights is not None and model.engine != "vllm":
-            try:
-                find_weights(model.weights)
-            except FleetError as exc:
-                problems.append(
-                    (lines.of(("local", name, "weights")), f"local.{name}.weights", exc.message.rpartition(": ")[2])
-                )
-    if problems:
-        raise ConfigError(file, tuple(problems))
+def _check_local(file: str, settings: Settings, lines: Lines) -> None:
+    """Weights, programs and GPUs of this machine."""
+    found = local_problems(settings, os.environ, lambda: look(os.environ))
+    if problems := tuple((lines.of(where), ".".join(where), sentence) for where, sentence in found):
+        raise ConfigError(file, problems)
 
 
 def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
@@ -80,7 +77,22 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
         found.append("no local model: restricted requests will be refused")
-    return found
+    return [*found, *_vllm_warnings(settings)]
+
+
+def _vllm_warnings(settings: Settings) -> Iterator[str]:
+    for name, model in settings.local.items():
+        asked = model.vllm or Vllm()
+        if chosen_engine(model) != "vllm":
+            continue
+        if asked.trust_remote_code:
+            yield f"local.{name}.vllm.trust_remote_code: Python that came with the weights runs with your rights"
+        if asked.pull:
+            yield f"local.{name}.vllm.pull: vLLM may ask the Hugging Face hub when it starts"
+        if asked.allowed_media_domains:
+            yield f"local.{name}.vllm.allowed_media_domains: callers can make vLLM fetch from these hosts"
+        if Need.TOOLS in model.can and asked.tool_parser is None:
+            yield f"local.{name}.can: tools need `vllm.tool_parser:`; without it vLLM refuses `tool_choice: auto`"
 
 
 def explain_command(

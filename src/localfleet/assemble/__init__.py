@@ -125,11 +125,11 @@ def assemble(
     start_engines: bool,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> House:
-    """Build the house. With `start_engines` false (`serve`) models of the embedded engine stay down."""
+    """Build the house. With `start_engines` false (`serve`) models that need a process of ours stay down."""
     clock = SystemClock()
     secret = load_secret(home)
     ledger = SqliteLedger(home, clock=clock, remember_days=settings.privacy.remember_days)
-    builder = Engines(settings=settings, env=env, start=start_engines, on_progress=on_progress)
+    builder = Engines(settings=settings, env=env, home=home, start=start_engines, on_progress=on_progress)
     engines = builder.build()
     metrics = Metrics()
     models = build_models(settings, prices, datetime.now(UTC).date())
@@ -184,7 +184,7 @@ def _plane(settings: Settings, gateway: Gateway, ledger: SqliteLedger, metrics: 
         anyone=anyone(settings),
         monotonic=gateway.clock.monotonic,
     )
-    timeouts = {name: model.timeout_s for name, model in settings.local.items()}
+    timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
     return DataPlane(
         gateway=gateway,

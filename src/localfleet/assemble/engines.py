@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from localfleet.catalogue import secret_of
@@ -16,13 +17,16 @@ from localfleet.core.fleet import EngineState
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
+from localfleet.engines.launch import Launch
 from localfleet.engines.litellm_sdk import LitellmEngine
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
 from localfleet.engines.supervisor import Progress, Supervisor
+from localfleet.engines.vllm_launch import launch_vllm
 from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
 from localfleet.errors import ConfigError
-from localfleet.ports import Engine
+from localfleet.local_tier import chosen_engine, vllm_fields, vllm_job
+from localfleet.ports import Call, Engine
 from localfleet.providers import BASE_URLS, dialect_of
 
 __all__ = ["Engines"]
@@ -37,6 +41,7 @@ class Engines:
 
     settings: Settings
     env: Mapping[str, str]
+    home: Path
     start: bool
     on_progress: Callable[[Progress], None]
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
@@ -44,17 +49,51 @@ class Engines:
 
     def build(self) -> dict[str, Engine]:
         """Every engine by its model's name."""
-        local = {name: self._local(name, model) for name, model in self.settings.local.items()}
+        local: dict[str, Engine] = {}
+        for name, model in self.settings.local.items():
+            local |= self._local(name, model)
         return local | {name: self._hosted(name, model) for name, model in self.settings.hosted.items()}
 
-    def _local(self, name: str, model: LocalModel) -> Engine:
-        if model.engine == "vllm":
-            sentence = "start vLLM yourself and name it: `engine: endpoint` with its `url:`"
-            raise ConfigError("models.yaml", ((None, f"local.{name}.engine", sentence),))
-        if model.engine == "endpoint":
-            assert model.url is not None
-            return self._http(name, model.model or name, url=model.url, key=secret_of(model, self.env), model=model)
-        return self._embedded(name, model)
+    def _local(self, name: str, model: LocalModel) -> dict[str, Engine]:
+        """The engine of one entry; for vLLM also one for each adapter, all on one process."""
+        match chosen_engine(model):
+            case "endpoint":
+                assert model.url is not None
+                key = secret_of(model, self.env)
+                return {name: self._http(name, model.model or name, url=model.url, key=key, model=model)}
+            case "vllm":
+                return self._vllm(name, model)
+            case "llamacpp":
+                return {name: self._embedded(name, model)}
+
+    def _vllm(self, name: str, model: LocalModel) -> dict[str, Engine]:
+        job = vllm_job(name, model, env=self.env, home=self.home, resolve=self.start)
+        supervisor = self._supervised(launch_vllm(job, self.env))
+        impose = vllm_fields(model)
+
+        def served(upstream: str) -> Engine:
+            def connect(url: str) -> HttpEngine:
+                return self._http(
+                    upstream,
+                    upstream,
+                    url=f"{url}/v1",
+                    key=supervisor.api_key,
+                    model=model,
+                    readiness=supervisor.state,
+                    impose=impose,
+                )
+
+            return SupervisedEngine(supervisor=supervisor, connect=connect)
+
+        return {upstream: served(upstream) for upstream in (name, *model.lora)}
+
+    def _supervised(self, launch: Launch) -> Supervisor:
+        supervisor = Supervisor(
+            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self.on_progress
+        )
+        if self.start:
+            self.supervisors[launch.name] = supervisor
+        return supervisor
 
     def _embedded(self, name: str, model: LocalModel) -> Engine:
         assert model.weights is not None
@@ -70,12 +109,7 @@ class Engines:
             temperature=weights.temperature,
             top_p=weights.top_p,
         )
-        launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
-        supervisor = Supervisor(
-            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self.on_progress
-        )
-        if self.start:
-            self.supervisors[name] = supervisor
+        supervisor = self._supervised(launch_llamacpp(job, self.env, check=partial(verify, weights)))
 
         def connect(url: str) -> HttpEngine:
             return self._http(
@@ -100,6 +134,7 @@ class Engines:
         model: LocalModel,
         readiness: Callable[[], EngineState] | None = None,
         prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        impose: Callable[[Call, Api], Mapping[str, Any]] | None = None,
     ) -> HttpEngine:
         return HttpEngine(
             name=name,
@@ -114,6 +149,7 @@ class Engines:
             timeout_s=model.timeout_s,
             store_false=False,
             prepare=prepare,
+            impose=impose,
         )
 
     def _hosted(self, name: str, model: HostedModel) -> Engine:

@@ -11,6 +11,8 @@ from localfleet.config.privacy import Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, read_settings
 from localfleet.config.settings import Limits, Plan, Routing, Settings, Task
 from localfleet.config.shape import is_loopback
+from localfleet.config.vllm import Vllm
+from localfleet.config.vllm_flags import vllm_flags
 
 __all__ = [
     "Gpu",
@@ -25,8 +27,10 @@ __all__ = [
     "Rule",
     "Settings",
     "Task",
+    "Vllm",
     "is_loopback",
     "load_settings",
     "parse_settings",
     "read_settings",
+    "vllm_flags",
 ]

@@ -1,13 +1,18 @@
 """`local:`, the models of the privacy tier."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from localfleet.config.shape import Shape, check_url, is_loopback
+from localfleet.config.vllm import Vllm
 from localfleet.core.ask import Api, Need
 
-__all__ = ["LocalModel"]
+__all__ = ["SHIPPED_WEIGHTS", "LocalModel"]
+
+SHIPPED_WEIGHTS = "smollm2-135m-instruct"
+"""Comes with localfleet, as a GGUF file."""
 
 
 class LocalModel(Shape):
@@ -15,7 +20,10 @@ class LocalModel(Shape):
 
     engine: Literal["auto", "llamacpp", "vllm", "endpoint"] = "auto"
     weights: str | None = None
-    """`smollm2-135m-instruct` (ships with localfleet) or the path of a `.gguf` file."""
+    """
+    `smollm2-135m-instruct` (ships with localfleet) or the path of a `.gguf` file, for llama.cpp; for vLLM a folder, or
+    the name that the weights have on the Hugging Face hub.
+    """
     url: str | None = None
     """`endpoint` only: the base URL of a running OpenAI-compatible server, with its `/v1`."""
     model: str | None = None
@@ -32,6 +40,31 @@ class LocalModel(Shape):
     parallel: int = Field(default=2, ge=1, le=256)
     threads: int | None = Field(default=None, ge=1)
     timeout_s: float = Field(default=600, gt=0)
+    vllm: Vllm | None = None
+    """`vllm` and `auto` only."""
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether llama.cpp reads these weights and vLLM does not."""
+        return self.weights is not None and (self.weights == SHIPPED_WEIGHTS or self.weights.lower().endswith(".gguf"))
+
+    @property
+    def lora(self) -> Mapping[str, str]:
+        """Adapters by the names that clients use."""
+        return self.vllm.lora if self.vllm is not None else {}
+
+    @model_validator(mode="after")
+    def _vllm_where_it_belongs(self) -> "LocalModel":
+        if self.vllm is not None and self.engine not in {"vllm", "auto"}:
+            msg = "`vllm:` belongs to `engine: vllm` or `auto`"
+            raise ValueError(msg)
+        if self.is_gguf and (self.engine == "vllm" or self.vllm is not None):
+            msg = (
+                "vLLM does not read these weights: name a folder with a config.json and safetensors, or the weights' "
+                "name on the Hugging Face hub, such as Qwen/Qwen3-8B; GGUF files go with `engine: llamacpp`"
+            )
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_reach_it(self) -> "LocalModel":

@@ -69,6 +69,7 @@ def _name_complaints(settings: Settings) -> Iterator[Complaint]:
     for section in ("local", "hosted"):
         for name in sorted(RESERVED & frozenset(getattr(settings, section))):
             yield (section, name), f"`{name}` is a reserved name; choose another"
+    yield from _adapter_complaints(settings)
     for alias in sorted(frozenset(settings.aliases) & (settings.names | RESERVED)):
         yield ("aliases", alias), "is already a model's name"
     for name, model in settings.hosted.items():
@@ -76,6 +77,16 @@ def _name_complaints(settings: Settings) -> Iterator[Complaint]:
             yield ("hosted", name, "tier"), "`local` is the privacy tier; name the hosted tier otherwise"
     if len({rule.name for rule in settings.privacy.rules}) != len(settings.privacy.rules):
         yield ("privacy", "rules"), "two rules have one name; names are unique"
+
+
+def _adapter_complaints(settings: Settings) -> Iterator[Complaint]:
+    """An adapter is a model to clients, so its name is no other model's."""
+    taken = set(RESERVED) | set(settings.local) | set(settings.hosted)
+    for name, model in settings.local.items():
+        for adapter in model.lora:
+            if adapter in taken:
+                yield ("local", name, "vllm", "lora", adapter), "is a model's name already; names are unique"
+            taken.add(adapter)
 
 
 def _reference_complaints(settings: Settings) -> Iterator[Complaint]:

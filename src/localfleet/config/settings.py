@@ -65,9 +65,14 @@ class Settings(Shape):
     plans: dict[Name, Plan] = Field(default_factory=dict)
 
     @property
+    def adapters(self) -> dict[str, LocalModel]:
+        """Every LoRA adapter by the name that clients use, with the entry it belongs to."""
+        return {adapter: model for model in self.local.values() for adapter in model.lora}
+
+    @property
     def names(self) -> frozenset[str]:
-        """Every model name, local and hosted."""
-        return frozenset(self.local) | frozenset(self.hosted)
+        """Every model name: local ones, their adapters, hosted ones."""
+        return frozenset(self.local) | frozenset(self.adapters) | frozenset(self.hosted)
 
     @property
     def default_label(self) -> Label:

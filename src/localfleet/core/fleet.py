@@ -69,6 +69,8 @@ class Model:
     """Hosted list price; `None` is *unknown*, never zero. Local models have none: their marginal price is zero here."""
     queue_limit: int | None = None
     """Requests in flight beyond which a local model counts as busy."""
+    specialised: bool = False
+    """Made for one kind of work (an adapter): `auto` and `local` do not mean it; its name and a task's row do."""
 
     @property
     def local(self) -> bool:

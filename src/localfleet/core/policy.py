@@ -47,7 +47,8 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     `ask.model` must be resolvable (see `resolve`). Pure: the same arguments give the same decision.
     """
     wanted = policy.aliases.get(ask.model, ask.model)
-    candidates = [model for model in fleet.models if _wanted(model, wanted)]
+    row = policy.preference.tasks.get(ask.task or "", ())
+    candidates = [model for model in fleet.models if _wanted(model, wanted, row)]
     shut = {model.name: why for model in candidates if (why := _shut(ask, verdict.label, model, fleet))}
     legal = [model for model in candidates if model.name not in shut]
     ranked, reason = _rank(ask, verdict.label, legal, fleet, policy)
@@ -62,7 +63,9 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     return Decision(label=verdict.label, reason=reason, routes=routes, doors=doors)
 
 
-def _wanted(model: Model, wanted: str) -> bool:
+def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
+    if model.specialised and model.name not in {wanted, *row}:
+        return False
     return wanted in {AUTO, model.name} or (wanted == LOCAL and model.local)
 
 

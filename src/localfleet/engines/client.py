@@ -15,7 +15,7 @@ from math import ceil
 from time import time
 from urllib.parse import urlsplit
 
-from localfleet.engines.http1 import Connection, Trouble, connect
+from localfleet.engines.http1 import Connection, Trouble, connect, connect_unix
 
 __all__ = ["Headers", "Host", "HttpClient", "Response", "Secret"]
 
@@ -93,7 +93,7 @@ class HttpClient:
         self._tls: ssl.SSLContext | None = None
 
     def at(self, base_url: str) -> "Host":
-        """The host of a base URL such as `https://api.openai.com/v1`; opens nothing yet."""
+        """The host of a base URL such as `https://api.openai.com/v1`, or `unix:SOCKET:/v1`; opens nothing yet."""
         return Host(
             base_url,
             tls=self._trust() if urlsplit(base_url).scheme == "https" else None,
@@ -114,7 +114,8 @@ class Host:
     """One declared host with its idle connections."""
 
     def __init__(self, base_url: str, *, tls: ssl.SSLContext | None, connect_timeout_s: float, idle_s: float) -> None:
-        """Fix the host for good."""
+        """Fix the host for good. `unix:SOCKET:/v1` is a path below a unix socket, as nginx writes it."""
+        self.socket, base_url = _socket_of(base_url)
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
             raise ValueError("a base URL looks like https://host/v1")
@@ -188,7 +189,10 @@ class Host:
         left_s = deadline - now
         if left_s <= 0:
             raise Trouble.TIMED_OUT.failure()
-        return await connect(self.name, self.port, tls=self._tls, timeout_s=min(self._connect_timeout_s, left_s))
+        timeout_s = min(self._connect_timeout_s, left_s)
+        if self.socket is not None:
+            return await connect_unix(self.socket, timeout_s=timeout_s)
+        return await connect(self.name, self.port, tls=self._tls, timeout_s=timeout_s)
 
 
 class Response:
@@ -241,6 +245,16 @@ class Response:
     def _ended(self, connection: Connection, timer: asyncio.TimerHandle) -> None:
         timer.cancel()
         self._host.keep(connection)
+
+
+def _socket_of(base_url: str) -> tuple[str | None, str]:
+    """The path of a unix socket, if the URL names one, and the URL as HTTP sees it."""
+    if not base_url.startswith("unix:"):
+        return None, base_url
+    socket, _, path = base_url.removeprefix("unix:").rpartition(":")
+    if not socket.startswith("/") or (path and not path.startswith("/")):
+        raise ValueError("a unix socket looks like unix:/run/x.sock:/v1")
+    return socket, f"http://localhost{path}"
 
 
 def _seconds(value: bytes | None) -> int | None:

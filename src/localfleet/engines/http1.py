@@ -16,7 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from localfleet.core.reason import Reason
 from localfleet.errors import EngineFailed
 
-__all__ = ["Connection", "Trouble", "connect"]
+__all__ = ["Connection", "Trouble", "connect", "connect_unix"]
 
 HELD_BYTES = 256 * 1024
 """Body bytes kept for a slow reader before the upstream is told to wait."""
@@ -228,5 +228,18 @@ async def connect(host: str, port: int, *, tls: ssl.SSLContext | None, timeout_s
     except ssl.SSLError:
         raise Trouble.NO_TLS.failure() from None
     except (OSError, ValueError):  # a host name that cannot be encoded is a ValueError
+        raise Trouble.NO_CONNECTION.failure() from None
+    return made
+
+
+async def connect_unix(path: str, *, timeout_s: float) -> Connection:
+    """Open a connection to a unix socket of this machine. Raise `EngineFailed`."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, made = await loop.create_unix_connection(Connection, path)
+    except TimeoutError:
+        raise Trouble.CONNECT_TIME.failure() from None
+    except (OSError, ValueError):  # a path with a zero byte is a ValueError
         raise Trouble.NO_CONNECTION.failure() from None
     return made

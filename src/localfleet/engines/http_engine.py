@@ -53,11 +53,13 @@ class HttpEngine:
         idle_timeout_s: float = 60.0,
         store_false: bool = False,
         prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        impose: Callable[[Call, Api], Mapping[str, Any]] | None = None,
     ) -> None:
         """
         `timeout_s` is until the first byte, `idle_timeout_s` between two.
 
-        `store_false` is for hosted Responses; `prepare` adapts a chat body to local weights.
+        `store_false` is for hosted Responses; `prepare` adapts a chat body to local weights; `impose` says the fields
+        that are not the caller's to say, for a call and the API that the engine is asked in.
         """
         self._name = name
         self._upstream_model = upstream_model
@@ -70,6 +72,7 @@ class HttpEngine:
         self._idle_timeout_s = idle_timeout_s
         self._store_false = store_false
         self._prepare = prepare
+        self._impose = impose
 
     def __repr__(self) -> str:
         """The name, and nothing secret."""
@@ -101,6 +104,7 @@ class HttpEngine:
                 wants_usage=call.wants_usage,
                 store_false=self._store_false,
                 prepare=self._prepare,
+                imposed=None if self._impose is None else self._impose(call, asked),
             )
         except ValueError:
             sentence = "This request cannot be put in the words of this model's API."

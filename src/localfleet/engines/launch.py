@@ -1,11 +1,13 @@
 """
 How to start one engine process, as a value: what to run, with which environment, and how to see that it answers.
 
-Stdlib only and nothing runs here: the supervisor acts on it, the engines (llama.cpp, vLLM) build it.
+Nothing runs here: the supervisor acts on it, the engines (llama.cpp, vLLM) build it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from localfleet.engines.start_log import Cause
 
 __all__ = ["Launch", "clean_environment"]
 
@@ -27,7 +29,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """
-    One engine process on loopback that speaks OpenAI's HTTP.
+    One engine process, on loopback or on a unix socket, that speaks OpenAI's HTTP.
 
     Secrets travel in `stdin` or `env`, never in `argv`: every user of the machine can read arguments.
     """
@@ -39,7 +41,9 @@ class Launch:
     stdin: bytes = field(default=b"", repr=False)
     """Written once; the pipe then stays open, and its end of file tells the child that the parent is gone."""
     port: int | None = None
-    """The port it was told to use; `None`: its first line on stdout is `{"port": N}`."""
+    """The port it was told to use; `None` and no `socket`: its first line on stdout is `{"port": N}`."""
+    socket: str | None = None
+    """The unix socket it was told to use; what lies there before a start is removed."""
     health_path: str = "/health"
     canary_path: str = "/v1/chat/completions"
     canary_body: bytes = b"{}"
@@ -51,3 +55,5 @@ class Launch:
     """Runs in a thread before the process starts (checksums); raises `FleetError` to stop for good."""
     exits: Mapping[int, str] = field(default_factory=dict)
     """Fixed sentences for exit codes this engine is known to use (a negative code is a signal)."""
+    causes: tuple[Cause, ...] = ()
+    """Known reasons not to start, looked for in what it prints until it is ready; none: nothing is read."""

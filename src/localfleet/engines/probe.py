@@ -1,5 +1,5 @@
 """
-Whether an engine process answers: `/health`, and one real token. Loopback HTTP only, through no proxy.
+Whether an engine process answers: `/health`, and one real token. Over loopback or a unix socket, through no proxy.
 
 Every failure is a plain `False`: what an engine says about itself is not repeated anywhere.
 """
@@ -21,7 +21,7 @@ CANARY_TIMEOUT_S = 120.0
 
 
 class Probe:
-    """Asks one engine process at one base URL, such as `http://127.0.0.1:40607`."""
+    """Asks one engine process at one base URL, such as `http://127.0.0.1:40607` or `unix:/run/x.sock:`."""
 
     def __init__(self, launch: Launch, base_url: str) -> None:
         """Open no connection yet."""
@@ -43,13 +43,13 @@ class Probe:
         return response.status == 200
 
     async def answers(self) -> bool:
-        """True where a one-token completion succeeds and holds a choice."""
+        """True where a request for one token (or one embedding) succeeds and holds something."""
         deadline = asyncio.get_running_loop().time() + CANARY_TIMEOUT_S
         path, body = self._launch.canary_path, self._launch.canary_body
         try:
             response = await self._host.post(path, self._headers, body, deadline=deadline, request_id="probe")
             try:
-                return response.status == 200 and _has_choice(await response.read(deadline))
+                return response.status == 200 and _has_something(await response.read(deadline))
             finally:
                 response.close()
         except EngineFailed:
@@ -60,9 +60,9 @@ class Probe:
         await self._host.aclose()
 
 
-def _has_choice(body: bytes) -> bool:
+def _has_something(body: bytes) -> bool:
     try:
         answer: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(answer, dict) and bool(answer.get("choices"))
+    return isinstance(answer, dict) and bool(answer.get("choices") or answer.get("data"))

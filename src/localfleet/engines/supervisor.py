@@ -3,7 +3,8 @@ Starts one engine process, waits until it really answers, watches it, restarts i
 
 Knows processes, not models: everything about llama.cpp or vLLM is in the `Launch`. The process runs in a session of its
 own, so Ctrl-C reaches only the router, which drains first, and so that its own children go with it. What it prints is
-thrown away unread, except for the one line with its port: an engine's log may hold prompts.
+thrown away unread, except for the one line with its port, and for known reasons not to start (`start_log.py`): an
+engine's log may hold prompts.
 
     loading ──answers──> ready ──exit, hung──> loading ──5 crashes in 2 minutes──> down
 """
@@ -13,16 +14,18 @@ import contextlib
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.reason import Reason
 from localfleet.engines.launch import Launch
 from localfleet.engines.probe import Probe
+from localfleet.engines.start_log import StartLog
 from localfleet.errors import EngineFailed, FleetError
 
 __all__ = ["Progress", "Stage", "Supervisor"]
@@ -38,6 +41,7 @@ WATCH_S = 5.0
 MISSES_TO_KILL = 3
 TERM_S = 5.0
 EXIT_AFTER_EOF_S = 5.0
+LAST_LINES_S = 1.0
 
 EXITED = "the engine process ended and is being started again"
 HUNG = "the engine stopped answering and is being started again"
@@ -99,7 +103,9 @@ class Supervisor:
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._process: Process | None = None
-        self._port: int | None = None
+        self._url: str | None = None
+        self._log = StartLog(())
+        self._drain: asyncio.Task[None] | None = None
         self._crashes: deque[float] = deque()
         self._failures_in_a_row = 0
         self._began = 0.0
@@ -108,12 +114,16 @@ class Supervisor:
 
     @property
     def base_url(self) -> str:
-        """Where the process listens now; changes with a restart. Raises `EngineFailed` while it is not ready."""
-        if self._port is None:
+        """
+        Where the process listens now: `http://127.0.0.1:PORT`, or `unix:SOCKET:`. A port changes with a restart.
+
+        Raises `EngineFailed` while it is not ready.
+        """
+        if self._url is None:
             raise EngineFailed(
                 "the local engine is not up; wait until /readyz says ready", reason=Reason.CONNECT_FAILED
             )
-        return f"http://127.0.0.1:{self._port}"
+        return self._url
 
     @property
     def api_key(self) -> str:
@@ -188,26 +198,44 @@ class Supervisor:
         try:
             done, _ = await asyncio.wait({exit_, serve}, return_when=asyncio.FIRST_COMPLETED)
             if exit_ in done:
-                return self._launch.exits.get(exit_.result(), EXITED)
+                return await self._why_it_ended(exit_.result())
             return serve.result()
         finally:
-            self._port = None
+            self._url = None
             for task in (serve, exit_):
                 task.cancel()
             await asyncio.gather(serve, exit_, return_exceptions=True)
             if self._task is not None:
                 await self._end(0)
 
+    async def _why_it_ended(self, code: int) -> str:
+        """What its log told before it was ready, else its exit code; raises `FleetError` where trying again is vain."""
+        if self._drain is not None:
+            await asyncio.wait({self._drain}, timeout=LAST_LINES_S)
+        # A signal says more of the end than what was printed before it.
+        cause = self._log.cause if self._ready_since is None and code >= 0 else None
+        if cause is None:
+            return self._launch.exits.get(code, EXITED)
+        if cause.final:
+            raise FleetError(cause.sentence)
+        return cause.sentence
+
     async def _spawn(self) -> Process:
         launch = self._launch
+        if launch.socket is not None:  # A server that was killed leaves it behind, and the next one cannot bind.
+            await asyncio.to_thread(Path(launch.socket).unlink, missing_ok=True)
         self._process = process = await asyncio.create_subprocess_exec(
             *launch.argv,
             env=dict(launch.env),
             stdin=PIPE,
-            stdout=PIPE if launch.port is None else DEVNULL,
-            stderr=DEVNULL,
+            stdout=PIPE if launch.causes or _tells_port(launch) else DEVNULL,
+            stderr=STDOUT if launch.causes else DEVNULL,
             start_new_session=True,
         )
+        if launch.causes:
+            assert process.stdout is not None
+            self._log = StartLog(launch.causes)
+            self._drain = asyncio.create_task(self._log.drain(process.stdout))
         assert process.stdin is not None
         process.stdin.write(launch.stdin)
         with contextlib.suppress(ConnectionError):  # It died at once: its exit says so.
@@ -215,28 +243,33 @@ class Supervisor:
         return process
 
     async def _serve(self, process: Process) -> str:
-        """From the port to the end: returns only where the process must be killed, with the reason."""
+        """From its place to the end: returns only where the process must be killed, with the reason."""
         self._change(Stage.LOADING, Readiness.LOADING)
-        port = await self._learn_port(process)
-        if port is None:
+        url = await self._learn_url(process)
+        if url is None:
             return TOO_SLOW
-        probe = Probe(self._launch, f"http://127.0.0.1:{port}")
+        probe = Probe(self._launch, url)
         try:
             if not await self._until(probe.healthy):
                 return TOO_SLOW
             self._change(Stage.WARMING, Readiness.LOADING)
             if not await self._until(probe.answers):
                 return TOO_SLOW
-            self._port, self._ready_since = port, self._clock()
+            self._log.stop()
+            self._url, self._ready_since = url, self._clock()
             self._change(Stage.READY, Readiness.READY)
             await self._until_hung(probe)
             return HUNG
         finally:
             await probe.aclose()
 
+    async def _learn_url(self, process: Process) -> str | None:
+        if self._launch.socket is not None:
+            return f"unix:{self._launch.socket}:"
+        port = await self._learn_port(process) if self._launch.port is None else self._launch.port
+        return None if port is None else f"http://127.0.0.1:{port}"
+
     async def _learn_port(self, process: Process) -> int | None:
-        if self._launch.port is not None:
-            return self._launch.port
         assert process.stdout is not None
         try:
             line = await asyncio.wait_for(process.stdout.readline(), self._launch.start_timeout_s)
@@ -283,15 +316,16 @@ class Supervisor:
         return delay_s * (1 + JITTER * self._jitter())
 
     def _last_words(self, why: str) -> str:
-        """Where the exit code told more than that it ended, that is what helps."""
-        return why if why in self._launch.exits.values() else GAVE_UP
+        """Where the exit code or the log told more than that it ended, that is what helps."""
+        known = {*self._launch.exits.values(), *(cause.sentence for cause in self._launch.causes)}
+        return why if why in known else GAVE_UP
 
     async def _end(self, grace_s: float) -> None:
         """End the process and its children, and reap it."""
         process, self._process = self._process, None
         if process is None:
             return
-        self._port = None
+        self._url = None
         if grace_s > 0 and process.returncode is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -301,6 +335,10 @@ class Supervisor:
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        drain, self._drain = self._drain, None
+        if drain is not None:
+            with contextlib.suppress(TimeoutError):  # something outside the group may hold the other end
+                await asyncio.wait_for(drain, LAST_LINES_S)
 
     def _change(self, stage: Stage, readiness: Readiness, why: str = "") -> None:
         sentence = why or (_loading(stage) if readiness is Readiness.LOADING else "")
@@ -312,6 +350,10 @@ class Supervisor:
         self._on_change(
             Progress(name=self._launch.name, stage=stage, seconds=self._clock() - self._began, why=why),
         )
+
+
+def _tells_port(launch: Launch) -> bool:
+    return launch.port is None and launch.socket is None
 
 
 def _loading(stage: Stage) -> str:

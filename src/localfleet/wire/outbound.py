@@ -46,11 +46,13 @@ def outbound_body(
     wants_usage: bool,
     store_false: bool,
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    imposed: Mapping[str, Any] | None = None,
 ) -> bytes:
     """
     The bytes to send. Raise `ValueError` if impossible.
 
-    `store_false` keeps hosted Responses from being stored; `prepare` adapts a chat body to local weights.
+    `store_false` keeps hosted Responses from being stored; `prepare` adapts a chat body to local weights; `imposed` are
+    fields that are the router's to say, not the caller's: a value of `None` takes the field away.
     """
     fields = outbound_fields(api, asked, body, model=model, stream=stream, wants_usage=wants_usage)
     if asked is Api.RESPONSES:
@@ -60,6 +62,9 @@ def outbound_body(
             fields["store"] = False
     if prepare is not None and asked is Api.CHAT:
         fields = dict(prepare(fields))
+    if imposed is not None:
+        fields = {name: value for name, value in fields.items() if name not in imposed}
+        fields |= {name: value for name, value in imposed.items() if value is not None}
     try:
         return orjson.dumps(fields)
     except orjson.JSONEncodeError:  # its text quotes the value
