@@ -113,7 +113,8 @@ def build_cache(
     """
     The layout for a model, `kv_bytes` a number, with the layers of a draft model behind its own.
 
-    `block_tokens`: as `--block-size`; default: what vLLM takes on NVIDIA GPUs. `None` where vLLM would have to pad pages of unequal size: that is not computed here.
+    `block_tokens`: as `--block-size`; default: what vLLM takes on NVIDIA GPUs. `None` where vLLM would have to pad
+    pages of unequal size: that is not computed here.
     """
     models = [model] if draft is None else [model, draft]
     layers = [block.attention for one in models for block in one.blocks]
