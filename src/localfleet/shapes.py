@@ -84,7 +84,7 @@ def find_shape(weights: str, models: tuple[KnownModel, ...], cache: Path | None)
     Raises `ShapeUnknown` with a sentence that says what is missing.
     """
     folder = Path(weights).expanduser()
-    if folder.is_dir():
+    if weights and folder.is_dir():
         return _from_folder(folder)
     for snapshot in _snapshots(weights, cache):
         return _from_folder(snapshot)

@@ -17,6 +17,7 @@ import yaml
 
 from localfleet.core.fit import Architecture, Division
 from localfleet.core.fit.cache import Cache, Demand, build_cache
+from localfleet.shapes import read_models
 from localfleet.wire.model_config import architecture_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -162,3 +163,40 @@ def test_the_longest_context_is_the_one_vllm_names() -> None:
     assert needed is not None
     assert int(longest[1]) == cache.longest_context(3 * GIB, context, demand)
     assert float(needed[1]) == pytest.approx(cache.request_bytes(context, demand) / GIB, abs=0.01)
+
+
+def test_a_real_start_logs_what_is_computed() -> None:
+    """The real vLLM, on the CPU with SmolLM2's shape and 1 GiB of cache: its log line has our tokens and requests."""
+    context = 3000
+    name = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    done = subprocess.run(
+        [str(PYTHON), str(Path(__file__).with_name("vllm_start.py"))],
+        input=json.dumps({"config": text_config(name), "context_tokens": context, "parallel": 4}),
+        env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=True,
+    )
+    block = json.loads(done.stdout.splitlines()[-1])["block_tokens"]
+    line = r"KV cache size: ([\d,]+) tokens, Maximum concurrency for [\d,]+ tokens per request: ([\d.]+)x"
+    logged = re.search(line, done.stdout + done.stderr)
+    cache = build_cache(architecture_of(text_config(name)), 4, Division(), block_tokens=block)
+    assert cache is not None
+    assert logged is not None
+    demand = Demand(batched_tokens=2048)
+    assert int(logged[1].replace(",", "")) == cache.capacity_tokens(GIB, context, demand)
+    assert float(logged[2]) == pytest.approx(cache.concurrency(GIB, context, demand), abs=0.0051)
+
+
+def test_the_catalogue_s_parsers_are_vllm_s() -> None:
+    """Each name of a tool or reasoning parser is one that this vLLM has."""
+    program = (
+        "import json; from vllm.tool_parsers import ToolParserManager as t; "
+        "from vllm.reasoning import ReasoningParserManager as r; "
+        "print(json.dumps([t.list_registered(), r.list_registered()]))"
+    )
+    done = subprocess.run([str(PYTHON), "-c", program], capture_output=True, text=True, timeout=200, check=True)
+    tools, reasoning = json.loads(done.stdout.splitlines()[-1])
+    assert {model.tool_parser for model in read_models()} - {None} <= set(tools)
+    assert {model.reasoning_parser for model in read_models()} - {None} <= set(reasoning)

@@ -1,6 +1,7 @@
 """Golden figures: parameters, bytes of weights, bytes of cache, each known from elsewhere."""
 
 import csv
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,8 @@ from localfleet.shapes import KnownModel, find_shape, read_models
 
 GIB = 2**30
 MODELS = read_models()
-MEASURED = Path("/work/shared/cost/throughput.csv")
+MEASURED = Path(os.environ.get("LOCALFLEET_THROUGHPUT_CSV") or "/nonexistent")
+"""Published runs: GPU, model, precision, parallelism; a table that is not part of the project."""
 H100 = Gpu(name="H100", memory_bytes=80 * GIB, count=8)
 
 
@@ -225,7 +227,7 @@ def test_what_is_left_for_the_cache_as_vllm_reported_it(log: StartLog) -> None:
     assert answer.breakdown.cache_bytes / GIB < log.kv_gib + 0.1, "to promise what is not there is the worse error"
 
 
-@pytest.mark.skipif(not MEASURED.exists(), reason="the table of measured throughput is not on this machine")
+@pytest.mark.skipif(not MEASURED.exists(), reason="set LOCALFLEET_THROUGHPUT_CSV to a table of published runs")
 def test_published_runs_fit() -> None:
     """Every run of the table whose model and GPU are known here did start, so it must be said to start."""
     with MEASURED.open(encoding="utf-8") as file:
