@@ -56,6 +56,9 @@ ARROWS = {
     "config": {"config", "core", "errors", "wire"},
     "price_map": {"core", "config", "errors"},
     "gpu_facts": {"core"},
+    "shapes": {"core", "errors", "wire"},
+    "fit_words": {"core", "fitting"},
+    "fitting": {"config", "core", "engines", "errors", "gpu_facts", "local_tier", "machine", "shapes", "wire"},
     "providers": set(),
     "catalogue": {"config", "core", "errors", "price_map", "providers", "wire"},
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
@@ -85,6 +88,7 @@ LIBRARIES = {
 LIBRARIES_BY_FILE = {
     "wire/yaml_lines.py": {"yaml"},
     "gpu_facts.py": {"yaml"},
+    "shapes.py": {"yaml"},
     "engines/http1.py": {"httptools"},
     "engines/litellm_line.py": {"httpx"},
     "engines/litellm_sdk.py": {"litellm"},

@@ -80,6 +80,12 @@ def _check(app: typer.Typer) -> None:
     app.command("check")(check_command)
 
 
+def _fit(app: typer.Typer) -> None:
+    from localfleet.cli_fit import fit_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("fit")(fit_command)
+
+
 def _up(app: typer.Typer) -> None:
     from localfleet.cli_serve import up_command  # noqa: PLC0415  # loaded when asked for
 
@@ -137,6 +143,7 @@ def _doctor(app: typer.Typer) -> None:
 COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "init": ("Write a commented models.yaml for this machine (detects GPUs, memory, provider keys).", _init),
     "check": ("Validate models.yaml: file, line, what is wrong, how to mend it.", _check),
+    "fit": ("Would a model fit: weights, KV cache and the rest on each GPU, and what fits instead.", _fit),
     "up": ("Start the local engines and the router; progress while models load; Ctrl-C drains.", _up),
     "serve": ("Start the router alone; engines run elsewhere (`engine: endpoint`).", _serve),
     "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),

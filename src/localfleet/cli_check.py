@@ -1,5 +1,6 @@
 """`check` and `explain`: what the file says, and what would happen to a request."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,15 +14,22 @@ from rich.table import Table
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
-from localfleet.config import Settings, Vllm, load_settings
+from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
+from localfleet.fit_words import problem_of, row_of, said_of, warning_of
+from localfleet.fitting import Checked, check_fits, too_much_together
 from localfleet.local_tier import chosen_engine
+from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command"]
+
+Complaint = tuple[int | None, str, str]
+"""A line, a path, and what is wrong."""
 
 
 def check_command(
@@ -30,26 +38,68 @@ def check_command(
     as_json: Json = False,
 ) -> None:
     """Validate models.yaml: file, line, what is wrong, how to mend it."""
+    fits: tuple[Checked, ...] = ()
+    warnings: list[str] = []
     try:
-        settings, prices = load_checked(config)
-        check_local(config)
-        problems: list[dict[str, Any]] = []
-        warnings = _warnings(settings, prices)
+        settings, lines = read_settings(config)
+        fits = check_fits(settings, look(os.environ), os.environ)
+        problems = [*_every_problem(config), *_fit_problems(fits, lines)]
+        warnings = [] if problems else [*_warnings(settings, read_price_map()), *_fit_warnings(fits)]
     except ConfigError as exc:
-        problems = [{"line": line, "path": path, "problem": text} for line, path, text in exc.problems]
-        warnings = []
-        if not as_json:
-            sys.stderr.write(exc.message + "\n")
+        problems = list(exc.problems)
     failed = bool(problems) or (strict and bool(warnings))
     if as_json:
-        print_json({"file": config, "ok": not failed, "problems": problems, "warnings": warnings})
+        print_json(_report(config, problems, warnings, fits, ok=not failed))
     else:
-        for warning in warnings:
-            console().print(f"{config}: warning: {warning}", markup=False)
+        _print_report(config, problems, warnings, fits)
         if not problems:
             models = len(settings.local) + len(settings.hosted)
             console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules: ok", markup=False)
     raise typer.Exit(1 if failed else 0)
+
+
+def _every_problem(file: str) -> Iterator[Complaint]:
+    """Of the environment first; of this machine where the environment is right."""
+    try:
+        load_checked(file)
+        check_local(file)
+    except ConfigError as exc:
+        yield from exc.problems
+
+
+def _fit_problems(fits: tuple[Checked, ...], lines: Lines) -> Iterator[Complaint]:
+    for one in fits:
+        if (sentence := problem_of(one)) is not None:
+            yield lines.of(("local", one.name)), f"local.{one.name}", sentence
+
+
+def _fit_warnings(fits: tuple[Checked, ...]) -> Iterator[str]:
+    for one in fits:
+        if (sentence := warning_of(one)) is not None:
+            yield f"local.{one.name}: {sentence}"
+    for sentence in too_much_together(fits):
+        yield f"{sentence}; they take turns (docs/concepts/life-cycle.md)"
+
+
+def _report(
+    file: str, problems: list[Complaint], warnings: list[str], fits: tuple[Checked, ...], *, ok: bool
+) -> dict[str, Any]:
+    return {
+        "file": file,
+        "ok": ok,
+        "problems": [{"line": line, "path": path, "problem": text} for line, path, text in problems],
+        "warnings": warnings,
+        "fits": [row_of(one) for one in fits],
+    }
+
+
+def _print_report(file: str, problems: list[Complaint], warnings: list[str], fits: tuple[Checked, ...]) -> None:
+    if problems:
+        sys.stderr.write(ConfigError(file, tuple(problems)).message + "\n")
+    for line in (line for one in fits for line in said_of(one)):
+        console().print(line, markup=False)
+    for warning in warnings:
+        console().print(f"{file}: warning: {warning}", markup=False)
 
 
 def _warnings(settings: Settings, prices: PriceMap) -> list[str]:

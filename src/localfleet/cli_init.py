@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from localfleet.cli_init_gpu import suggest, suggestion_lines
 from localfleet.cli_parts import Config, Json, print_json
 from localfleet.errors import FleetError
 from localfleet.machine import GpuSeen, Machine, look
@@ -25,10 +26,7 @@ MARK = "#~ "
 EXAMPLE_OF = {"OPENAI_API_KEY": "mini", "ANTHROPIC_API_KEY": "haiku"}
 """The hosted example of the manual that each key opens."""
 GPU_EXAMPLE = ("#~     - name: ", "#~       count: ")
-VLLM_HINT = (
-    "  # A bigger model on these GPUs: install vLLM in an environment of its own, fetch the weights, and switch on the",
-    "  # example `qwen` below (docs/guides/vllm.md).",
-)
+NOTHING_FITS = "  # No model of the short list fits these GPUs; `localfleet fit MODEL` computes any other."
 
 
 def init_command(
@@ -90,7 +88,13 @@ def _with_gpus(lines: list[str], gpus: tuple[GpuSeen, ...]) -> list[str]:
     section = [line.removeprefix(MARK) for line in lines[head:at]]
     found = [row for gpu in gpus for row in (f"    - name: {gpu.name}", f"      count: {gpu.count}")]
     here = lines.index("local:")
-    return [*lines[:head], *section, *found, *lines[at + 2 : here + 1], *VLLM_HINT, *lines[here + 1 :]]
+    return [*lines[:head], *section, *found, *lines[at + 2 : here + 1], *_proposed(gpus), *lines[here + 1 :]]
+
+
+def _proposed(gpus: tuple[GpuSeen, ...]) -> Iterable[str]:
+    """A model for these GPUs, switched off."""
+    found = suggest(gpus)
+    return (NOTHING_FITS,) if found is None else suggestion_lines(found, MARK)
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
@@ -113,6 +117,8 @@ def _seen(machine: Machine) -> Iterable[str]:
     for gpu in machine.gpus:
         size = f", {gpu.memory_mib / 1024:.0f} GiB each" if gpu.memory_mib else ""
         yield f"GPU: {gpu.count} x {gpu.name}{size}"
+    if machine.gpus and (found := suggest(machine.gpus)) is not None:
+        yield f"GPU: {found.weights} fits; it stands under `local:` as `main`, switched off"
     if machine.driver == "silent":
         yield "GPU: nvidia-smi is there but does not answer; `localfleet doctor` says more"
     elif not machine.gpus:

@@ -14,6 +14,7 @@ Everything that can go wrong, as one tree.
     ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
     ├── ShuttingDown           503  the router drains
     ├── ClientLeft             499  the client closed the connection before its answer: nobody is told
+    ├── ShapeUnknown                a model's files do not say, in a way understood here, what it is made of
     └── ConfigError                 models.yaml: file, line, what is wrong, how to mend it
 
 No message holds text from a request or from an engine: error text is content.
@@ -32,6 +33,7 @@ __all__ = [
     "NotFound",
     "NotPermitted",
     "RateLimited",
+    "ShapeUnknown",
     "ShuttingDown",
     "TooLarge",
     "TooSlow",
@@ -202,6 +204,10 @@ class ClientLeft(FleetError):
     status = 499
     code = "client_left"
     reason = Reason.CLIENT_LEFT
+
+
+class ShapeUnknown(FleetError):
+    """Its memory cannot be told: the family, the format or a figure is not known here. Never a reason to guess."""
 
 
 class ConfigError(FleetError):

@@ -331,6 +331,7 @@ def test_doctor_beside_a_router(talking: Router) -> None:
 BAD_USAGE = (
     ["init", "--print", "--json"],
     ["check", "--strickt"],
+    ["fit", "Qwen/Qwen3-8B", "--gpu", "z80"],
     ["serve", "--port", "70000"],
     ["up", "--port", "many"],
     ["chat", "--url", "not-a-url"],

@@ -7,14 +7,14 @@ from pathlib import Path
 from localfleet.config import LocalModel, Settings
 from localfleet.core.residency import Room
 from localfleet.engines.residents import Tenant
-from localfleet.gpu_facts import find_gpu, read_gpus
+from localfleet.fitting import cards_of
+from localfleet.gpu_facts import read_gpus
 from localfleet.machine import Machine
 
 __all__ = ["RAM", "gpu_place", "gpu_sizes", "room_of", "settle"]
 
 RAM = "ram"
 GIB = 2**30
-MIB_PER_GIB = 1024
 USUAL_SHARE = Decimal("0.92")
 """vLLM 0.32's own default of `gpu_memory_utilization`, `vllm/config/cache.py`."""
 ROOM_FOR_SLEEPERS_GIB = Decimal(2)
@@ -35,7 +35,8 @@ def gpu_sizes(settings: Settings, look: Callable[[], Machine]) -> dict[str, Deci
     """The whole memory of each GPU in GiB; `look` is called only where a model needs one. Empty where nobody knows."""
     if all(model.engine == "endpoint" or model.is_gguf for model in settings.local.values()):
         return {}
-    return {gpu_place(i): size for i, size in enumerate(_gpus_seen(look()) or _gpus_named(settings))}
+    cards = cards_of(settings, look(), read_gpus())
+    return {gpu_place(i): Decimal(card.memory_bytes) / GIB for i, card in enumerate(cards)}
 
 
 def room_of(settings: Settings, sizes: Mapping[str, Decimal]) -> Room:
@@ -45,23 +46,6 @@ def room_of(settings: Settings, sizes: Mapping[str, Decimal]) -> Room:
     if sharing.ram_gib is not None:
         gib[RAM] = sharing.ram_gib
     return Room(gib=gib, evict=sharing.evict, turn_s=sharing.turn_s)
-
-
-def _gpus_seen(machine: Machine) -> list[Decimal]:
-    """One size for each GPU, in the driver's order of kinds; nothing where one of them is not told."""
-    if any(gpu.memory_mib is None for gpu in machine.gpus):
-        return []
-    return [Decimal(gpu.memory_mib or 0) / MIB_PER_GIB for gpu in machine.gpus for _ in range(gpu.count)]
-
-
-def _gpus_named(settings: Settings) -> list[Decimal]:
-    sizes: list[Decimal] = []
-    for gpu in settings.hardware.gpus if settings.hardware.gpus != "detect" else ():
-        try:
-            sizes += [find_gpu(gpu.name, read_gpus()).silicon.memory_gib] * gpu.count
-        except ValueError:
-            return []  # a GPU of unknown size: no bound is better than a wrong one
-    return sizes
 
 
 def settle(tenant: Tenant, model: LocalModel, sizes: Mapping[str, Decimal], weights: Path | None) -> None:
