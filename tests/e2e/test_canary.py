@@ -1,6 +1,7 @@
 """The canary generator plants what it says where it says, and the search finds a canary whatever was done to it."""
 
 import base64
+import codecs
 import gzip
 import json
 import zlib
@@ -10,9 +11,10 @@ from urllib.parse import quote
 
 import pytest
 from canary import new_canary, traces
-from canary_cases import FIELDS, PATHS, Case, cases, sources_for
+from canary_cases import FIELDS, PATHS, Case, sources_for
 from canary_fields import Field, Place, escaped
 from canary_sources import EVIDENCE, SECTIONS, Source
+from canary_strategies import cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from process import Tap
@@ -22,6 +24,13 @@ from tap_fleet import fleet
 
 from localfleet.config import parse_settings
 from localfleet.core.ask import Api
+
+
+def in_chunks(data: bytes, size: int) -> bytes:
+    """The bytes as HTTP's chunked framing sends them."""
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
 
 DISGUISES: dict[str, Callable[[str], bytes]] = {
     "plain": str.encode,
@@ -40,6 +49,22 @@ DISGUISES: dict[str, Callable[[str], bytes]] = {
     "base64, one off": lambda text: base64.b64encode(b"x" + text.encode()),
     "base64, two off": lambda text: base64.b64encode(b"xy" + text.encode()),
     "base64 url": lambda text: base64.urlsafe_b64encode(b"{" + text.lower().encode() + b"}"),
+    "base32": lambda text: base64.b32encode(text.encode()),
+    "base32, three off": lambda text: base64.b32encode(b"xyz" + text.lower().encode()),
+    "json escapes in utf-16": lambda text: escaped(text).encode("utf-16"),
+    "json in json": lambda text: json.dumps(escaped(text)).encode(),
+    "json in json in json": lambda text: json.dumps(json.dumps(escaped(text))).encode(),
+    "percent twice": lambda text: "".join(f"%25{ord(letter):02X}" for letter in text).encode(),
+    "python escapes": lambda text: "".join(f"\\x{ord(letter):02x}" for letter in text).encode(),
+    "octal escapes": lambda text: "".join(f"\\{ord(letter):03o}" for letter in text).encode(),
+    "entities": lambda text: "".join(f"&#{ord(letter)};" for letter in text).encode(),
+    "quoted printable": lambda text: "".join(f"={ord(letter):02X}" for letter in text.lower()).encode(),
+    "hex dump": lambda text: text.encode().hex(" ").encode(),
+    "rot13": lambda text: codecs.encode(text, "rot13").encode(),
+    "utf-32": lambda text: text.encode("utf-32"),
+    "swapped case": lambda text: (text[:7] + text[7:].swapcase()).encode(),
+    "in chunks": lambda text: in_chunks(text.encode(), 3),
+    "gzip in chunks": lambda text: in_chunks(gzip.compress(text.encode()), 16),
     "base64 of utf-16": lambda text: base64.b64encode(text.encode("utf-16")),
 }
 

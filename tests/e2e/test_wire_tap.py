@@ -151,7 +151,7 @@ def test_a_leaky_router_would_be_caught(rig: Rig, api: Api) -> None:
     assert problems(lane.run(honest)) == []
     found = "\n".join(problems(swapped))
     assert "bytes of a restricted request reached openai" in found
-    assert "the canary reached openai" in found
+    assert "reached openai (" in found
     assert "a restricted request was answered as ('low_cost', 'public')" in found
 
 
@@ -174,7 +174,7 @@ CASE = plain_case(Api.CHAT, "user", Source.KEY)
 CANARY, OTHER = new_canary(), new_canary()
 GOOD = {"x-localfleet-request-id": "1", "x-localfleet-tier": "local", "x-localfleet-privacy": "restricted"}
 PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
-    "hosted": ("LEAK: the canary reached anthropic", {"anthropic": CANARY}),
+    "hosted": ("LEAK: the canary of 'user' reached anthropic", {"anthropic": CANARY}),
     "elsewhere": ("LEAK: 7 bytes reached a host", {"elsewhere": 7}),
     "response header": ("in a response header", {"headers": {**GOOD, "x-note": CANARY}}),
     "error body": ("in an answer with status 502", {"body": CANARY.lower(), "status": 502}),

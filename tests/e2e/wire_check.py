@@ -37,24 +37,27 @@ def _at_hosted(seen: Seen) -> Iterator[str]:
         data = seen.received[name]
         if seen.case.restricted and data:
             yield f"LEAK: {len(data)} bytes of a restricted request reached {name}"
-        if not seen.case.may_leave and (found := traces(data, seen.canary)):
-            yield f"LEAK: the canary reached {name} ({found})"
+        for field, canary in seen.planted:
+            if not seen.case.may_leave(field) and (found := traces(data, canary)):
+                yield f"LEAK: the canary of {field.name!r} reached {name} ({found})"
     if seen.elsewhere:
         yield f"LEAK: {seen.elsewhere} bytes reached a host that no model names"
 
 
 def _at_local(seen: Seen) -> Iterator[str]:
-    if seen.case.field.place is not Place.BODY and traces(seen.received["local"], seen.canary):
-        yield "the canary of a header, query or path was handed to the local engine"
+    for field, canary in seen.planted:
+        if field.place is not Place.BODY and traces(seen.received["local"], canary):
+            yield f"the canary of a header, query or path was handed to the local engine: {field.name!r}"
 
 
 def _in_answers(seen: Seen) -> Iterator[str]:
     for answer in seen.answers:
-        if found := traces(_head(answer), seen.canary):
-            yield f"the canary is in a response header ({found})"
-        said = seen.case.field.answered and answer.status == 200
-        if not said and (found := traces(answer.body, seen.canary)):
-            yield f"the canary is in an answer with status {answer.status} ({found})"
+        for field, canary in seen.planted:
+            if found := traces(_head(answer), canary):
+                yield f"the canary of {field.name!r} is in a response header ({found})"
+            said = field.answered and answer.status == 200
+            if not said and (found := traces(answer.body, canary)):
+                yield f"the canary of {field.name!r} is in an answer with status {answer.status} ({found})"
 
 
 def _head(answer: Response) -> bytes:
@@ -63,9 +66,10 @@ def _head(answer: Response) -> bytes:
 
 def _mixed_up(seen: Seen) -> Iterator[str]:
     """Words of another case or of another lane's models."""
+    mine = {canary.encode() for _, canary in seen.planted}
     places = [*seen.received.items(), *(("the answer", answer.everything) for answer in seen.answers)]
     for name, data in places:
-        if {found.upper() for found in ANY_CANARY.findall(data)} - {seen.canary.encode()}:
+        if {found.upper() for found in ANY_CANARY.findall(data)} - mine:
             yield f"MIX-UP: the canary of another case is at {name}"
         if set(ANY_LANE.findall(data)) - {b"%d" % seen.lane}:
             yield f"MIX-UP: the answer of another lane is at {name}"
