@@ -36,7 +36,7 @@ class Grown:
 
 def _words() -> st.SearchStrategy[str]:
     """Any text without lone surrogates, which have a field of their own."""
-    return st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+    return st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
 def _leaves() -> st.SearchStrategy[str]:

@@ -20,9 +20,11 @@ from canary_cases import PATHS, Case
 from canary_deck import SAID, deck, every_fault, faults_in, plain_case, when_the_box_is_down
 from canary_fields import Wire
 from canary_sources import EVIDENCE, Source
+from canary_strategies import cases
 from router import Response
 from tap_behaviour import Behaviour, Fault
-from wire_check import Books, book_problems, left_behind, problems, read_books
+from wire_check import balanced, book_problems, left_behind, problems, settled_books
+from wire_explore import explore
 from wire_tap import HOSTED, Fleet, Rig, Seen, Tally, ask
 
 from localfleet.core.ask import Api
@@ -31,6 +33,7 @@ from localfleet.core.label import Label
 SEED = int(os.environ.get("LOCALFLEET_TAP_SEED", "20260"))
 CASES = int(os.environ.get("LOCALFLEET_TAP_CASES", "2000"))
 QUICK_CASES = 96
+EXPLORED_CASES = 60
 QUICK_LANES = 4
 SLOW_LANES = 8
 DOORS = {
@@ -53,25 +56,6 @@ def clean(rig: Rig, cases: list[Case], seed: int) -> None:
     found = rig.run(cases, problems)
     assert not found, f"seed {seed}, {len(cases)} cases:\n" + "\n".join(found[:20])
     assert left_behind(rig, rig.tally) == []
-
-
-def settled_books(rig: Rig) -> Books:
-    """The books once they agree with what was sent and with what the taps got; the last receipts come a bit later."""
-    deadline = time.monotonic() + 10
-    tallies = [lane.tally for lane in rig.lanes]
-    while found := book_problems(books := read_books(rig.router.home), tallies):
-        assert time.monotonic() < deadline, "\n".join(found)
-        time.sleep(0.1)
-    return books
-
-
-def balanced(rig: Rig) -> None:
-    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
-    books = settled_books(rig)
-    assert rig.router.run("audit", "verify").returncode == 0
-    labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
-    report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
-    assert {row["group"]: row["requests"] for row in report} == dict(labels)
 
 
 def test_a_spread_of_cases_leaks_nothing(rig: Rig) -> None:
@@ -242,9 +226,6 @@ def test_a_header_hides_nothing_that_the_metadata_says(rig: Rig) -> None:
     assert not any(lane.taps[name].received() for name in HOSTED)
 
 
-PAGES = ("/", "/healthz", "/readyz", "/metrics", "/console", "/openapi.json", "/v1/models", "/api/status", "/x")
-
-
 def test_strangers_and_pages_keep_no_words(rig: Rig) -> None:
     """Unknown keys, and queries and paths of every page, come back to nobody and are written nowhere."""
     canary = new_canary()
@@ -294,6 +275,15 @@ def test_wrong_books_would_be_noticed(rig: Rig) -> None:
     }
     for sentence, broken in wrong.items():
         assert any(sentence in text for text in book_problems(broken, tally)), sentence
+
+
+def test_a_few_explored_cases_leak_nothing(rig: Rig) -> None:
+    """Sixty cases that hypothesis draws, with faults that take no seconds: nothing leaves, nothing stays."""
+    explored = explore(rig, cases(slow=False), number=EXPLORED_CASES, first_seed=SEED)
+    assert not explored.leaks, explored.told(SEED)
+    assert len(explored.cases) >= EXPLORED_CASES
+    assert left_behind(rig, rig.tally) == []
+    balanced(rig)
 
 
 @pytest.mark.slow

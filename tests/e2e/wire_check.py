@@ -4,8 +4,10 @@ What is wrong with what a case left behind, and with what the whole run left beh
 Nothing here starts or sends anything.
 """
 
+import json
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,7 +23,7 @@ from wire_tap import HOSTED, Rig, Seen, Tally
 
 from localfleet.core.label import Label
 
-__all__ = ["Books", "book_problems", "left_behind", "problems", "read_books"]
+__all__ = ["Books", "balanced", "book_problems", "left_behind", "problems", "read_books", "settled_books"]
 
 ANY_CANARY = re.compile(rb"CANARY[A-Z2-7]{16}", re.IGNORECASE)
 ANY_LANE = re.compile(rb"lane-([0-9]+)")
@@ -167,3 +169,22 @@ def _lane_problems(books: Books, labels: Mapping[str, int], tally: Tally) -> Ite
         yield f"LAW 7: {len(unannounced)} requests reached a hosted tap without an intent each"
     if len({name for name, _ in tally.posts} - sent.keys()) > _nameless(tally):
         yield "MIX-UP: requests of another lane reached a tap of this one"
+
+
+def settled_books(rig: Rig) -> Books:
+    """The books once they agree with what was sent and with what the taps got; the last receipts come a bit later."""
+    deadline = time.monotonic() + 10
+    tallies = [lane.tally for lane in rig.lanes]
+    while found := book_problems(books := read_books(rig.router.home), tallies):
+        assert time.monotonic() < deadline, "\n".join(found)
+        time.sleep(0.1)
+    return books
+
+
+def balanced(rig: Rig) -> None:
+    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
+    books = settled_books(rig)
+    assert rig.router.run("audit", "verify").returncode == 0
+    labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
+    report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
+    assert {row["group"]: row["requests"] for row in report} == dict(labels)
