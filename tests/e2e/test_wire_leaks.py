@@ -1,15 +1,19 @@
 """The search of the wire bites: it finds a real leak of each kind, says where the words are, and shrinks the case."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pytest
+from canary import new_canary
 from canary_cases import Case
 from canary_dress import Dress
 from canary_sources import Source
 from canary_strategies import cases
 from hypothesis import find, settings
 from leaky_front import SPILLS, Places, Request, open_front
+from wire_check import left_behind
 from wire_explore import CALM, judge
 from wire_tap import Fleet, Lane, Rig, Tally
 from wire_watch import Watch, changed
@@ -116,6 +120,31 @@ def _smallest(lane: Lane, watch: Watch, sentence: str) -> tuple[Case, str]:
 
     smallest = find(cases(calm=True), leaks, settings=settings(CALM, max_examples=SEARCHED, derandomize=True))
     return smallest, said[repr(smallest)]
+
+
+def test_the_sweep_finds_every_spill(rig: Rig) -> None:
+    """What is spilt into a log, a database, a packed file or a name is found afterwards, each at its place."""
+    router = rig.router
+    places = Places(router=router.port, tap=0, folder=router.folder, log=router.log)
+    wanted = {}
+    for name, place in AT_REST.items():
+        wanted[place] = canary = new_canary()
+        SPILLS[name][0](places, Request(head=b"", body=f'{{"note": "{canary}"}}'.encode()))
+    found = left_behind(rig, Tally(canaries=[*wanted.values()]))
+    assert sorted(text.partition(",")[0] for text in found) == [f"{ONE} {place}" for place in sorted(wanted)]
+    with closing(sqlite3.connect(router.home / "ledger.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kept = left_behind(rig, Tally(canaries=[wanted["state/ledger.db-wal"]]))
+    assert [text.partition(",")[0] for text in kept] == [f"{ONE} state/ledger.db"]
+
+
+ONE = "LEFT BEHIND: 1 canaries in"
+AT_REST = {
+    "a line in the log": "output.log",
+    "a row in the database": "state/ledger.db-wal",
+    "a packed file": "tmp/trace.gz",
+    "a name of a file": "names of files",
+}
 
 
 def test_what_changed_is_known() -> None:

@@ -89,12 +89,17 @@ def _decided(seen: Seen) -> Iterator[str]:
                 yield f"a restricted request was answered as {decided}"
 
 
-def left_behind(rig: Rig, tally: Tally) -> list[str]:
-    """Canaries in anything the router wrote, prints or shows: files, output, arguments, metrics, pages, reports."""
+def left_behind(rig: Rig, tally: Tally, *, commands: bool = False) -> list[str]:
+    """
+    Canaries in anything the router wrote, prints or shows: files, output, the process, metrics, pages, reports.
+
+    With `commands` also in what the commands over the books print and export, which takes seconds.
+    """
     sieve = Sieve(tally.canaries)
+    told = _told_by_commands(rig) if commands else {}
     return [
         f"LEFT BEHIND: {len(found)} canaries in {name}, as {sorted(set().union(*found.values()))}"
-        for name, data in _places(rig).items()
+        for name, data in {**told, **_places(rig)}.items()
         if (found := sieve.find(data))
     ]
 
@@ -118,6 +123,23 @@ def _places(rig: Rig) -> Mapping[str, bytes]:
     return places
 
 
+def _told_by_commands(rig: Rig) -> Mapping[str, bytes]:
+    told = {}
+    for words in COMMANDS:
+        done = rig.router.run(*words)
+        told[f"`localfleet {' '.join(words)}`"] = done.stdout + done.stderr
+        assert done.stdout, words
+    return told
+
+
+COMMANDS = (
+    ("report", "--by", "task", "--json"),
+    ("report", "--by", "key"),
+    ("keys", "list", "--json"),
+    ("audit", "verify"),
+    ("audit", "export", "exported.jsonl"),
+    ("doctor",),
+)
 BY = ("model", "tier", "label", "task", "key", "reason", "day", "api")
 
 
