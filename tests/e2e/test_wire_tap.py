@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from canary import new_canary, traces
-from canary_cases import PATHS, Case
+from canary_cases import FIELDS, PATHS, TAPS, Case
 from canary_deck import SAID, deck, every_fault, faults_in, plain_case, when_the_box_is_down
 from canary_fields import Wire
 from canary_sources import EVIDENCE, Source
-from canary_strategies import cases
+from canary_strategies import cases as drawn_cases
 from router import Response
 from tap_behaviour import Behaviour, Fault
 from wire_check import balanced, book_problems, left_behind, problems, settled_books
@@ -36,6 +36,8 @@ QUICK_CASES = 96
 EXPLORED_CASES = 60
 QUICK_LANES = 4
 SLOW_LANES = 8
+LEAST_SHOWN = 3
+"""How often each tap must have shown each fault, at least."""
 DOORS = {
     "openai": [*Api],
     "anthropic": [Api.CHAT, Api.RESPONSES, Api.MESSAGES],
@@ -279,7 +281,7 @@ def test_wrong_books_would_be_noticed(rig: Rig) -> None:
 
 def test_a_few_explored_cases_leak_nothing(rig: Rig) -> None:
     """Sixty cases that hypothesis draws, with faults that take no seconds: nothing leaves, nothing stays."""
-    explored = explore(rig, cases(slow=False), number=EXPLORED_CASES, first_seed=SEED)
+    explored = explore(rig, drawn_cases(slow=False), number=EXPLORED_CASES, first_seed=SEED)
     assert not explored.leaks, explored.told(SEED)
     assert len(explored.cases) >= EXPLORED_CASES
     assert left_behind(rig, rig.tally) == []
@@ -292,17 +294,17 @@ def test_thousands_of_cases_leak_nothing(tmp_path: Path) -> None:
     """Every place of every API, every source, every fault at every tap, eight cases at a time; then the books."""
     cases = [*deck(SEED, CASES), *every_fault()]
     places = {(case.api, case.field.name) for case in cases}
+    assert places == {(api, field.name) for api in Api for field in FIELDS[api]}
     stack, rig = Fleet.start(tmp_path, SLOW_LANES)
     with stack:
         began = time.monotonic()
         clean(rig, cases, SEED)
         balanced(rig)
         tally = rig.tally
-        never = [(tap, fault.value) for tap in ("local", *HOSTED) for fault in Fault if not tally.shown[tap, fault]]
         assert rig.router.stop() == 0
         assert left_behind(rig, tally) == []
     restricted = sum(case.restricted for case in cases)
     print(f"\nseed {SEED}: {len(cases)} cases ({restricted} restricted) in {len(places)} places, 0 leaks")
     print(f"{len(tally.sent)} requests, {tally.posts.total()} POSTs at hosted taps, {time.monotonic() - began:.0f} s")
-    print(f"statuses {dict(Counter(one.status for one in tally.sent))}; never shown: {never}")
-    assert not never
+    print(f"statuses {dict(Counter(one.status for one in tally.sent))}")
+    assert min(tally.shown[tap, fault] for tap in TAPS for fault in Fault) >= LEAST_SHOWN, tally.shown
