@@ -14,6 +14,7 @@ import secrets
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 
 __all__ = ["Sieve", "kin", "new_canary", "spellings", "traces"]
 
@@ -95,7 +96,8 @@ def _stretches(data: bytes, letters: frozenset[int]) -> set[bytes]:
     return set(data.translate(table).split(bytes([other])))
 
 
-def spellings(canary: str) -> dict[str, bytes]:
+@lru_cache(maxsize=64)
+def spellings(canary: str) -> Mapping[str, bytes]:
     """
     Name -> needle for each fragment and encoding. A lower-case needle is to be sought in lower-cased bytes.
 

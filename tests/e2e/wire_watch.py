@@ -84,7 +84,9 @@ class Watch:
 
     def _shown(self) -> Iterator[tuple[str, bytes]]:
         for path in SHOWN:
-            yield path, self._router.get(path, self._admin).everything
+            answer = self._router.get(path, self._admin)
+            assert answer.status == 200, path
+            yield path, answer.everything
 
 
 def changed(old: bytes, new: bytes) -> bytes:
