@@ -69,14 +69,16 @@ def _members(field: Field) -> set[str]:
 def sources(api: Api, *places: Field) -> st.SearchStrategy[Sources]:
     """Why the request is restricted, with up to two reasons more; or that it is not."""
     possible = [source for source in sources_for(api, *places) if source is not Source.NONE]
-    reasons = st.lists(st.sampled_from(possible), max_size=1 if places[0].raw else 3, unique=True)
+    # Not `unique`: hypothesis would then draw by what is left to draw, and could not leave out the first of two.
+    reasons = st.lists(st.sampled_from(possible), min_size=1, max_size=1 if places[0].raw else 3)
     return st.one_of(st.just([]), reasons).map(_joined)
 
 
 def _joined(reasons: Sequence[Source]) -> Sources:
     """The first reason, by preference one of those that must stand alone, and what can be said beside it."""
     alone = [source for source in reasons if source not in TOGETHER]
-    first, *others = [*alone[:1], *(source for source in reasons if source in TOGETHER)] or [Source.NONE]
+    together = dict.fromkeys(source for source in reasons if source in TOGETHER)
+    first, *others = [*alone[:1], *together] or [Source.NONE]
     kept: list[Source] = []
     body = {"metadata": dict(METADATA.get(first, {}))}
     for other in others:

@@ -131,17 +131,18 @@ def test_the_sweep_finds_every_spill(rig: Rig) -> None:
         wanted[place] = canary = new_canary()
         SPILLS[name][0](places, Request(head=b"", body=f'{{"note": "{canary}"}}'.encode()))
     found = left_behind(rig, Tally(canaries=[*wanted.values()]))
-    assert sorted(text.partition(",")[0] for text in found) == [f"{ONE} {place}" for place in sorted(wanted)]
+    # SQLite may move what is written from its write-ahead log into the database at any moment.
+    assert {text.partition(",")[0].removesuffix("-wal") for text in found} == {f"{ONE} {place}" for place in wanted}
     with closing(sqlite3.connect(router.home / "ledger.db")) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = left_behind(rig, Tally(canaries=[wanted["state/ledger.db-wal"]]))
+    kept = left_behind(rig, Tally(canaries=[wanted["state/ledger.db"]]))
     assert [text.partition(",")[0] for text in kept] == [f"{ONE} state/ledger.db"]
 
 
 ONE = "LEFT BEHIND: 1 canaries in"
 AT_REST = {
     "a line in the log": "output.log",
-    "a row in the database": "state/ledger.db-wal",
+    "a row in the database": "state/ledger.db",
     "a packed file": "tmp/trace.gz",
     "a name of a file": "names of files",
 }
