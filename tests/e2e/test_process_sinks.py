@@ -19,8 +19,8 @@ shared = os.memfd_create(os.environ["NAMED"])
 os.write(shared, os.environ["IN_MEMORY"].encode())
 ctypes.CDLL(None).prctl(15, os.environ["THREAD"].encode()[6:21], 0, 0, 0)
 if os.fork() == 0:
-    os.execv(sys.executable, [sys.executable, "-c", "import sys; sys.stdin.read()", os.environ["CHILD"]])
-print("ready", flush=True)
+    child = "import sys; print('ready', flush=True); sys.stdin.read()"
+    os.execv(sys.executable, [sys.executable, "-c", child, os.environ["CHILD"]])
 sys.stdin.read()
 os.wait()
 """
