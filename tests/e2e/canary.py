@@ -1,31 +1,46 @@
 """
 A canary: a word that occurs nowhere else, and how to find it again whatever was done to it.
 
-`traces` finds a canary whole or cut, in any case, plain, escaped for JSON, percent-encoded, in hex, base64 or UTF-16.
+`traces` finds a canary whole or cut, in any case: plain, with the escapes of JSON, Python, HTML, mail and URLs, in hex,
+base32, base64, rot13, UTF-16 and UTF-32, in chunks of HTTP, and packed by gzip or zlib.
 """
 
 import base64
+import codecs
 import gzip
+import hashlib
 import re
 import secrets
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 
-__all__ = ["Sieve", "new_canary", "spellings", "traces"]
+__all__ = ["Sieve", "kin", "new_canary", "spellings", "traces"]
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 PREFIX = "CANARY"
 RANDOM_LETTERS = 16
 FRAGMENT_LETTERS = 10
 GZIP = b"\x1f\x8b\x08"
-JSON_ESCAPE = re.compile(rb"\\u00([0-9a-fA-F]{2})")
+JSON_ESCAPE = re.compile(rb"\\+u00([0-9a-fA-F]{2})")
+"""One letter, escaped once or as often as JSON was put into JSON."""
+WIDE_ESCAPE = re.compile(rb"\\\x00u\x00|\x00\\\x00u")
+CHUNK_LINE = re.compile(rb"\r\n[0-9a-fA-F]{1,8}\r\n")
 ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 
 
 def new_canary() -> str:
     """`CANARY` and sixteen random letters: 80 random bits, so that two never meet."""
     return PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LETTERS))
+
+
+def kin(canary: str, number: int) -> str:
+    """Another canary, the same one for the same canary and number, unlike it; number 0 is the canary itself."""
+    if number == 0:
+        return canary
+    digest = hashlib.sha256(f"{number} {canary}".encode()).digest()
+    return PREFIX + "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:RANDOM_LETTERS])
 
 
 def traces(data: bytes, canary: str) -> list[str]:
@@ -81,7 +96,8 @@ def _stretches(data: bytes, letters: frozenset[int]) -> set[bytes]:
     return set(data.translate(table).split(bytes([other])))
 
 
-def spellings(canary: str) -> dict[str, bytes]:
+@lru_cache(maxsize=64)
+def spellings(canary: str) -> Mapping[str, bytes]:
     """
     Name -> needle for each fragment and encoding. A lower-case needle is to be sought in lower-cased bytes.
 
@@ -102,14 +118,40 @@ def _encodings(fragment: str) -> Iterator[tuple[str, bytes]]:
         for shift in range(3):
             yield f"base64{case} {shift}", _base64_core(word.encode(), shift)
             yield f"base64 utf-16{case} {shift}", _base64_core(word.encode("utf-16-le"), shift)
+        for shift in range(5):
+            yield f"base32{case} {shift}", _base32_core(word.encode(), shift)
+
+
+def _each(form: str) -> Callable[[str], bytes]:
+    """An encoding that writes every letter in one form, by its number."""
+    return lambda text: "".join(form.format(ord(letter)) for letter in text).encode()
+
+
+def _each_lower(form: str) -> Callable[[str], bytes]:
+    return lambda text: _each(form)(text.lower())
 
 
 PLAIN: Mapping[str, Callable[[str], bytes]] = {
     "plain": lambda text: text.encode(),
-    "percent": lambda text: "".join(f"%{ord(letter):02x}" for letter in text).encode(),
-    "percent, lower": lambda text: "".join(f"%{ord(letter):02x}" for letter in text.lower()).encode(),
+    **{
+        name + case: encode(form)
+        for name, form in {
+            "percent": "%{:02x}",
+            "percent twice": "%25{:02x}",
+            "python escapes": "\\x{:02x}",
+            "octal escapes": "\\{:03o}",
+            "quoted printable": "={:02x}",
+            "entities": "&#{:d};",
+            "hex entities": "&#x{:02x};",
+            "hex, spaced": "{:02x} ",
+        }.items()
+        for case, encode in (("", _each), (", lower", _each_lower))
+    },
     "hex": lambda text: text.encode().hex().encode(),
     "hex, lower": lambda text: text.lower().encode().hex().encode(),
+    "rot13": lambda text: codecs.encode(text, "rot13").encode(),
+    "utf-32 little": lambda text: text.encode("utf-32-le"),
+    "utf-32 big": lambda text: text.encode("utf-32-be"),
     "utf-16 little": lambda text: text.encode("utf-16-le"),
     "utf-16 big": lambda text: text.encode("utf-16-be"),
     "spaced": lambda text: " ".join(text).encode(),
@@ -124,8 +166,19 @@ def _base64_core(data: bytes, shift: int) -> bytes:
     return encoded[first : (shift + len(data)) // 3 * 4]
 
 
+def _base32_core(data: bytes, shift: int) -> bytes:
+    """The base32 letters that depend on `data` alone when it starts `shift` bytes into a group of five."""
+    encoded = base64.b32encode(b"\0" * shift + data)
+    first = -(-shift * 8 // 5)
+    return encoded[first : (shift + len(data)) * 8 // 5]
+
+
 def _unpacked(data: bytes) -> Iterator[bytes]:
-    """`data` without its JSON escapes, if it has any, and what gzip or zlib streams inside it hold."""
+    """`data` without its JSON escapes and without its chunks, if it has any, and what packed streams inside it hold."""
+    if WIDE_ESCAPE.search(data):
+        yield data.replace(b"\0", b"")
+    if CHUNK_LINE.search(data):
+        yield CHUNK_LINE.sub(b"", data)
     if JSON_ESCAPE.search(data):
         yield JSON_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), data)
     for start in _starts(data, GZIP):

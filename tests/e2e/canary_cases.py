@@ -1,10 +1,11 @@
 """
-Generated cases: one canary in one place of one API, one reason to be restricted (or none), and faults on every tap.
+A case: canaries in places of one API, a reason to be restricted (or none), and faults on every tap.
 
-    case = data.draw(cases())
+    case = data.draw(cases())              # from canary_strategies.py, or one of a deck from canary_deck.py
     canary = new_canary()
     before = case.before(canary)           # send it first, if there is one, while the taps behave
     wire = case.request(canary, answer)    # then script the taps with case.script(...), and send this
+    case.planted(canary)                   # which canary stands in which place
     case.restricted                        # no tap but the local one may receive a byte
 """
 
@@ -16,14 +17,26 @@ from typing import Any
 import canary_chat
 import canary_messages
 import canary_openai
+from canary import kin
+from canary_dress import Dress
 from canary_fields import Field, Json, Place, Wire, escaped, transport_fields
-from canary_sources import EVIDENCE, Source, applies, asked_for, followed_up, head_of, restricted, with_source
-from hypothesis import strategies as st
+from canary_sources import (
+    EVIDENCE,
+    LISTS,
+    PICTURES,
+    Source,
+    applies,
+    asked_for,
+    followed_up,
+    head_of,
+    restricted,
+    with_source,
+)
 from tap_behaviour import Behaviour, Fault
 
 from localfleet.core.ask import Api
 
-__all__ = ["DOWN", "FIELDS", "MODELS", "PATHS", "QUICK", "STATUSES", "TAPS", "Case", "cases", "cases_of", "sources_for"]
+__all__ = ["BASES", "DOWN", "FIELDS", "MODELS", "OUTWARD", "PATHS", "QUICK", "STATUSES", "TAPS", "Case", "sources_for"]
 
 PATHS: Mapping[Api, str] = {
     Api.CHAT: "/v1/chat/completions",
@@ -47,6 +60,10 @@ FIELDS: Mapping[Api, tuple[Field, ...]] = {
     Api.MESSAGES: (*canary_messages.FIELDS, *transport_fields(PATHS[Api.MESSAGES])),
 }
 MODELS = ("auto", "auto", "auto", "local", "box", "mini", "claude")
+OUTWARD: Mapping[Api, tuple[str, ...]] = {
+    api: ("auto", "auto", "mini", "claude", "claude") if api in PICTURES else ("auto", "mini") for api in Api
+}
+"""What unrestricted cases ask for, so that the hosted taps show their faults; Anthropic does not serve all APIs."""
 TAPS = ("local", "openai", "anthropic")
 DOWN = (*[frozenset[str]()] * 6, *(frozenset({name}) for name in TAPS), frozenset({"openai", "anthropic"}))
 STATUSES = (400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529)
@@ -61,11 +78,13 @@ QUICK = tuple(fault for fault in Fault if fault not in {Fault.HANG, Fault.HEADER
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """
-    One generated case, without the canary itself: make a new one for each run.
+    One case, without the canary itself: make a new one for each run.
 
-    `faults` maps a tap of `TAPS` to its script; `down` names taps that refuse connections; with `lasting` the last
-    fault of a script stays. `lowering` adds a `public` header, which must never lower anything. `leave_after_bytes` is
-    for a client that hangs up. `answered` (from the field) says the canary may come back in a good answer.
+    `field` holds the canary and `beside` more places with canaries of their own, disjoint from it. `source` makes the
+    request restricted and `also` does so too. `turns` harmless questions and answers stand before the rest. `faults`
+    maps a tap of `TAPS` to its script; `down` names taps that refuse connections; with `lasting` the last fault of a
+    script stays. `lowering` adds a `public` header, which must never lower anything. `leave_after_bytes` is for a
+    client that hangs up.
     """
 
     api: Api
@@ -80,27 +99,63 @@ class Case:
     down: frozenset[str]
     lasting: bool
     leave_after_bytes: int | None
+    beside: tuple[Field, ...] = ()
+    also: tuple[Source, ...] = ()
+    turns: int = 0
+    dress: Dress = Dress.PLAIN
+
+    def __repr__(self) -> str:
+        """The title: fields hold functions, whose own form says nothing."""
+        return f"<{self.title}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The same where hypothesis prints it."""
+        printer.text(repr(self))
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Every place with a canary."""
+        return (self.field, *self.beside)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every source of a label."""
+        return (self.source, *self.also)
+
+    def planted(self, canary: str) -> tuple[tuple[Field, str], ...]:
+        """Each place and the canary in it; the first is the one given, the others follow from it."""
+        return tuple((field, kin(canary, number)) for number, field in enumerate(self.fields))
 
     @property
     def restricted(self) -> bool:
         """Whether no byte of this request may leave the box."""
-        return self.source is not Source.NONE or self.field.unreadable
+        return self.source is not Source.NONE or any(field.unreadable for field in self.fields)
 
-    @property
-    def may_leave(self) -> bool:
-        """Whether the canary may be seen by a hosted tap: headers, queries and paths never travel on."""
-        return not self.restricted and self.field.place is Place.BODY
+    def may_leave(self, field: Field) -> bool:
+        """Whether this field's canary may be seen by a hosted tap: headers, queries and paths never travel on."""
+        return not self.restricted and field.place is Place.BODY
 
     @property
     def title(self) -> str:
-        """One line for a failure message."""
-        scripts = {name: [one.fault.value for one in script] for name, script in self.faults.items()}
+        """One line for a failure message: what is not as in the plainest case."""
         flags = [name for name in ("stream", "escaped", "first", "lowering", "lasting") if getattr(self, name)]
-        return f"{self.api} {self.field.name!r} by {self.source}, model {self.model}, {flags}, {scripts}, {self.down=}"
+        scripts = {name: [one.fault.value for one in script] for name, script in self.faults.items() if script}
+        more = {
+            "beside": [field.name for field in self.beside],
+            "also": [source.value for source in self.also],
+            "turns": self.turns,
+            "dress": self.dress.value if self.dress is not Dress.PLAIN else "",
+            "faults": scripts,
+            "down": sorted(self.down),
+        }
+        told = [f"{name} {value}" for name, value in more.items() if value]
+        if self.leave_after_bytes is not None:
+            told.append(f"leaves after {self.leave_after_bytes} bytes")
+        return ", ".join([f"{self.api} {self.field.name!r} by {self.source}, model {self.model}", *flags, *told])
 
     def before(self, canary: str) -> Wire | None:
         """The earlier request that makes this one restricted, if its source is the past."""
-        plain = replace(self, source=Source.NONE, lowering=False)
+        plain = replace(self, source=Source.NONE, also=(), lowering=False, dress=Dress.PLAIN)
         if self.source is Source.CONVERSATION:
             return restricted(plain.request(canary))
         if self.source not in {Source.SESSION, Source.PREVIOUS_RESPONSE}:
@@ -113,15 +168,19 @@ class Case:
 
     def request(self, canary: str, before: Any = None) -> Wire:
         """The request itself; `before` is the JSON of the answer to the earlier one."""
-        planted = self.field.fragment(canary)
-        path = planted["path"] if self.field.place is Place.PATH else PATHS[self.api]
-        head = {"content-type": "application/json", **(planted if self.field.place is Place.HEADER else {})}
+        path, head = PATHS[self.api], {"content-type": "application/json"}
+        for field, word in self.planted(canary):
+            if field.place is Place.PATH:
+                path = field.fragment(word)["path"]
+            elif field.place is Place.HEADER:
+                head.update(field.fragment(word))
         lowering = (("x-localfleet-privacy", "public"),) if self.lowering else ()
+        raising = (pair for source in self.sources for pair in head_of(source, canary))
         return Wire(
             path=path,
-            headers=(*lowering, *head.items(), *head_of(self.source, canary)),
-            body=self._body(canary, before).encode("utf-8", "surrogatepass"),
-            key="restricted" if self.source is Source.KEY else "plain",
+            headers=(*lowering, *head.items(), *raising, *self.dress.headers),
+            body=self.dress.put_on(self._body(canary, before)),
+            key="restricted" if Source.KEY in self.sources else "plain",
         )
 
     def script(self, tap: str, *, elsewhere: str, text: str) -> tuple[Behaviour, ...]:
@@ -133,17 +192,28 @@ class Case:
         base: Json = {"model": self.model, **BASES[self.api]}
         if self.api is not Api.EMBEDDING:
             base["stream"] = self.stream
-        body = self.field.put(base, canary)
+        for field, word in self.planted(canary):
+            base = field.put(base, word)
+        body = self._with_turns(base)
+        for source in self.sources:
+            body = with_source(source, self.api, body, first=self.first)
         if self.source is Source.CONVERSATION and before is not None:
             return followed_up(self.api, body, _text_of(before))
         if self.source is Source.PREVIOUS_RESPONSE:
             known = before.get("id") if isinstance(before, Mapping) else None
             return {**body, "previous_response_id": known or "resp_unknown"}
-        return with_source(self.source, self.api, body, first=self.first)
+        return body
+
+    def _with_turns(self, body: Json) -> Json:
+        name = LISTS[self.api]
+        if self.api not in PICTURES or not isinstance(body.get(name), list):
+            return body
+        earlier = [turn for number in range(self.turns) for turn in _small_talk(number)]
+        return {**body, name: [*earlier, *body[name]]}
 
     def _body(self, canary: str, before: Any) -> str:
         value = json.loads(asked_for(canary, json.dumps(self.value(canary, before))))
-        text = escaped(value) if self.escaped else json.dumps(value, ensure_ascii=False)
+        text = escaped(value) if self.escaped else json.dumps(value, ensure_ascii=False, indent=self.dress.indent)
         if not self.field.raw:
             return text
         pattern: str = self.field.fragment(canary)["raw"]
@@ -162,67 +232,24 @@ def _text_of(answer: Any) -> str:
     return "ok"
 
 
-def sources_for(api: Api, field: Field) -> list[Source]:
-    """Every source that can be added to a request with a canary in this field."""
-    planted = field.fragment("CANARY")
-    names = frozenset(name.lower() for name in planted) if field.place is Place.HEADER else frozenset[str]()
-    body = field.put(BASES[api], "CANARY")
+def _small_talk(number: int) -> tuple[Json, Json]:
+    """Two turns about the country of this case."""
+    asked = {"role": "user", "content": f"Question {number}: is the capital of France a large town?"}
+    return asked, {"role": "assistant", "content": "It is."}
+
+
+def sources_for(api: Api, field: Field, *beside: Field) -> list[Source]:
+    """Every source that can be added to a request with canaries in these fields."""
+    names, body = frozenset[str](), dict(BASES[api])
+    for one in (field, *beside):
+        body = one.put(body, "CANARY")
+        if one.place is Place.HEADER:
+            names |= {name.lower() for name in one.fragment("CANARY")}
     possible = [source for source in Source if applies(source, api, body, names)]
     if not field.raw:
         return possible
-    if "%s" in planted["raw"]:
-        undone = OVERWRITTEN if planted["raw"].startswith('{%s,"messages"') else {Source.CONVERSATION}
+    raw: str = field.fragment("CANARY")["raw"]
+    if "%s" in raw:
+        undone = OVERWRITTEN if raw.startswith('{%s,"messages"') else {Source.CONVERSATION}
         return [source for source in possible if source not in undone]
     return [source for source in possible if source in WITHOUT_BODY]
-
-
-def statuses() -> st.SearchStrategy[Behaviour]:
-    """Error answers that quote the request."""
-    retry_after = st.sampled_from([None, None, "0", "1", "soon"])
-    return st.builds(Behaviour, fault=st.just(Fault.STATUS), status=st.sampled_from(STATUSES), retry_after=retry_after)
-
-
-def behaviours() -> st.SearchStrategy[Behaviour]:
-    """One thing a tap does: mostly wrong, sometimes right."""
-    ends = st.sampled_from(["close", "reset"])
-    return st.one_of(
-        statuses(),
-        st.builds(Behaviour, fault=st.sampled_from(QUICK), after=st.integers(0, 5), end=ends),
-        st.builds(Behaviour, fault=st.just(Fault.REDIRECT), status=st.sampled_from([301, 302, 303, 307, 308])),
-        st.builds(Behaviour, fault=st.sampled_from([Fault.HANG, Fault.HEADERS_HANG])),
-        st.builds(Behaviour, fault=st.sampled_from([Fault.HALF_BODY, Fault.DIE]), end=st.just("hang")),
-        st.builds(Behaviour, usage=st.sampled_from(["none", "always", "last_chunk"]), done=st.booleans()),
-    )
-
-
-def faults() -> st.SearchStrategy[dict[str, tuple[Behaviour, ...]]]:
-    """A script for each tap, often empty."""
-    good: tuple[Behaviour, ...] = ()
-    script = st.one_of(st.just(good), st.lists(behaviours(), min_size=1, max_size=3).map(tuple))
-    return st.fixed_dictionaries(dict.fromkeys(TAPS, script))
-
-
-@st.composite
-def cases_of(draw: st.DrawFn, api: Api, field: Field) -> Case:
-    """Cases with the canary in one field: everything else varies."""
-    return Case(
-        api=api,
-        field=field,
-        source=draw(st.sampled_from(sources_for(api, field))),
-        model=draw(st.sampled_from(MODELS)),
-        stream=api is not Api.EMBEDDING and draw(st.booleans()),
-        escaped=draw(st.booleans()),
-        first=draw(st.booleans()),
-        lowering=draw(st.booleans()),
-        faults=draw(faults()),
-        down=draw(st.sampled_from(DOWN)),
-        lasting=draw(st.booleans()),
-        leave_after_bytes=draw(st.sampled_from([None, None, None, None, 0, 1, 200])),
-    )
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Any case."""
-    api = draw(st.sampled_from([*Api]))
-    return draw(cases_of(api, draw(st.sampled_from(FIELDS[api]))))

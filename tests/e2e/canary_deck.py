@@ -12,22 +12,18 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from canary_cases import DOWN, FIELDS, MODELS, QUICK, STATUSES, TAPS, Case, sources_for
+from canary_cases import DOWN, FIELDS, MODELS, OUTWARD, QUICK, STATUSES, TAPS, Case, sources_for
 from canary_fields import Field
 from canary_sources import PICTURES, Source
 from tap_behaviour import Behaviour, Fault
 
 from localfleet.core.ask import Api
 
-__all__ = ["SAID", "deck", "every_fault", "faults_in", "plain_case", "when_the_box_is_down"]
+__all__ = ["BEHAVIOURS", "SAID", "deck", "every_fault", "faults_in", "plain_case", "when_the_box_is_down"]
 
 UNRESTRICTED_PERCENT = 35
 BROKEN_SHARE = 0.7
 DRIP_S = 0.001
-OUTWARD: dict[Api, tuple[str, ...]] = {
-    api: ("auto", "auto", "mini", "claude", "claude") if api in PICTURES else ("auto", "mini") for api in Api
-}
-"""What unrestricted cases ask for, so that the hosted taps show their faults; Anthropic does not serve all APIs."""
 Option = TypeVar("Option", bound=Hashable)
 
 BEHAVIOURS: tuple[Behaviour, ...] = (

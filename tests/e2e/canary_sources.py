@@ -15,6 +15,9 @@ from localfleet.core.ask import Api
 
 __all__ = [
     "EVIDENCE",
+    "HEADERS",
+    "LISTS",
+    "METADATA",
     "PICTURES",
     "SECTIONS",
     "Source",

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
+from process_sinks import what_shows
 
 __all__ = ["KEY", "KEY_ENV", "Response", "Router", "free_port"]
 
@@ -186,7 +187,7 @@ class Router:
         return self.log.read_bytes()
 
     def at_rest(self) -> dict[str, bytes]:
-        """Name -> bytes of everything left behind or visible from outside: files, output, arguments, metrics."""
+        """Name -> bytes of all that is left behind or visible from outside: files, output, the process, metrics."""
         found: dict[str, bytes] = {}
         for file in sorted(self.folder.rglob("*")):
             if file.is_file():
@@ -194,7 +195,7 @@ class Router:
                     found[str(file.relative_to(self.folder))] = file.read_bytes()
         found["names of files"] = "\n".join(found).encode()
         if self.alive():
-            found["arguments"] = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+            found |= what_shows(self.pid, beside=self.folder)
             found["metrics"] = self.get("/metrics").everything
         return found
 

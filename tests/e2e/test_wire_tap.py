@@ -16,13 +16,15 @@ from typing import Any
 
 import pytest
 from canary import new_canary, traces
-from canary_cases import PATHS, Case
+from canary_cases import FIELDS, PATHS, TAPS, Case
 from canary_deck import SAID, deck, every_fault, faults_in, plain_case, when_the_box_is_down
 from canary_fields import Wire
 from canary_sources import EVIDENCE, Source
+from canary_strategies import cases as drawn_cases
 from router import Response
 from tap_behaviour import Behaviour, Fault
-from wire_check import Books, book_problems, left_behind, problems, read_books
+from wire_check import balanced, book_problems, left_behind, problems, settled_books
+from wire_explore import explore
 from wire_tap import HOSTED, Fleet, Rig, Seen, Tally, ask
 
 from localfleet.core.ask import Api
@@ -31,8 +33,11 @@ from localfleet.core.label import Label
 SEED = int(os.environ.get("LOCALFLEET_TAP_SEED", "20260"))
 CASES = int(os.environ.get("LOCALFLEET_TAP_CASES", "2000"))
 QUICK_CASES = 96
+EXPLORED_CASES = 60
 QUICK_LANES = 4
 SLOW_LANES = 8
+LEAST_SHOWN = 3
+"""How often each tap must have shown each fault, at least."""
 DOORS = {
     "openai": [*Api],
     "anthropic": [Api.CHAT, Api.RESPONSES, Api.MESSAGES],
@@ -53,25 +58,6 @@ def clean(rig: Rig, cases: list[Case], seed: int) -> None:
     found = rig.run(cases, problems)
     assert not found, f"seed {seed}, {len(cases)} cases:\n" + "\n".join(found[:20])
     assert left_behind(rig, rig.tally) == []
-
-
-def settled_books(rig: Rig) -> Books:
-    """The books once they agree with what was sent and with what the taps got; the last receipts come a bit later."""
-    deadline = time.monotonic() + 10
-    tallies = [lane.tally for lane in rig.lanes]
-    while found := book_problems(books := read_books(rig.router.home), tallies):
-        assert time.monotonic() < deadline, "\n".join(found)
-        time.sleep(0.1)
-    return books
-
-
-def balanced(rig: Rig) -> None:
-    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
-    books = settled_books(rig)
-    assert rig.router.run("audit", "verify").returncode == 0
-    labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
-    report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
-    assert {row["group"]: row["requests"] for row in report} == dict(labels)
 
 
 def test_a_spread_of_cases_leaks_nothing(rig: Rig) -> None:
@@ -151,7 +137,7 @@ def test_a_leaky_router_would_be_caught(rig: Rig, api: Api) -> None:
     assert problems(lane.run(honest)) == []
     found = "\n".join(problems(swapped))
     assert "bytes of a restricted request reached openai" in found
-    assert "the canary reached openai" in found
+    assert "reached openai (" in found
     assert "a restricted request was answered as ('low_cost', 'public')" in found
 
 
@@ -174,7 +160,7 @@ CASE = plain_case(Api.CHAT, "user", Source.KEY)
 CANARY, OTHER = new_canary(), new_canary()
 GOOD = {"x-localfleet-request-id": "1", "x-localfleet-tier": "local", "x-localfleet-privacy": "restricted"}
 PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
-    "hosted": ("LEAK: the canary reached anthropic", {"anthropic": CANARY}),
+    "hosted": ("LEAK: the canary of 'user' reached anthropic", {"anthropic": CANARY}),
     "elsewhere": ("LEAK: 7 bytes reached a host", {"elsewhere": 7}),
     "response header": ("in a response header", {"headers": {**GOOD, "x-note": CANARY}}),
     "error body": ("in an answer with status 502", {"body": CANARY.lower(), "status": 502}),
@@ -242,9 +228,6 @@ def test_a_header_hides_nothing_that_the_metadata_says(rig: Rig) -> None:
     assert not any(lane.taps[name].received() for name in HOSTED)
 
 
-PAGES = ("/", "/healthz", "/readyz", "/metrics", "/console", "/openapi.json", "/v1/models", "/api/status", "/x")
-
-
 def test_strangers_and_pages_keep_no_words(rig: Rig) -> None:
     """Unknown keys, and queries and paths of every page, come back to nobody and are written nowhere."""
     canary = new_canary()
@@ -296,23 +279,32 @@ def test_wrong_books_would_be_noticed(rig: Rig) -> None:
         assert any(sentence in text for text in book_problems(broken, tally)), sentence
 
 
+def test_a_few_explored_cases_leak_nothing(rig: Rig) -> None:
+    """Sixty cases that hypothesis draws, with faults that take no seconds: nothing leaves, nothing stays."""
+    explored = explore(rig, drawn_cases(slow=False), number=EXPLORED_CASES, first_seed=SEED)
+    assert not explored.leaks, explored.told(SEED)
+    assert len(explored.cases) >= EXPLORED_CASES
+    assert left_behind(rig, rig.tally) == []
+    balanced(rig)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_thousands_of_cases_leak_nothing(tmp_path: Path) -> None:
     """Every place of every API, every source, every fault at every tap, eight cases at a time; then the books."""
     cases = [*deck(SEED, CASES), *every_fault()]
     places = {(case.api, case.field.name) for case in cases}
+    assert places == {(api, field.name) for api in Api for field in FIELDS[api]}
     stack, rig = Fleet.start(tmp_path, SLOW_LANES)
     with stack:
         began = time.monotonic()
         clean(rig, cases, SEED)
         balanced(rig)
         tally = rig.tally
-        never = [(tap, fault.value) for tap in ("local", *HOSTED) for fault in Fault if not tally.shown[tap, fault]]
         assert rig.router.stop() == 0
         assert left_behind(rig, tally) == []
     restricted = sum(case.restricted for case in cases)
     print(f"\nseed {SEED}: {len(cases)} cases ({restricted} restricted) in {len(places)} places, 0 leaks")
     print(f"{len(tally.sent)} requests, {tally.posts.total()} POSTs at hosted taps, {time.monotonic() - began:.0f} s")
-    print(f"statuses {dict(Counter(one.status for one in tally.sent))}; never shown: {never}")
-    assert not never
+    print(f"statuses {dict(Counter(one.status for one in tally.sent))}")
+    assert min(tally.shown[tap, fault] for tap in TAPS for fault in Fault) >= LEAST_SHOWN, tally.shown

@@ -4,8 +4,10 @@ What is wrong with what a case left behind, and with what the whole run left beh
 Nothing here starts or sends anything.
 """
 
+import json
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,7 +23,7 @@ from wire_tap import HOSTED, Rig, Seen, Tally
 
 from localfleet.core.label import Label
 
-__all__ = ["Books", "book_problems", "left_behind", "problems", "read_books"]
+__all__ = ["Books", "balanced", "book_problems", "left_behind", "problems", "read_books", "settled_books"]
 
 ANY_CANARY = re.compile(rb"CANARY[A-Z2-7]{16}", re.IGNORECASE)
 ANY_LANE = re.compile(rb"lane-([0-9]+)")
@@ -37,24 +39,27 @@ def _at_hosted(seen: Seen) -> Iterator[str]:
         data = seen.received[name]
         if seen.case.restricted and data:
             yield f"LEAK: {len(data)} bytes of a restricted request reached {name}"
-        if not seen.case.may_leave and (found := traces(data, seen.canary)):
-            yield f"LEAK: the canary reached {name} ({found})"
+        for field, canary in seen.planted:
+            if not seen.case.may_leave(field) and (found := traces(data, canary)):
+                yield f"LEAK: the canary of {field.name!r} reached {name} ({found})"
     if seen.elsewhere:
         yield f"LEAK: {seen.elsewhere} bytes reached a host that no model names"
 
 
 def _at_local(seen: Seen) -> Iterator[str]:
-    if seen.case.field.place is not Place.BODY and traces(seen.received["local"], seen.canary):
-        yield "the canary of a header, query or path was handed to the local engine"
+    for field, canary in seen.planted:
+        if field.place is not Place.BODY and traces(seen.received["local"], canary):
+            yield f"the canary of a header, query or path was handed to the local engine: {field.name!r}"
 
 
 def _in_answers(seen: Seen) -> Iterator[str]:
     for answer in seen.answers:
-        if found := traces(_head(answer), seen.canary):
-            yield f"the canary is in a response header ({found})"
-        said = seen.case.field.answered and answer.status == 200
-        if not said and (found := traces(answer.body, seen.canary)):
-            yield f"the canary is in an answer with status {answer.status} ({found})"
+        for field, canary in seen.planted:
+            if found := traces(_head(answer), canary):
+                yield f"the canary of {field.name!r} is in a response header ({found})"
+            said = field.answered and answer.status == 200
+            if not said and (found := traces(answer.body, canary)):
+                yield f"the canary of {field.name!r} is in an answer with status {answer.status} ({found})"
 
 
 def _head(answer: Response) -> bytes:
@@ -63,9 +68,10 @@ def _head(answer: Response) -> bytes:
 
 def _mixed_up(seen: Seen) -> Iterator[str]:
     """Words of another case or of another lane's models."""
+    mine = {canary.encode() for _, canary in seen.planted}
     places = [*seen.received.items(), *(("the answer", answer.everything) for answer in seen.answers)]
     for name, data in places:
-        if {found.upper() for found in ANY_CANARY.findall(data)} - {seen.canary.encode()}:
+        if {found.upper() for found in ANY_CANARY.findall(data)} - mine:
             yield f"MIX-UP: the canary of another case is at {name}"
         if set(ANY_LANE.findall(data)) - {b"%d" % seen.lane}:
             yield f"MIX-UP: the answer of another lane is at {name}"
@@ -83,12 +89,17 @@ def _decided(seen: Seen) -> Iterator[str]:
                 yield f"a restricted request was answered as {decided}"
 
 
-def left_behind(rig: Rig, tally: Tally) -> list[str]:
-    """Canaries in anything the router wrote, prints or shows: files, output, arguments, metrics, pages, reports."""
+def left_behind(rig: Rig, tally: Tally, *, commands: bool = False) -> list[str]:
+    """
+    Canaries in anything the router wrote, prints or shows: files, output, the process, metrics, pages, reports.
+
+    With `commands` also in what the commands over the books print and export, which takes seconds.
+    """
     sieve = Sieve(tally.canaries)
+    told = _told_by_commands(rig) if commands else {}
     return [
         f"LEFT BEHIND: {len(found)} canaries in {name}, as {sorted(set().union(*found.values()))}"
-        for name, data in _places(rig).items()
+        for name, data in {**told, **_places(rig)}.items()
         if (found := sieve.find(data))
     ]
 
@@ -112,6 +123,23 @@ def _places(rig: Rig) -> Mapping[str, bytes]:
     return places
 
 
+def _told_by_commands(rig: Rig) -> Mapping[str, bytes]:
+    told = {}
+    for words in COMMANDS:
+        done = rig.router.run(*words)
+        told[f"`localfleet {' '.join(words)}`"] = done.stdout + done.stderr
+        assert done.stdout, words
+    return told
+
+
+COMMANDS = (
+    ("report", "--by", "task", "--json"),
+    ("report", "--by", "key"),
+    ("keys", "list", "--json"),
+    ("audit", "verify"),
+    ("audit", "export", "exported.jsonl"),
+    ("doctor",),
+)
 BY = ("model", "tier", "label", "task", "key", "reason", "day", "api")
 
 
@@ -163,3 +191,22 @@ def _lane_problems(books: Books, labels: Mapping[str, int], tally: Tally) -> Ite
         yield f"LAW 7: {len(unannounced)} requests reached a hosted tap without an intent each"
     if len({name for name, _ in tally.posts} - sent.keys()) > _nameless(tally):
         yield "MIX-UP: requests of another lane reached a tap of this one"
+
+
+def settled_books(rig: Rig) -> Books:
+    """The books once they agree with what was sent and with what the taps got; the last receipts come a bit later."""
+    deadline = time.monotonic() + 10
+    tallies = [lane.tally for lane in rig.lanes]
+    while found := book_problems(books := read_books(rig.router.home), tallies):
+        assert time.monotonic() < deadline, "\n".join(found)
+        time.sleep(0.1)
+    return books
+
+
+def balanced(rig: Rig) -> None:
+    """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
+    books = settled_books(rig)
+    assert rig.router.run("audit", "verify").returncode == 0
+    labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
+    report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
+    assert {row["group"]: row["requests"] for row in report} == dict(labels)

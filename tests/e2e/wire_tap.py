@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from canary import new_canary
 from canary_cases import PATHS, TAPS, Case
-from canary_fields import Wire
+from canary_fields import Field, Wire
 from canary_sources import SECTIONS
 from process import Tap
 from router import Response, Router
@@ -88,14 +88,18 @@ class Seen:
         """The answer to the case's own request."""
         return self.answers[-1]
 
+    @property
+    def planted(self) -> tuple[tuple[Field, str], ...]:
+        """Each place and the canary in it."""
+        return self.case.planted(self.canary)
+
 
 def ask(port: int, wire: Wire, token: str, leave_after_bytes: int | None = None) -> Response:
     """Send one request; keeps what came of an answer that died, stopped, or was left."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.putrequest("POST", wire.path, skip_accept_encoding=True)
-        length = ("content-length", str(len(wire.body)))
-        for name, value in (*wire.headers, ("authorization", f"Bearer {token}"), length):
+        for name, value in (*wire.headers, ("authorization", f"Bearer {token}"), *_framing(wire)):
             connection.putheader(name, value)
         connection.endheaders(wire.body)
         assert connection.sock is not None
@@ -107,6 +111,12 @@ def ask(port: int, wire: Wire, token: str, leave_after_bytes: int | None = None)
         return Response(status=0, headers={}, body=b"", broken=True)
     finally:
         connection.close()
+
+
+def _framing(wire: Wire) -> tuple[tuple[str, str], ...]:
+    """The length, unless the body comes in chunks."""
+    chunked = any(name == "transfer-encoding" for name, _ in wire.headers)
+    return () if chunked else (("content-length", str(len(wire.body))),)
 
 
 def _read(answer: http.client.HTTPResponse, leave_after_bytes: int | None) -> Response:
@@ -140,7 +150,7 @@ class Lane:
     def run(self, case: Case, canary: str | None = None) -> Seen:
         """Send the earlier request if there is one, then set the taps and send the case's own; mend afterwards."""
         canary = canary or new_canary()
-        self.tally.canaries.append(canary)
+        self.tally.canaries += [word for _, word in case.planted(canary)]
         pinned = f"{case.model}{self.number}" if case.model in MODELS.values() else case.model
         case = replace(case, model=pinned)
         self._note_posts()
