@@ -33,6 +33,24 @@ def test_a_small_file_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "slots", "limit"),
+    [
+        ("weights: w", 2, 32),
+        ("weights: w, parallel: 100", 100, 200),
+        ("weights: w, parallel: 100, queue_limit: 150", 100, 150),
+        ("weights: w, engine: vllm", 256, 512),
+        ("engine: endpoint, url: 'http://127.0.0.1:1/v1'", 32, 32),
+        ("engine: endpoint, url: 'http://127.0.0.1:1/v1', queue_limit: 500", 500, 500),
+        ("engine: endpoint, url: 'http://127.0.0.1:1/v1', parallel: 8", 8, 32),
+    ],
+)
+def test_how_many_a_model_lets_in(entry: str, slots: int, limit: int) -> None:
+    """Each engine has numbers that suit it; what the file says counts."""
+    model = parse_settings(f"version: 1\nlocal:\n  m: {{{entry}}}\n".encode()).local["m"]
+    assert (model.slots, model.limit) == (slots, limit)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "models.yaml:1: version: `version:` is missing"),

@@ -202,13 +202,14 @@ def test_live_goes_before_batch() -> None:
 def test_an_old_batch_ticket_gets_its_turn_but_not_the_engine() -> None:
     """A flood of batch tickets that grew old shares by tokens with live work, and does not take over."""
     line = Line(batch_turn_s=60)
-    for _ in range(50):
-        line.begin("live", 10)
-        line.begin("other", 1)
     for _ in range(30):
         join(line, "batch", 10, BATCH, now=0)
-    for _ in range(30):
-        join(line, "live", 10, now=61)
+    for _ in range(80):
+        join(line, "live", 10, now=1)
+    for _ in range(50):
+        ticket = line.take(59)
+        assert ticket is not None
+        assert ticket.key == "live"
     turns = order(line, now=61)
     assert abs(turns[:20].count("batch") - 10) <= 2
     assert len(turns) == 60
@@ -248,6 +249,9 @@ def test_idle_keys_are_forgotten() -> None:
     """Of ten thousand keys that come once each, no more are remembered than may be, and all of those that owe."""
     line = Line(idle_keys=100)
     line.begin("stays", 1)
+    line.begin("cheap", 5)
+    line.end("cheap", charged=5, cost=0)
+    assert line.keys_known == 1, "it owes nothing, so nothing of it is kept"
     join(line, "waits", 1)
     for number in range(10_000):
         line.begin(f"k{number}", 5)

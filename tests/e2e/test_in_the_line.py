@@ -23,7 +23,6 @@ from localfleet.storage.keys import create_key
 
 CANARY = "bluebird-4711"
 RESTRICTED = {"x-localfleet-privacy": "restricted"}
-BATCH = {"x-localfleet-priority": "batch"}
 Start = Callable[..., AbstractContextManager[Router]]
 
 
@@ -261,3 +260,21 @@ def test_retries_have_a_budget_over_all_requests(start: Start, openai_tap: Tap) 
         asked = 60
         assert set(pool.map(lambda _: post(router, "x", model="mini").status, range(asked))) == {429}
     assert asked + 10 <= len(openai_tap.posts()) <= asked + 10 + asked // 10 + 1
+
+
+@pytest.mark.slow
+def test_who_comes_while_the_embedded_engine_loads_stands_in_its_line(tmp_path: Path) -> None:
+    """The real llama.cpp: the line is bounded while it loads too, and moves as soon as it is ready."""
+    small = {"weights": "smollm2-135m-instruct", "context_tokens": 1024, "queue_limit": 4}
+    settings = {"version": 1, "local": {"small": small}}
+    body = ask("small", "Say one word.", max_tokens=8)
+    with Router.start(tmp_path, settings, verb="up") as router, ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(router.post, CHAT, body, RESTRICTED, 60) for _ in range(6)]
+        answers = [one.result() for one in asked]
+        waited = sorted(int(a.headers["x-localfleet-queue-ms"]) for a in answers if a.status == 200)
+        full = [answer for answer in answers if answer.status == 503]
+        assert len(waited) == 4
+        assert {answer.json["error"]["code"] for answer in full} == {"queue_full"}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in full)
+        assert waited[0] > 0
+        assert router.post(CHAT, body, RESTRICTED, 60).status == 200
