@@ -104,7 +104,7 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     ),
     (
         True,
-        r"chat template .{0,300}(?:looks like a file path|does not exist|not found)|Invalid chat template",
+        r"supplied chat template|Invalid chat template",
         "vLLM cannot use the file in `vllm.chat_template:`",
     ),
     (
@@ -165,7 +165,11 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     ),
     (False, r"Failed core proc\(s\): \{[^}]*: -9", OUT_OF_MAIN_MEMORY),
     (False, r"NCCL error|ncclSystemError|ncclUnhandledCudaError", "the GPUs do not reach each other (NCCL)"),
-    (False, r"Errno 98|EADDRINUSE|address already in use", "the engine's socket is taken: another localfleet may run in this folder"),
+    (
+        False,
+        r"Errno 98|EADDRINUSE|address already in use",
+        "the engine's socket is taken: another localfleet may run in this folder",
+    ),
 )
 CAUSES = tuple(
     Cause(pattern=re.compile(pattern.encode(), re.DOTALL), sentence=sentence, final=final)

@@ -64,6 +64,7 @@ def launch_vllm(job: VllmJob, environ: Mapping[str, str]) -> Launch:
         canary_body=json.dumps({"model": job.name, **body}).encode(),
         api_key=job.api_key,
         start_timeout_s=job.start_timeout_s,
+        sleeps=job.sleep,
         exits=EXITS,
         causes=CAUSES,
     )
