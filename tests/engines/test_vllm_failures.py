@@ -23,7 +23,7 @@ from localfleet.local_tier import vllm_job
 
 START_S = 300
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * START_S)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # the first one may have to make vLLM
 
 
 @pytest.fixture(scope="module")
