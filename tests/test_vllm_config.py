@@ -125,7 +125,9 @@ def test_names_that_may_be_set() -> None:
     )
     assert "may only set" in (env_problem(["OPENAI_API_KEY"]) or "")
     assert "may only set" in (env_problem(["LD_PRELOAD"]) or "")
-    assert "`gpus:`" in (env_problem(["CUDA_VISIBLE_DEVICES"]) or "")
+    assert "write `gpus:`" in (env_problem(["CUDA_VISIBLE_DEVICES"]) or "")
+    assert "write `pull:`" in (env_problem(["HF_HUB_OFFLINE"]) or "")
+    assert "write `hf_token_env:`" in (env_problem(["HF_TOKEN"]) or "")
 
 
 def test_sections_that_cannot_be_meant() -> None:

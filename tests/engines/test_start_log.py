@@ -91,6 +91,7 @@ def test_nothing_is_heard_once_requests_may_come() -> None:
         ("ValueError: Total number of attention heads (9) must be divisible by tensor parallel size (2).", "heads"),
         ("ValueError: Sleep mode is not supported on current platform.", "put a model to sleep"),
         ("KeyError: 'invalid tool call parser: x (chose from { hermes })'", "no such parser"),
+        ("VLLMValidationError: The supplied chat template string (/t) appears path-like", "`vllm.chat_template:`"),
         ("ValueError: LoRA rank 64 is greater than max_lora_rank 16.", "`vllm.lora_rank:`"),
         ("ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0.", "too old"),
         ("RuntimeError: Failed to infer device type, please set", "finds no GPU"),

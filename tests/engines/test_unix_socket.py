@@ -208,6 +208,7 @@ def test_a_process_on_a_socket_is_watched_like_one_on_a_port(tmp_path: Path) -> 
         assert "a cause" not in supervisor.state().why
         await host.aclose()
         await supervisor.stop()
+        assert not socket.exists()
 
     asyncio.run(story())
 

@@ -300,3 +300,15 @@ def test_sigterm_drains_and_leaves_nothing_behind(box: Box) -> None:
     assert box.router._running().wait(40) == 0
     _until(lambda: not any(map(_alive, family)), 15)
     assert not [pid for pid in family if _alive(pid)]
+    assert list((box.router.home / "run").iterdir()) == []
+
+
+def test_kill_9_of_the_router_leaves_no_orphan(box: Box) -> None:
+    """However the router dies, API server, engine core and worker go with it: nobody keeps the memory."""
+    box.router.restart()
+    _until(lambda: any("EngineCore" in line for line in box.family().values()), START_S)
+    family = list(box.family())
+    os.kill(box.router.pid, signal.SIGKILL)
+    _until(lambda: not any(map(_alive, family)), 15)
+    assert len(family) >= 3
+    assert not [pid for pid in family if _alive(pid)]

@@ -74,7 +74,9 @@ def test_gpus_pull_and_sleep() -> None:
     pull = launch_vllm(replace(JOB, pull=True, hf_token="hf_x"), {}).env
     assert (pull["HF_HUB_OFFLINE"], pull["HF_TOKEN"]) == ("0", "hf_x")
     assert "HF_TOKEN" not in launch_vllm(replace(JOB, hf_token="hf_x"), {}).env
-    assert launch_vllm(replace(JOB, sleep=True), {}).env["VLLM_SERVER_DEV_MODE"] == "1"
+    asleep = launch_vllm(replace(JOB, sleep=True), {})
+    assert (asleep.sleeps, asleep.env["VLLM_SERVER_DEV_MODE"]) == (True, "1")
+    assert not launch_vllm(JOB, {}).sleeps
     assert (SLEEP, WAKE_UP, IS_SLEEPING, METRICS) == ("/sleep?level=1", "/wake_up", "/is_sleeping", "/metrics")
 
 

@@ -1,6 +1,7 @@
 """What localfleet writes for vLLM, read by vLLM's own argument parser, from its real build for CPUs."""
 
 import json
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from vllm_cpu import VllmCpu, vllm_cpu
 from vllm_keys import KEYS
 
 from localfleet.config import LocalModel, parse_settings, vllm_flags
+from localfleet.config.vllm_flags import NO_DOMAIN
 from localfleet.engines.vllm_launch import VllmJob, launch_vllm
 from localfleet.local_tier import chosen_engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FACTS = Path(__file__).parent / "data" / "vllm_0_32_flags.json"
+FETCH = Path(__file__).parent / "vllm_fetch.py"
 PARSE = Path(__file__).parent / "vllm_parse.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -28,9 +31,9 @@ def place() -> VllmCpu:
     return vllm_cpu()
 
 
-def run(place: VllmCpu, script: Path, stdin: str = "") -> str:
+def run(place: VllmCpu, script: Path, *words: str, stdin: str = "") -> str:
     """Run a script in vLLM's Python; its stdout."""
-    command = [str(place.python), "-W", "ignore", str(script)]
+    command = [str(place.python), "-W", "ignore", str(script), *words]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(place.python.parent), "VLLM_LOGGING_LEVEL": "ERROR"}
     done = subprocess.run(command, input=stdin, env=env, capture_output=True, text=True, timeout=300, check=True)
     # vLLM greets on stdout as well; the document is the last line that begins one.
@@ -72,6 +75,13 @@ def _local(content: str) -> list[tuple[str, LocalModel]]:
     return [(name, model) for name, model in settings.local.items() if chosen_engine(model) == "vllm"]
 
 
+def _with(template: Path, model: LocalModel) -> LocalModel:
+    """The entry with a chat template that is there: vLLM's parser opens it."""
+    if model.vllm is None or model.vllm.chat_template is None:
+        return model
+    return model.model_copy(update={"vllm": model.vllm.model_copy(update={"chat_template": str(template)})})
+
+
 def test_the_recorded_list_is_the_parser_s_own(place: VllmCpu) -> None:
     """Options, choices and variables of the file are those of vLLM 0.32; make it anew with the script where not."""
     seen = json.loads(run(place, ROOT / "scripts" / "dump_vllm_flags.py"))
@@ -86,7 +96,22 @@ def test_vllm_s_own_parser_takes_every_key_and_every_shipped_entry(place: VllmCp
     sections += [{"chat_template": str(template)}, {"allowed_media_domains": ["a.example.org", "b.example.org"]}]
     cases = {f"{section}": arguments(entry(section)) for section in sections}
     cases |= {f"serve {section}": arguments(entry(section), "vllm") for section in sections[:3]}
-    cases |= {where: arguments(model) for where, model in shipped().items()}
-    said = json.loads(run(place, PARSE, json.dumps([*cases.values(), ["--no-such-flag"]])))
+    cases |= {where: arguments(_with(template, model)) for where, model in shipped().items()}
+    said = json.loads(run(place, PARSE, stdin=json.dumps([*cases.values(), ["--no-such-flag"]])))
     assert "unrecognized arguments" in said[-1]
     assert {name: text for name, text in zip(cases, said, strict=False) if text} == {}
+
+
+def test_vllm_s_own_fetcher_visits_no_host_that_is_not_named(place: VllmCpu) -> None:
+    """With our word for *none* it refuses before it connects; where the host is named, it tries."""
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.settimeout(0.5)
+        url = f"http://127.0.0.1:{trap.getsockname()[1]}/x.png"
+        assert run(place, FETCH, url, NO_DOMAIN) == "{refused}"
+        with pytest.raises(TimeoutError):
+            trap.accept()
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}/x.png"
+    said = run(place, FETCH, url, "127.0.0.1")
+    assert said.startswith("{")
+    assert said != "{refused}"

@@ -9,6 +9,7 @@ import json
 import sys
 
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.exceptions import VLLMValidationError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 
@@ -21,7 +22,7 @@ def judged(args: list[str]) -> str:
             validate_parsed_serve_args(parser.parse_args(args))
         except SystemExit:
             return heard.getvalue().strip().splitlines()[-1]
-        except (ValueError, TypeError, KeyError) as exc:
+        except (ValueError, TypeError, KeyError, VLLMValidationError) as exc:
             return str(exc)
     return ""
 

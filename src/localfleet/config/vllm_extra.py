@@ -89,13 +89,11 @@ OWNED_FLAGS: Mapping[str, str] = {
 LEAST_ABBREVIATION = 3
 """`--x`: argparse takes any unambiguous beginning of a name."""
 NUMBER = re.compile(r"-\d+(\.\d+)?")
-ALLOWED_NAMES = frozenset(
-    {"HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}
-)
+ALLOWED_NAMES = frozenset({"HF_HOME", "HF_HUB_CACHE", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"})
 ALLOWED_PREFIXES = ("VLLM_", "NCCL_", "CUDA_", "OMP_", "TRITON_", "FLASHINFER_")
+KEYED_NAMES = {"CUDA_VISIBLE_DEVICES": "gpus", "HF_HUB_OFFLINE": "pull", "HF_TOKEN": "hf_token_env"}
 OWNED_NAMES = frozenset(
     {
-        "CUDA_VISIBLE_DEVICES",
         "VLLM_ALLOW_INSECURE_SERIALIZATION",
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
         "VLLM_API_KEY",
@@ -155,8 +153,8 @@ def _flag_problem(arg: str) -> str | None:
 def env_problem(names: Iterable[str]) -> str | None:
     """What is wrong with the names in `env:`; `None` where nothing is."""
     for name in names:
-        if name == "CUDA_VISIBLE_DEVICES":
-            return "CUDA_VISIBLE_DEVICES has a key of its own: write `gpus:`"
+        if name in KEYED_NAMES:
+            return f"{name} has a key of its own: write `{KEYED_NAMES[name]}:`"
         if name in OWNED_NAMES or name.startswith(OWNED_PREFIXES):
             return "sets a variable that localfleet sets itself, or that would open a log or a door"
         if name not in ALLOWED_NAMES and not name.startswith(ALLOWED_PREFIXES):

@@ -69,6 +69,8 @@ class Launch:
     api_key: str = field(repr=False)
     start_timeout_s: float = DEFAULT_START_S
     """From the start of the process to its first answer."""
+    sleeps: bool = False
+    """Whether it can be told to sleep; where it listens, its control paths then stand open beside the others."""
     check: Callable[[], None] | None = None
     """Runs in a thread before the process starts (checksums); raises `FleetError` to stop for good."""
     exits: Mapping[int, str] = field(default_factory=dict)

@@ -261,8 +261,7 @@ class Supervisor:
 
     async def _spawn(self) -> Process:
         launch = self._launch
-        if launch.socket is not None:  # A server that was killed leaves it behind, and the next one cannot bind.
-            await asyncio.to_thread(Path(launch.socket).unlink, missing_ok=True)
+        await self._clear_socket()
         self._process = process = await asyncio.create_subprocess_exec(
             *launch.argv,
             env=dict(launch.env),
@@ -348,6 +347,11 @@ class Supervisor:
         known = {*self._launch.exits.values(), *(cause.sentence for cause in self._launch.causes)}
         return why if why in known else GAVE_UP
 
+    async def _clear_socket(self) -> None:
+        """A server leaves its socket behind, and the next one could not bind."""
+        if self._launch.socket is not None:
+            await asyncio.to_thread(Path(self._launch.socket).unlink, missing_ok=True)
+
     async def _end(self, grace_s: float) -> None:
         """End the process and its children, and reap it."""
         process, self._process = self._process, None
@@ -367,6 +371,7 @@ class Supervisor:
         if drain is not None:
             with contextlib.suppress(TimeoutError):  # something outside the group may hold the other end
                 await asyncio.wait_for(drain, LAST_LINES_S)
+        await self._clear_socket()
 
     def _event(self, event: Event, stage: Stage, why: str = "") -> None:
         """Something happened: take the state that follows, wake who waits for it, tell the terminal."""

@@ -104,7 +104,7 @@ TABLE: tuple[tuple[bool, str, str], ...] = (
     ),
     (
         True,
-        r"chat template .{0,300}(?:looks like a file path|does not exist|not found)|Invalid chat template",
+        r"supplied chat template|Invalid chat template",
         "vLLM cannot use the file in `vllm.chat_template:`",
     ),
     (

@@ -68,6 +68,7 @@ def launch_vllm(job: VllmJob, environ: Mapping[str, str]) -> Launch:
         metrics_path=METRICS,
         controls=Controls(sleep_path=SLEEP, wake_path=WAKE_UP) if job.sleep else None,
         start_timeout_s=job.start_timeout_s,
+        sleeps=job.sleep,
         exits=EXITS,
         causes=CAUSES,
     )
