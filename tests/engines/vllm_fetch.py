@@ -5,7 +5,7 @@ went: `refused` before any connection, or the name of another error.
 
 import sys
 
-from vllm.multimodal.media import MediaConnector  # type: ignore[import-not-found]
+from vllm.multimodal.media import MediaConnector
 
 _, url, *hosts = sys.argv
 try:
