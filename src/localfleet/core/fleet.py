@@ -54,6 +54,9 @@ class EngineState:
     """A fixed sentence for people (`/readyz`, `doctor`), never text from an engine."""
 
 
+NOT_STARTED = EngineState(readiness=Readiness.DOWN, why="not started")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One entry of `models.yaml`, ready for a decision. `accepts` is `None` exactly for local models."""
@@ -89,4 +92,4 @@ class Fleet:
 
     def state(self, name: str) -> EngineState:
         """The state of a model; one never reported is down."""
-        return self.states.get(name, EngineState(readiness=Readiness.DOWN, why="not started"))
+        return self.states.get(name, NOT_STARTED)

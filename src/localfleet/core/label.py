@@ -20,7 +20,7 @@ class Label(IntEnum):
     @property
     def word(self) -> str:
         """The label as written in headers, `models.yaml` and receipts: `public`, `internal`, `restricted`."""
-        return self.name.lower()
+        return _WORDS[self]
 
     @classmethod
     def read(cls, word: str) -> "Label":
@@ -30,6 +30,10 @@ class Label(IntEnum):
         except KeyError:
             msg = "a label is one of public, internal, restricted"
             raise ValueError(msg) from None
+
+
+_WORDS = tuple(label.name.lower() for label in Label)
+"""An enum's name is a slow property, and each request asks several times."""
 
 
 def highest(*labels: Label | None) -> Label:
