@@ -13,11 +13,12 @@ from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.route import Route
 from localfleet.core.usage import Usage
+from localfleet.core.value import value
 
 __all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Reply"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """
     What an engine is asked to do: the caller's own body, parsed once, in the caller's own API.

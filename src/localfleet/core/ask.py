@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from localfleet.core.label import Label
+from localfleet.core.value import value
 
 __all__ = ["Api", "Ask", "Caller", "Need", "Priority", "Span"]
 
@@ -49,7 +50,7 @@ class Caller:
     requests_per_minute: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Span:
     """
     One text of the request and where it stood.
@@ -62,7 +63,7 @@ class Span:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ask:
     """
     One request, read once.

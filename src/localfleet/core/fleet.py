@@ -8,6 +8,7 @@ from enum import StrEnum
 from localfleet.core.ask import Api, Need
 from localfleet.core.label import Label
 from localfleet.core.pricing import Price
+from localfleet.core.value import value
 
 __all__ = ["EngineState", "Fleet", "Model", "Readiness"]
 
@@ -39,7 +40,7 @@ class Readiness(StrEnum):
 TAKES_WORK = frozenset({Readiness.READY, Readiness.DEGRADED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineState:
     """How one engine is right now."""
 
@@ -79,7 +80,7 @@ class Model:
         return self.accepts is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fleet:
     """All models with their states, the ledger's health and the money left: everything a decision may look at."""
 

@@ -4,8 +4,9 @@ How sensitive a request is, and the one rule: labels only go up.
 Nothing in this file, or anywhere else, takes a label down. Joining takes the highest.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from localfleet.core.value import value
 
 __all__ = ["Finding", "Label", "Verdict", "highest"]
 
@@ -42,7 +43,7 @@ def highest(*labels: Label | None) -> Label:
     return max(said, default=Label.RESTRICTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Finding:
     """What a detector or rule found: its kind and how often. Never the matched text."""
 
@@ -51,7 +52,7 @@ class Finding:
     label: Label = Label.RESTRICTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verdict:
     """
     The label of one request and what raised it.

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
+from localfleet.core.value import value
 
 __all__ = ["Decision", "Door", "HostedRoute", "LocalRoute", "Route"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LocalRoute:
     """A way to a model on this box."""
 
@@ -39,7 +40,7 @@ class HostedRoute:
 Route = LocalRoute | HostedRoute
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Door:
     """One model as considered for one request: open or shut, and why; what it would cost, where known."""
 
@@ -50,7 +51,7 @@ class Door:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """
     The answer of `core.policy.decide`.

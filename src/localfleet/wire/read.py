@@ -14,6 +14,7 @@ import orjson
 
 from localfleet.core.ask import Api, Ask, Caller, Need, Priority
 from localfleet.core.label import Label
+from localfleet.core.value import value
 from localfleet.errors import BadAsk
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
@@ -53,7 +54,7 @@ HEADER_NAMES = frozenset(HEADERS.values())
 NO_NEEDS: frozenset[Need] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Letter:
     """The opened letter: the facts, and the parsed body that engines may send on."""
 

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localfleet.core.value import value
+
 __all__ = ["Page", "Row", "fits"]
 
 _BEFORE_CHARS = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Page:
     """One text, folded, and the same in lower case; both have the same length, so offsets agree."""
 
