@@ -13,6 +13,7 @@ import uvicorn
 
 from localfleet.assemble import House
 from localfleet.errors import FleetError
+from localfleet.server.one_write import OneWrite
 
 __all__ = ["Place", "bind", "serve"]
 
@@ -117,7 +118,7 @@ def _config(house: House) -> uvicorn.Config:
     return uvicorn.Config(
         house.app,
         loop="uvloop",
-        http="httptools",
+        http=OneWrite,
         ws="none",
         lifespan="off",
         log_config=None,
