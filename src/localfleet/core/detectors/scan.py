@@ -58,36 +58,31 @@ _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 class _Gates:
     """What the cheap questions say of one page: which parts of it lie behind each gate."""
 
-    __slots__ = ("_digit", "_four_digits", "_numbers", "_whole", "_windows", "long_words")
+    __slots__ = ("_numbers", "_open", "long_words")
 
     def __init__(self, page: Page) -> None:
         """Ask them."""
-        self._whole: list[Window] = [(0, len(page.text))]
+        whole: Sequence[Window] = ((0, len(page.text)),)
         self.long_words = "\n".join([word for word in page.low.split() if len(word) >= _LONG_TOKEN_CHARS])
         first = _DIGIT.search(page.text)
-        self._digit = first is not None
-        # Tried at the first digit only: there are four digits from there on, or nowhere.
-        self._four_digits = first is not None and _FOUR_DIGITS.match(page.text, first.start()) is not None
-        self._numbers = [match.span() for match in _NUMBER.finditer(page.text, first.start())] if first else []
-        self._windows = _windows(self._numbers, len(page.text))
+        at = 0 if first is None else first.start()
+        self._numbers = [] if first is None else [match.span() for match in _NUMBER.finditer(page.text, at)]
+        numbers = _windows(self._numbers, len(page.text)) if self._numbers else ()
+        self._open: dict[Gate, Sequence[Window]] = {
+            "text": whole,
+            "token": whole if self.long_words else (),
+            "digit": whole if first is not None else (),
+            # Tried at the first digit only: there are four digits from there on, or nowhere.
+            "digits": whole if first is not None and _FOUR_DIGITS.match(page.text, at) is not None else (),
+            "number": numbers,
+            "unspent": numbers,
+        }
 
     def behind(self, gate: Gate, taken: bytearray) -> Sequence[Window]:
         """The parts of the page behind a gate, none where it is shut; `taken` marks what is already spoken for."""
-        match gate:
-            case "text":
-                is_open = True
-            case "token":
-                is_open = self.long_words != ""
-            case "digit":
-                is_open = self._digit
-            case "digits":
-                is_open = self._four_digits
-            case "number":
-                return self._windows
-            case "unspent":
-                spent = all(0 not in taken[start:end] for start, end in self._numbers)
-                return () if spent else self._windows
-        return self._whole if is_open else ()
+        if gate == "unspent" and all(0 not in taken[start:end] for start, end in self._numbers):
+            return ()
+        return self._open[gate]
 
 
 def _windows(numbers: Sequence[Window], length: int) -> list[Window]:
