@@ -35,8 +35,9 @@ def test_a_small_file_is_enough() -> None:
 @pytest.mark.parametrize(
     ("entry", "slots", "limit"),
     [
-        ("weights: w", 2, 32),
-        ("weights: w, parallel: 100", 100, 200),
+        ("weights: w.gguf", 2, 32),
+        ("weights: w", 256, 512),
+        ("weights: w.gguf, parallel: 100", 100, 200),
         ("weights: w, parallel: 100, queue_limit: 150", 100, 150),
         ("weights: w, engine: vllm", 256, 512),
         ("engine: endpoint, url: 'http://127.0.0.1:1/v1'", 32, 32),

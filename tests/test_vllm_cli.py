@@ -93,7 +93,7 @@ def test_another_release_is_pointed_out(place: Path) -> None:
 def test_check_warns_of_what_opens_something(place: Path) -> None:
     """Allowed, and worth knowing: foreign code, the hub, hosts that callers can make it ask, tools without a parser."""
     quiet = json.loads(ran(place, "check", "--json", can=("tools",), tool_parser="hermes").stdout)
-    assert quiet["warnings"] == []
+    assert [warning for warning in quiet["warnings"] if "local.big.vllm" in warning or "tools" in warning] == []
     loud = json.loads(
         ran(
             place,
@@ -111,7 +111,7 @@ def test_check_warns_of_what_opens_something(place: Path) -> None:
 
 
 def test_init_on_a_gpu_box_leads_to_the_example() -> None:
-    """The file of a machine with GPUs says where to go on, and the example it names is there and right."""
+    """The file of a machine with GPUs proposes a model that fits them, as an example that is right once switched on."""
     machine = Machine(
         driver="ok",
         gpus=(GpuSeen(name="NVIDIA H100", memory_mib=81559, count=2),),
@@ -121,5 +121,7 @@ def test_init_on_a_gpu_box_leads_to_the_example() -> None:
         provider_keys=(),
     )
     text = fitted(read_manual(), machine)
-    assert "example `qwen` below (docs/guides/vllm.md)" in text
-    assert parse_settings(text.replace("#~ ", "").encode()).local["qwen"].engine == "vllm"
+    proposed = parse_settings(text.replace("#~ ", "").encode()).local["main"]
+    assert proposed.engine == "vllm"
+    assert proposed.vllm is not None
+    assert proposed.vllm.tensor_parallel in {1, 2}

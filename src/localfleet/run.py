@@ -15,6 +15,7 @@ from localfleet.assemble import House
 from localfleet.core.fleet import Fleet
 from localfleet.errors import FleetError
 from localfleet.notify import Herald
+from localfleet.server.one_write import OneWrite
 
 __all__ = ["Place", "bind", "serve"]
 
@@ -150,7 +151,7 @@ def _config(house: House) -> uvicorn.Config:
     return uvicorn.Config(
         house.app,
         loop="uvloop",
-        http="httptools",
+        http=OneWrite,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -5,9 +5,8 @@ Every rule below shuts doors; none opens one that another has shut. What is left
 drop doors and never adds one. The result is fixed before dispatch (law 4).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from math import inf
 
 from localfleet.core.ask import Ask
@@ -50,21 +49,29 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     """
     wanted = policy.aliases.get(ask.model, ask.model)
     row = policy.preference.tasks.get(ask.task or "", ())
-    candidates = [model for model in fleet.models if _wanted(model, wanted, row)]
-    shut = {model.name: why for model in candidates if (why := _shut(ask, verdict.label, model, fleet))}
-    legal = [model for model in candidates if model.name not in shut]
+    legal: list[Model] = []
+    shut: list[Door] = []
+    for model in fleet.models:
+        if _wanted(model, wanted, row):
+            why = _shut(ask, verdict.label, model, fleet)
+            if why is None:
+                legal.append(model)
+            else:
+                shut.append(_door(ask, model, why, legal=False))
     ranked, reason = _rank(ask, verdict.label, legal, fleet, policy)
-    tried = ranked[: 1 + policy.fallbacks_per_request]
-    doors = (
-        *(_door(ask, model, reason if i == 0 else Reason.NEXT_IN_LINE, legal=True) for i, model in enumerate(tried)),
-        *(_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in ranked[len(tried) :]),
-        *(_door(ask, model, Reason.NOT_IN_TASK, legal=False) for model in legal if model not in ranked),
-        *(_door(ask, model, shut[model.name], legal=False) for model in candidates if model.name in shut),
-    )
+    tried, beyond = ranked[: 1 + policy.fallbacks_per_request], ranked[1 + policy.fallbacks_per_request :]
+    doors = [_door(ask, model, Reason.NEXT_IN_LINE if i else reason, legal=True) for i, model in enumerate(tried)]
+    doors += [_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in beyond]
+    if len(ranked) < len(legal):
+        doors += [_door(ask, model, Reason.NOT_IN_TASK, legal=False) for model in legal if model not in ranked]
     overflows = reason is not Reason.VOLUME_STAYS_LOCAL or policy.preference.batch_overflows
-    patience = [_patience_s(tried[i + 1 :], fleet, policy, overflows=overflows) for i in range(len(tried))]
-    routes = tuple(_routes(ask, verdict.label, tried, patience, policy.retries_per_door))
-    return Decision(label=verdict.label, reason=reason, routes=routes, doors=doors, overflows=overflows)
+    routes: list[Route] = []
+    for i, model in enumerate(tried):
+        patience_s = _patience_s(tried[i + 1 :], fleet, policy, overflows=overflows) if model.local else inf
+        routes += _routes(ask, verdict.label, model, patience_s, policy.retries_per_door)
+    return Decision(
+        label=verdict.label, reason=reason, routes=tuple(routes), doors=(*doors, *shut), overflows=overflows
+    )
 
 
 def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
@@ -75,54 +82,52 @@ def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
 
 def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet) -> Reason | None:
     """Why this door is shut; the law comes first, so that `explain` names it first."""
-    rules = (
-        _by_law(ask, label, model),
-        _by_ability(ask, model),
-        _by_state(model, fleet),
-        _by_money(ask, model, fleet),
+    return (
+        _by_law(ask, label, model)
+        or _by_ability(ask, model)
+        or _by_state(model, fleet)
+        or (None if model.local else _by_money(ask, model, fleet))
     )
-    return next(chain.from_iterable(rules), None)
 
 
-def _by_law(ask: Ask, label: Label, model: Model) -> Iterator[Reason]:
+def _by_law(ask: Ask, label: Label, model: Model) -> Reason | None:
     # accepts can be at most INTERNAL (law 6), so RESTRICTED passes no hosted door.
     if model.accepts is not None and (label > model.accepts or label >= Label.RESTRICTED):
-        yield Reason.PRIVACY_FORBIDS
+        return Reason.PRIVACY_FORBIDS
     if ask.caller.models is not None and model.name not in ask.caller.models:
-        yield Reason.NOT_PERMITTED
+        return Reason.NOT_PERMITTED
+    return None
 
 
-def _by_ability(ask: Ask, model: Model) -> Iterator[Reason]:
+def _by_ability(ask: Ask, model: Model) -> Reason | None:
     if ask.api not in model.apis:
-        yield Reason.CANNOT_SERVE_API
+        return Reason.CANNOT_SERVE_API
     if not ask.needs <= model.can:
-        yield Reason.LACKS_CAPABILITY
+        return Reason.LACKS_CAPABILITY
     if ask.input_tokens >= model.context_tokens:
-        yield Reason.CONTEXT_TOO_LONG
+        return Reason.CONTEXT_TOO_LONG
+    return None
 
 
-def _by_state(model: Model, fleet: Fleet) -> Iterator[Reason]:
+def _by_state(model: Model, fleet: Fleet) -> Reason | None:
     if not model.local and not fleet.ledger_open:
-        yield Reason.LEDGER_CLOSED
+        return Reason.LEDGER_CLOSED
     if fleet.state(model.name).readiness is Readiness.DOWN:
-        yield Reason.ENGINE_DOWN
+        return Reason.ENGINE_DOWN
+    return None
 
 
-def _by_money(ask: Ask, model: Model, fleet: Fleet) -> Iterator[Reason]:
-    if model.local:
-        return
+def _by_money(ask: Ask, model: Model, fleet: Fleet) -> Reason | None:
     tier_left = fleet.usd_left_by_tier.get(model.tier)
     limits = [left for left in (fleet.usd_left_for_key, tier_left) if left is not None]
     if not limits and ask.max_cost_usd is None:
-        return
+        return None
     worst = worst_usd(ask, model)
     if worst is None:
-        yield Reason.PRICE_UNKNOWN
-        return
+        return Reason.PRICE_UNKNOWN
     if ask.max_cost_usd is not None and worst > ask.max_cost_usd:
-        yield Reason.OVER_MAX_COST
-    if limits and worst > min(limits):
-        yield Reason.OVER_BUDGET
+        return Reason.OVER_MAX_COST
+    return Reason.OVER_BUDGET if limits and worst > min(limits) else None
 
 
 def _rank(ask: Ask, label: Label, legal: list[Model], fleet: Fleet, policy: Policy) -> tuple[list[Model], Reason]:
@@ -143,13 +148,10 @@ def _patience_s(later: list[Model], fleet: Fleet, policy: Policy, *, overflows: 
     return patience_s if any(open_) else inf
 
 
-def _routes(ask: Ask, label: Label, models: list[Model], patience: list[float], retries: int) -> Iterator[Route]:
-    for model, patience_s in zip(models, patience, strict=True):
-        if model.local:
-            route: Route = LocalRoute(model=model.name, patience_s=patience_s)
-        else:
-            route = HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))
-        yield from repeat(route, 1 + retries)
+def _routes(ask: Ask, label: Label, model: Model, patience_s: float, retries: int) -> list[Route]:
+    if model.local:
+        return [LocalRoute(model=model.name, patience_s=patience_s)] * (1 + retries)
+    return [HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))] * (1 + retries)
 
 
 def _door(ask: Ask, model: Model, why: Reason, *, legal: bool) -> Door:

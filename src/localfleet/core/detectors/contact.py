@@ -200,8 +200,8 @@ ADDRESS_ROWS = (
         lowered=True,
         accept=_is_spelled_host,
     ),
-    Row(kind="mac_address", needs=(":", "-"), pattern=_MAC, accept=_is_card_address),
-    Row(kind="ip_address", needs=("::", ":"), pattern=_IPV6, accept=_is_host_v6),
+    Row(kind="mac_address", shape="[:-][0-9a-f]{2}[:-][0-9a-f]{2}", pattern=_MAC, accept=_is_card_address),
+    Row(kind="ip_address", shape="[23f][0-9a-f]{3}:[0-9a-f]{0,4}:", pattern=_IPV6, accept=_is_host_v6),
 )
 NUMBER_ROWS = (
     Row(kind="phone", needs=("+",), pattern=_PHONE_PLUS, accept=_is_phone),
@@ -213,9 +213,9 @@ NUMBER_ROWS = (
     Row(kind="phone", pattern=_PHONE_SPLIT, near=_REACH_WORD, unless=_NO_PHONE, accept=_is_phone),
 )
 PLACE_ROWS = (
-    Row(kind="ip_address", needs=(".",), pattern=_IPV4, unless=_VERSION, accept=_is_host_v4),
-    Row(kind="street_address", pattern=_US_TAIL, near=_US_HEAD, near_chars=90),
-    Row(kind="street_address", pattern=_STREET_EN, accept=_is_no_year),
+    Row(kind="ip_address", shape=r"[0-9]\.[0-9]{1,3}\.[0-9]", pattern=_IPV4, unless=_VERSION, accept=_is_host_v4),
+    Row(kind="street_address", shape=r"[a-z]\.? [0-9]{5}", pattern=_US_TAIL, near=_US_HEAD, near_chars=90),
+    Row(kind="street_address", shape=rf" {_STREET.lower()}\b", pattern=_STREET_EN, accept=_is_no_year),
     Row(kind="street_address", needs=("apt", "apartment", "suite", "ste", "unit", "flat"), pattern=_UNIT),
     Row(kind="street_address", needs=("apo", "fpo", "dpo"), pattern=_MILITARY),
     Row(kind="street_address", needs=("box",), pattern=_PO_BOX, lowered=True),

@@ -7,15 +7,17 @@ a class and look behind after it, not before: so the engine skips to the next po
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Page", "Row", "spans"]
+from localfleet.core.value import value
+
+__all__ = ["Page", "Row", "fits"]
 
 _BEFORE_CHARS = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Page:
     """One text, folded, and the same in lower case; both have the same length, so offsets agree."""
 
@@ -32,7 +34,8 @@ class Row:
     """
     One way one kind looks.
 
-    `needs`: any of these lower-case strings must be in the text, or the row is skipped. `near`: must match within
+    `needs`: any of these lower-case strings must be in the text, or the row is skipped; `shape` says the same of a row
+    without words: a pattern in RE2's syntax that the lower-case text must match somewhere. `near`: must match within
     `near_chars` (in lower case). `unless`: must not match in the 24 characters before. `accept` sees the candidate, the
     named group `v` if the pattern has one, and judges checksum, entropy and the like. `lowered`: the pattern runs on
     the lower-case text (the candidate is handed over as written).
@@ -41,6 +44,7 @@ class Row:
     kind: str
     pattern: re.Pattern[str]
     needs: tuple[str, ...] = ()
+    shape: str = ""
     near: re.Pattern[str] | None = None
     near_chars: int = 40
     unless: re.Pattern[str] | None = None
@@ -48,19 +52,10 @@ class Row:
     lowered: bool = False
 
 
-def _fits(row: Row, page: Page, start: int, end: int) -> bool:
-    """Whether the neighbourhood allows the candidate at these offsets."""
+def fits(row: Row, page: Page, start: int, end: int) -> bool:
+    """Whether the neighbourhood and the arithmetic allow the candidate at these offsets."""
     if row.unless is not None and row.unless.search(page.low, max(0, start - _BEFORE_CHARS), start):
         return False
-    if row.near is None:
-        return True
-    return row.near.search(page.low, max(0, start - row.near_chars), end + row.near_chars) is not None
-
-
-def spans(row: Row, page: Page, window: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Where this row finds its kind inside the window: start and end offsets of each accepted candidate."""
-    group: int | str = "v" if "v" in row.pattern.groupindex else 0
-    for match in row.pattern.finditer(page.low if row.lowered else page.text, *window):
-        start, end = match.span(group)
-        if _fits(row, page, start, end) and row.accept(page.text[start:end]):
-            yield start, end
+    if row.near is not None and not row.near.search(page.low, max(0, start - row.near_chars), end + row.near_chars):
+        return False
+    return row.accept(page.text[start:end])
