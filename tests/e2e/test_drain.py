@@ -148,8 +148,8 @@ def test_weights_that_are_not_there(tmp_path: Path, weights: str) -> None:
     """`up` ends before it serves, and says which model's weights it misses."""
     ended = _run(tmp_path, {"version": 1, "local": {"small": {"weights": weights}}}, "up", "--port", "0")
     assert ended.returncode == 1
-    assert b"local.small.weights: " in ended.stderr
-    assert b".gguf file" in ended.stderr
+    assert b"local.small." in ended.stderr
+    assert b".gguf" in ended.stderr
     assert b"Traceback" not in ended.stderr
 
 

@@ -21,7 +21,12 @@ class OneWrite(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Put the gathering transport in between."""
-        super().connection_made(_Gathering(transport, self.loop))
+        self._gathering = _Gathering(transport, self.loop)
+        super().connection_made(self._gathering)
+
+    def eof_received(self) -> None:
+        """The client has said its last word, and the connection is closed next: what is held goes out before."""
+        self._gathering.flush()
 
 
 class _Gathering(asyncio.Transport):
@@ -37,13 +42,14 @@ class _Gathering(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Hold it for the rest of this turn."""
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._held.append(data)
         self._size += len(data)
         if self._size > HELD_BYTES:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is held."""
         if self._held:
             data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
             self._held.clear()
@@ -52,7 +58,7 @@ class _Gathering(asyncio.Transport):
 
     def close(self) -> None:
         """Close after the last byte."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
