@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
-from localfleet.core.ask import Ask
+from localfleet.core.ask import Api, Ask
 from localfleet.core.budget import Purses, Scope
 from localfleet.core.classify import Rules, classify, unclassified
 from localfleet.core.conversation import name_print, prefix_prints
@@ -117,8 +117,9 @@ class Gateway:
         if verdict.label is Label.RESTRICTED and ask.caller.default_label is not Label.RESTRICTED:
             # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
             whole = prints[max(len(ask.turns) - 1, 0) :]
-            response = name_print("response", f"resp_{ask.request_id}", key=key, caller=caller)
-            self.ledger.remember([*whole, response], Label.RESTRICTED)
+            if ask.api is Api.RESPONSES:  # the one API whose answers can be gone on from by their id alone
+                whole.append(name_print("response", f"resp_{ask.request_id}", key=key, caller=caller))
+            self.ledger.remember(whole, Label.RESTRICTED)
         return verdict
 
     async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:

@@ -6,6 +6,7 @@ It reads bytes, hands a letter to the gateway, and writes bytes. What it knows o
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -45,14 +46,20 @@ NO_ERROR = BadAsk("")
 LONG_BODY_BYTES = 256 * 1024
 """Bodies beyond are read off the event loop, so that one of them blocks nobody."""
 WATCH_AFTER_S = 0.01
+IDS_AT_ONCE = 1000
 GONE = "The client closed the connection."
 
 
-def random_ids() -> Iterator[str]:
-    """Random ids of 24 hex digits; a thousand at a time, because each call of the system lets other threads in."""
+def rising_ids() -> Iterator[str]:
+    """
+    Ids of 24 hex digits that sort by time: milliseconds, a counter, and 36 random bits to keep routers apart.
+
+    Those of requests under way so stand beside each other in the ledger, and a commit rewrites one page of open intents
+    where random ones would be spread over all. A thousand at a time: each call of the system lets other threads in.
+    """
     while True:
-        many = secrets.token_hex(12 * 1000)
-        yield from (many[start : start + 24] for start in range(0, len(many), 24))
+        first, many = int(time.time() * 1000), secrets.token_hex(5 * IDS_AT_ONCE)
+        yield from (f"{first:012x}{at:03x}{many[10 * at : 10 * at + 9]}" for at in range(IDS_AT_ONCE))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +76,7 @@ class DataPlane:
     tasks: frozenset[str] = frozenset()
     timeouts: dict[str, float] = field(default_factory=dict)
     refused: Callable[[Reason], None] = lambda _: None
-    request_ids: Iterator[str] = field(default_factory=random_ids)
+    request_ids: Iterator[str] = field(default_factory=rising_ids)
     in_flight: int = 0
     draining: bool = False
 
