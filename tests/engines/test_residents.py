@@ -105,7 +105,7 @@ def test_the_first_request_loads_a_model_and_the_time_is_learned(tmp_path: Path)
         await asyncio.sleep(0.2)
         assert readiness(one) is Readiness.ASLEEP
         assert one.supervisor.pid is None
-        assert house.residents.state("one").ready_in_s is None
+        assert house.residents.state(one).ready_in_s is None
         waited = await ask(house, one)
         learned = Learned(file)
         await until(lambda: Learned(file).expected_s("one", "load"))
