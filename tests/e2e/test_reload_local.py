@@ -69,7 +69,7 @@ def test_one_that_did_not_change_keeps_its_process(router: Router) -> None:
 
 
 def test_one_that_changed_gives_way_and_nobody_is_cut_off(router: Router) -> None:
-    """A stream under way ends whole at the old process; who comes meanwhile waits for the new one; never are there two."""
+    """A stream ends whole at the old process; who comes meanwhile waits for the new one; never two at once."""
     (pid,) = engines(router)
     most, over = [1], threading.Event()
 
