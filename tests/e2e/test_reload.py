@@ -260,6 +260,25 @@ def test_a_restricted_conversation_stays_so(router: Router, settings: dict[str, 
     assert router.post(CHAT, ask("auto", "Who is that?")).headers["x-localfleet-privacy"] == "internal"
 
 
+def test_the_label_of_a_request_under_way_does_not_change(
+    router: Router, settings: dict[str, Any], local_tap: Tap, openai_tap: Tap
+) -> None:
+    """Its rule goes and another door opens while it waits for its answer, which then fails: it stays at home."""
+    strict = {**settings, "privacy": {"rules": [RULE]}, "routing": {"prefer": "local", "retries_per_door": 1}}
+    assert reload(router, strict).status == 200
+    posts = len(openai_tap.posts())
+    local_tap.script(Behaviour(delay_s=1.0, fault=Fault.STATUS, status=500))
+    answers: list[Response] = []
+    caller = threading.Thread(target=lambda: answers.append(router.post(CHAT, ask("auto", BLUEBIRD))))
+    caller.start()
+    assert until(lambda: local_tap.counters()["in_flight"] == 1)
+    assert reload(router, {**strict, "privacy": {"default": "public"}}).status == 200
+    caller.join(20)
+    assert [(one.status, one.headers["x-localfleet-privacy"]) for one in answers] == [(200, "restricted")]
+    assert len(local_tap.posts()) == 2
+    assert len(openai_tap.posts()) == posts
+
+
 def test_no_reload_while_it_drains(router: Router, settings: dict[str, Any], openai_tap: Tap) -> None:
     """After SIGTERM a SIGHUP changes nothing and ends nothing: the stream under way is whole."""
     openai_tap.always(SLOW)

@@ -13,6 +13,7 @@ from fault_rig import CHAT, Stream, ask, until
 from reload_rig import engines, reload
 from router import Response, Router
 
+from localfleet.engines.weights import find_weights
 from localfleet.run import DRAIN_S
 
 WEIGHTS = "smollm2-135m-instruct"
@@ -158,3 +159,19 @@ def test_the_end_in_the_middle_of_a_reload_leaves_no_process(router: Router) -> 
     assert router.stop() == 0
     assert pid in pids
     assert not any(Path(f"/proc/{one}").exists() for one in pids)
+
+
+@pytest.mark.slow
+def test_one_that_gave_up_is_tried_again(router: Router, tmp_path: Path) -> None:
+    """Weights that are no model: it stays down. Put right on disk, a reload of the same file brings it."""
+    weights = tmp_path / "mine.gguf"
+    weights.write_bytes(b"GGUF" + bytes(2000))
+    settings = fleet(small=model(), mine={**model(), "weights": str(weights)})
+    assert reload(router, settings).status == 200
+    assert until(lambda: state(router, "mine") == "down", 60)
+    (pid,) = engines(router)
+    weights.write_bytes(find_weights(WEIGHTS).path.read_bytes())
+    told = reload(router, settings).json
+    assert (told["changed"], told["starts"]) == ([], ["mine"])
+    assert until(lambda: state(router, "mine") == "ready", 60)
+    assert pid in engines(router)

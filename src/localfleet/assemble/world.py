@@ -33,7 +33,7 @@ from localfleet.server.data_plane import DataPlane
 __all__ = ["World", "build_world"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class World:
     """Built from one file; its engines may be those of the world before. `since` is Unix time."""
 
