@@ -2,7 +2,6 @@
 
 import asyncio
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -97,13 +96,11 @@ def test_what_a_vllm_model_takes(local: str, places: set[str], gib: str) -> None
     assert one.asleep_gib <= one.gib
 
 
-def test_what_a_llama_cpp_model_takes_and_when_it_is_there(tmp_path: Path) -> None:
+def test_what_a_llama_cpp_model_takes_and_when_it_is_there() -> None:
     """Its file and a little more, of main memory; `life` says the rest."""
-    weights = tmp_path / "x.gguf"
-    weights.write_bytes(bytes(2**20))
     life = "{load: always, sleep_after_s: 9, unload_after_s: 99, sleep_times: [sat-sun]}"
     one = tenant()
-    settle(one, file(f"weights: smollm2-135m-instruct, life: {life}").local["one"], {}, weights)
+    settle(one, file(f"weights: smollm2-135m-instruct, life: {life}").local["one"], {}, 2**20)
     assert one.places == {RAM}
     assert Decimal("0.15") < one.gib < Decimal("0.16")
     assert (one.at_start, one.pinned, one.sleep_after_s, one.unload_after_s) == (True, True, 9, 99)

@@ -1,5 +1,6 @@
 """What systemd would hear: a real datagram socket in the place of its own."""
 
+import os
 import signal
 import socket
 import sys
@@ -66,6 +67,21 @@ def test_the_life_of_a_service(tmp_path: Path, manager: Manager, local_tap: Tap)
         heard = manager.hear_until("STOPPING=1")
         assert heard[-1] == "STOPPING=1\nSTATUS=draining: requests under way finish, new ones are refused"
     assert sum("READY=1" in line for line in heard) == 0, "it was said once already"
+
+
+def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path, manager: Manager, local_tap: Tap) -> None:
+    """RELOADING with the monotonic time, then READY: after a file that was taken, and after one that was not."""
+    settings = {"version": 1, "local": {"box": local_entry(local_tap)}}
+    with Router.start(tmp_path / "r", settings, env={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as router:
+        manager.hear_until("READY=1")
+        for text in (None, "version: 7\n"):
+            if text is not None:
+                (router.folder / "models.yaml").write_text(text)
+            before_us = time.monotonic_ns() // 1000
+            os.kill(router.pid, signal.SIGHUP)
+            begun = manager.hear_until("RELOADING=1")[-1].splitlines()
+            assert before_us <= int(begun[1].removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+            assert manager.hear_until("READY=1")[-1] == "READY=1\nSTATUS=serving: box ready"
 
 
 def test_ready_waits_for_a_door(tmp_path: Path, manager: Manager) -> None:

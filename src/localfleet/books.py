@@ -1,18 +1,20 @@
 """What pages and start-up read of the ledger: plain values for the console, and what budgets have already spent."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from localfleet.core.budget import Purses
+from localfleet.core.budget import Purses, Scope
 from localfleet.errors import LedgerClosed
 from localfleet.ports import Ledger, LedgerHealth
+from localfleet.storage.keys import list_keys
 from localfleet.storage.report import recent, totals
 
-__all__ = ["BookReader", "seed_purses"]
+__all__ = ["BookReader", "Seeds"]
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
 
@@ -48,10 +50,35 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
-def seed_purses(purses: Purses, ledger: Ledger, *, keys: Iterable[str], tiers: Iterable[str], now: float) -> None:
-    """Book what this month's keys and today's tiers have spent already; raises `LedgerClosed`."""
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    spent = [(("key", key), ledger.spent_usd(key_id=key, since=today.replace(day=1).timestamp())) for key in keys]
-    spent += [(("tier", tier), ledger.spent_usd(tier=tier, since=today.timestamp())) for tier in tiers]
-    for scope, usd in spent:
-        purses.book(scope, usd, now)
+@dataclass(slots=True, kw_only=True)
+class Seeds:
+    """
+    Tells the purses what keys spent this month and tiers today before this router booked it itself: once for each.
+
+    From then on the purses count every dollar, whether a limit holds or not, so a limit that comes later finds all.
+    """
+
+    home: Path
+    ledger: Ledger
+    purses: Purses
+    now: Callable[[], float]
+    _tiers: set[str] = field(default_factory=set)
+    _has_keys: bool = False
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def sow(self, tiers: Iterable[str]) -> None:
+        """Book what is not booked yet; raises `LedgerClosed` where the ledger cannot be read, and books nothing."""
+        async with self._turn:
+            new, now = sorted(frozenset(tiers) - self._tiers), self.now()
+            if new or not self._has_keys:
+                for scope, usd in await asyncio.to_thread(self._spent, new, now):
+                    self.purses.book(scope, usd, now)
+            self._tiers.update(new)
+            self._has_keys = True
+
+    def _spent(self, tiers: Iterable[str], now: float) -> list[tuple[Scope, Decimal]]:
+        today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        month = today.replace(day=1).timestamp()
+        keys = [] if self._has_keys else [key.id for key in list_keys(self.home)]
+        spent = [(("key", key), self.ledger.spent_usd(key_id=key, since=month)) for key in keys]
+        return spent + [(("tier", tier), self.ledger.spent_usd(tier=tier, since=today.timestamp())) for tier in tiers]

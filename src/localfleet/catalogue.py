@@ -6,7 +6,7 @@ from datetime import date
 
 import re2
 
-from localfleet.config import HostedModel, LocalModel, Rule, Settings
+from localfleet.config import HostedModel, LocalModel, Rule, Settings, shown_variable
 from localfleet.core.ask import Api, Caller, Need
 from localfleet.core.classify import FieldRule, Rules, TextRule
 from localfleet.core.detectors import KINDS
@@ -20,11 +20,30 @@ from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import dialect_of, unreachable
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["anyone", "build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
+__all__ = [
+    "Checked",
+    "anyone",
+    "build_models",
+    "build_policy",
+    "build_rules",
+    "check_settings",
+    "field_names",
+    "secret_of",
+]
 
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
 Problem = tuple[str, str]
 """The dotted path of a key, and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A `models.yaml` without any problem on this machine: what a router is built from."""
+
+    settings: Settings
+    prices: PriceMap
+    sha256: str
+    """Of the file's bytes, in hex."""
 
 
 def build_models(settings: Settings, prices: PriceMap, today: date) -> tuple[Model, ...]:
@@ -162,11 +181,12 @@ def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Pro
     for section, models in (("local", settings.local), ("hosted", settings.hosted)):
         for name, model in models.items():
             variable = model.api_key_env
+            shown = shown_variable(variable or "")
             if variable is not None and not env.get(variable):
-                sentence = f"the variable {variable} is not set; export it, or comment this model out"
+                sentence = f"the variable {shown} is not set; export it, or comment this model out"
                 yield f"{section}.{name}.api_key_env", sentence
             elif variable is not None and not _fits_a_header(env[variable]):
-                sentence = f"the variable {variable} holds spaces or control characters, which no key has"
+                sentence = f"the variable {shown} holds spaces or control characters, which no key has"
                 yield f"{section}.{name}.api_key_env", sentence
     for name, hosted in settings.hosted.items():
         if hosted.api_key_file is not None:

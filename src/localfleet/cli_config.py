@@ -1,15 +1,17 @@
 """`models.yaml` as the commands read it: checked against the environment and the price map as well."""
 
 import os
+from hashlib import sha256
 
-from localfleet.catalogue import check_settings
-from localfleet.config import Settings, read_settings
+from localfleet.catalogue import Checked, check_settings
+from localfleet.config import Settings, parse_with_lines, read_settings, read_text
 from localfleet.errors import ConfigError
 from localfleet.local_tier import local_problems
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, read_price_map
+from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["check_local", "load_checked"]
+__all__ = ["check_local", "load_checked", "read_checked"]
 
 
 def load_checked(file: str) -> tuple[Settings, PriceMap]:
@@ -22,7 +24,24 @@ def load_checked(file: str) -> tuple[Settings, PriceMap]:
 
 def check_local(file: str) -> None:
     """Raise `ConfigError` where this machine lacks a program, weights or a GPU that a local model needs."""
-    settings, lines = read_settings(file)
+    _check_local(file, *read_settings(file))
+
+
+def read_checked(file: str, prices: PriceMap, *, local: bool) -> Checked:
+    """
+    All checks on one reading of the file; raises `ConfigError` with every problem. Blocks.
+
+    `local`: whether this router starts engines, so that what they need must be here.
+    """
+    text = read_text(file)
+    settings, lines = parse_with_lines(text, file)
+    check_settings(file, settings, lines, os.environ, prices)
+    if local:
+        _check_local(file, settings, lines)
+    return Checked(settings=settings, prices=prices, sha256=sha256(text).hexdigest())
+
+
+def _check_local(file: str, settings: Settings, lines: Lines) -> None:
     found = local_problems(settings, os.environ, lambda: look(os.environ))
     if problems := tuple((lines.of(where), ".".join(where), sentence) for where, sentence in found):
         raise ConfigError(file, problems)

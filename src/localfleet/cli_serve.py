@@ -2,17 +2,20 @@
 
 import os
 import sys
+from contextlib import suppress
+from functools import partial
 
 import uvloop
 
 from localfleet import __version__
 from localfleet.assemble import House, assemble
-from localfleet.cli_config import check_local, load_checked
+from localfleet.cli_config import read_checked
 from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
 from localfleet.engines.stages import Progress
 from localfleet.logs import set_up_logs
 from localfleet.notify import Herald
+from localfleet.price_map import read_price_map
 from localfleet.run import Place, bind, serve
 
 __all__ = ["serve_command", "up_command"]
@@ -30,23 +33,28 @@ def serve_command(config: Config = "models.yaml", host: Host = "127.0.0.1", port
 
 def _run(config: str, host: str, port: int, *, start_engines: bool) -> None:
     set_up_logs()
-    settings, prices = load_checked(config)
-    if start_engines:
-        check_local(config)
+    read = partial(read_checked, config, read_price_map(), local=start_engines)
+    checked = read()
     house = assemble(
-        settings, prices, home=state_home(), env=os.environ, start_engines=start_engines, on_progress=_progress
+        checked,
+        home=state_home(),
+        env=os.environ,
+        start_engines=start_engines,
+        read_again=read,
+        on_progress=_progress,
     )
     sock, place = bind(Place(host=host, port=port), has_keys=not house.ledger.keys.empty)
     _say(f"localfleet {__version__}")
-    _say(f"  models    {_models(settings)}")
+    _say(f"  models    {_models(checked.settings)}")
     clean = uvloop.run(serve(house, sock, lambda: _started(house, place), Herald.find(os.environ, pid=os.getpid())))
     _say("stopped; every record is on disk" if clean else "stopped; some records could not be written")
     sys.exit(0 if clean else 1)
 
 
 def _say(text: str) -> None:
-    console().print(text, markup=False)
-    sys.stdout.flush()
+    with suppress(OSError):  # the terminal may have been closed, and the drain goes on
+        console().print(text, markup=False)
+        sys.stdout.flush()
 
 
 def _models(settings: Settings) -> str:

@@ -13,9 +13,10 @@ Everything that can go wrong, as one tree.
     ├── EngineFailed           502  an engine or provider failed (504 where it timed out, 503 where a line is too long)
     ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
     ├── ShuttingDown           503  the router drains
+    ├── ReloadRefused          409  models.yaml is not read again now
     ├── ClientLeft             499  the client closed the connection before its answer: nobody is told
     ├── ShapeUnknown                a model's files do not say, in a way understood here, what it is made of
-    └── ConfigError                 models.yaml: file, line, what is wrong, how to mend it
+    └── ConfigError            422  models.yaml: file, line, what is wrong, how to mend it
 
 No message holds text from a request or from an engine: error text is content.
 """
@@ -33,6 +34,7 @@ __all__ = [
     "NotFound",
     "NotPermitted",
     "RateLimited",
+    "ReloadRefused",
     "ShapeUnknown",
     "ShuttingDown",
     "TooLarge",
@@ -198,6 +200,14 @@ class ShuttingDown(FleetError):
     reason = Reason.SHUTTING_DOWN
 
 
+class ReloadRefused(FleetError):
+    """The router cannot take a new `models.yaml` now."""
+
+    status = 409
+    code = "reload_refused"
+    kind = "invalid_request_error"
+
+
 class ClientLeft(FleetError):
     """The client closed the connection before its answer."""
 
@@ -213,7 +223,9 @@ class ShapeUnknown(FleetError):
 class ConfigError(FleetError):
     """`models.yaml` is wrong. `problems` lists each as `(line or None, path, sentence)`."""
 
+    status = 422
     code = "config_error"
+    kind = "invalid_request_error"
 
     def __init__(self, file: str, problems: tuple[tuple[int | None, str, str], ...]) -> None:
         """Format all problems at once: nobody likes to mend them one by one."""

@@ -39,6 +39,7 @@ NO_TIME_S = 0.01
 """A deadline so near is over: no door can answer within."""
 AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
 """Failures after which the same door may do better at once."""
+NO_LIMIT = Decimal("Infinity")
 LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
 """The door works, but not for this request now."""
 UNHEARD = {Reason.TIMED_OUT, Reason.CLIENT_LEFT}
@@ -59,7 +60,7 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """Everything one request needs, built once by `assemble`."""
+    """Everything one request needs, built by `assemble` for one `models.yaml`; a request stays with the one it met."""
 
     models: Mapping[str, Model]
     engines: Mapping[str, Engine]
@@ -276,13 +277,13 @@ class Gateway:
             raise _too_late() from None
 
     def _limits(self, visit: Visit, model: Model) -> dict[Scope, Decimal]:
+        """Every purse that pays, limited or not: a limit that a reload brings must find what was spent before it."""
         caller = visit.ask.caller
-        limits: dict[Scope, Decimal] = {}
-        if caller.usd_per_month is not None:
-            limits["key", caller.key_id] = caller.usd_per_month
-        if model.tier in self.usd_per_day:
-            limits["tier", model.tier] = self.usd_per_day[model.tier]
-        return limits
+        for_key = NO_LIMIT if caller.usd_per_month is None else caller.usd_per_month
+        return {
+            ("key", caller.key_id): for_key,
+            ("tier", model.tier): self.usd_per_day.get(model.tier, NO_LIMIT),
+        }
 
     def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:
         if visit.reserved_for is not None:

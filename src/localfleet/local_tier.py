@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from localfleet.config import LocalModel, Settings, Vllm, vllm_flags
+from localfleet.config import LocalModel, Settings, Vllm, shown_variable, vllm_flags
 from localfleet.engines.vllm_fields import VllmFields
 from localfleet.engines.vllm_launch import VllmJob
 from localfleet.engines.vllm_place import find_program, find_vllm_weights, private_socket
@@ -106,7 +106,7 @@ def _resolved(model: LocalModel, env: Mapping[str, str]) -> tuple[str, str, Vllm
     program = find_program(asked.program, env)
     weights = find_vllm_weights(model.weights or "", revision=asked.revision, pull=asked.pull, environ=seen)
     if asked.hf_token_env is not None and not env.get(asked.hf_token_env):
-        raise _wrong("vllm.hf_token_env", f"the variable {asked.hf_token_env} is not set; export it")
+        raise _wrong("vllm.hf_token_env", f"the variable {shown_variable(asked.hf_token_env)} is not set; export it")
     update: dict[str, object] = {"lora": {name: _adapter(name, path) for name, path in asked.lora.items()}}
     if asked.chat_template is not None:
         update["chat_template"] = str(_file("vllm.chat_template", asked.chat_template))

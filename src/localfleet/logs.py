@@ -7,7 +7,10 @@ import threading
 
 __all__ = ["set_up_logs"]
 
-FIELDS = ("engine", "stage", "seconds", "reason", "why", "count")
+FIELDS = (
+    "engine", "stage", "seconds", "reason", "why", "count", "file", "line", "path", "sha256", "was", "added", "removed",
+    "changed", "privacy", "need_restart", "ends", "starts",
+)  # fmt: skip  # one field per line would hide that this is one list
 """Extra fields that a record may carry; anything else is dropped."""
 OURS = "localfleet"
 

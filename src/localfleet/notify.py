@@ -46,6 +46,10 @@ class Herald:
         """A door is open: units that wait for this one may start."""
         self._send("READY=1", f"STATUS={sentence}")
 
+    def reloading(self, sentence: str, *, monotonic_us: int) -> None:
+        """The configuration is read again, since this moment; `ready` says that it is over, however it went."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic_us}", f"STATUS={sentence}")
+
     def stopping(self, sentence: str) -> None:
         """The drain began."""
         self._send("STOPPING=1", f"STATUS={sentence}")

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,13 +15,14 @@ import uvicorn
 
 from localfleet.assemble import House
 from localfleet.core.fleet import Fleet
-from localfleet.errors import FleetError
+from localfleet.errors import ConfigError, FleetError, ReloadRefused
 from localfleet.notify import Herald
 from localfleet.server.one_write import OneWrite
 
 __all__ = ["Place", "bind", "serve"]
 
 DRAIN_S = 30
+STDIN = 0
 BACKLOG = 2048
 COLLECT_AFTER = (20_000, 20, 20)
 TELL_EVERY_S = 0.5
@@ -84,7 +87,8 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     """
     Serve until SIGINT or SIGTERM, then drain: requests under way finish (at most 30 s), new ones get 503.
 
-    `herald` hears when the first door opens, when the drain begins, and between that the loop turns.
+    SIGHUP reads `models.yaml` again; it drains where it means that the terminal was closed. `herald` hears when the
+    first door opens, of reloads, when the drain begins, and between that the loop turns.
     Returns whether every record reached the disk.
     """
     # A crash dump would hold prompts (law 8).
@@ -93,21 +97,31 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
-        if house.plane.draining:
+        if house.draining:
             server.force_exit = True
-        house.plane.draining = True
+        house.drain()
         server.should_exit = True
         herald.stopping("draining: requests under way finish, new ones are refused")
 
+    told = _Told()
+    had_terminal = os.isatty(STDIN)
+
+    def hang_up() -> None:
+        if had_terminal and not os.isatty(STDIN):
+            leave()
+        else:
+            house.reloader.spawn(_reload(house, told, herald))
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     await house.start()
     # What was built at start lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     # Requests leave next to no cycles behind: looking for some after each 700 new objects costs more than it finds.
     gc.set_threshold(*COLLECT_AFTER)
-    telling = asyncio.create_task(_tell(house, server, herald))
+    telling = asyncio.create_task(_tell(house, server, told, herald))
     await server.serve(sockets=[sock])
     telling.cancel()
     await asyncio.gather(telling, return_exceptions=True)
@@ -115,18 +129,38 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     return await house.stop()
 
 
-async def _tell(house: House, server: _Server, herald: Herald) -> None:
+@dataclass(slots=True)
+class _Told:
+    """What the service manager was told: once `ready`, always ready."""
+
+    ready: bool = False
+
+
+async def _reload(house: House, told: _Told, herald: Herald) -> None:
+    """Read `models.yaml` again; how it went is in the log."""
+    if told.ready:
+        herald.reloading("reading models.yaml again", monotonic_us=time.monotonic_ns() // 1000)
+    try:
+        await house.reloader.reload()
+    except (ConfigError, ReloadRefused):
+        return  # told by the log, line by line
+    finally:
+        if told.ready and not house.draining:
+            herald.ready(_sentence(house.fleet()))
+
+
+async def _tell(house: House, server: _Server, told: _Told, herald: Herald) -> None:
     """Keep the service manager informed, until cancelled; nothing to do where there is none."""
     if not herald.listens:
         return
     every_s = min(TELL_EVERY_S, herald.watchdog_s / 2) if herald.watchdog_s else TELL_EVERY_S
-    ready, said = False, ""
+    said = ""
     while True:
         fleet = house.fleet()
         sentence = _sentence(fleet)
-        if server.started and not house.plane.draining and sentence != said:
-            tell = herald.ready if fleet.has_open_door and not ready else herald.status
-            ready, said = ready or fleet.has_open_door, sentence
+        if server.started and not house.draining and sentence != said:
+            tell = herald.ready if fleet.has_open_door and not told.ready else herald.status
+            told.ready, said = told.ready or fleet.has_open_door, sentence
             tell(sentence)
         if herald.watchdog_s:
             herald.alive()

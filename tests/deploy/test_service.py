@@ -100,6 +100,13 @@ def test_a_drain_has_the_time_it_needs() -> None:
     assert told["OOMPolicy"] == "continue", "an engine that is killed must not take the router along"
 
 
+def test_a_reload_is_a_signal_that_the_router_knows() -> None:
+    """`systemctl reload` sends SIGHUP to the router alone; the router itself says when it is done."""
+    told = service()
+    assert told["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert "SIGHUP" in (ROOT / "src" / "localfleet" / "run.py").read_text(encoding="utf-8")
+
+
 def test_it_is_shut_in() -> None:
     """No privilege to gain, nothing to write but state and cache, only NVIDIA's devices, no core dump."""
     told = service()

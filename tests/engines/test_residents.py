@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tiny_engine import serving, until
+from tiny_engine import alive, serving, until
 
 from localfleet.core.ask import Api
 from localfleet.core.fleet import Readiness
@@ -105,7 +105,7 @@ def test_the_first_request_loads_a_model_and_the_time_is_learned(tmp_path: Path)
         await asyncio.sleep(0.2)
         assert readiness(one) is Readiness.ASLEEP
         assert one.supervisor.pid is None
-        assert house.residents.state("one").ready_in_s is None
+        assert house.residents.state(one).ready_in_s is None
         waited = await ask(house, one)
         learned = Learned(file)
         await until(lambda: Learned(file).expected_s("one", "load"))
@@ -241,6 +241,90 @@ def test_a_killed_model_lets_its_line_wait() -> None:
         await until(lambda: not readiness(one).takes_work)
         await ask(house, one)
         assert one.supervisor.pid not in {None, pid}
+
+    house.run(story)
+
+
+def test_one_that_is_let_go_serves_its_line_and_the_next_comes_after_it() -> None:
+    """Those inside and in the line of the old are served; the new one of the same name has its own line meanwhile."""
+    house = House(TWO_OF_THREE)
+    old = house.model("one", at_start=True)
+
+    async def story() -> None:
+        await until(lambda: readiness(old).takes_work)
+        pid = old.supervisor.pid or 0
+        new = house.model("one", key="one again", at_start=True)
+        del house.residents.tenants[new.key]
+        new.supervisor.wait_for_somebody()
+        inside = [asyncio.create_task(ask(house, old, hold_s=0.3)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        assert (old.door.inside, old.door.waiting) == (2, 2)
+        waits = asyncio.create_task(ask(house, new))
+        await house.residents.retire(old, awaited=lambda: False, within_s=10)
+        assert all(task.done() for task in inside)
+        assert not alive(pid)
+        assert not waits.done()
+        assert new.supervisor.pid is None
+        house.residents.admit(new)
+        assert await waits > 0.3
+        assert list(house.residents.tenants) == ["one again"]
+        with pytest.raises(EngineFailed, match="no longer"):
+            await ask(house, old)
+
+    house.run(story)
+
+
+def test_one_that_is_let_go_before_it_came_still_serves_who_waits() -> None:
+    """In the line of a model that was never loaded: it is loaded for them, then it goes."""
+    house = House(TWO_OF_THREE)
+    one = house.model("one")
+
+    async def story() -> None:
+        waits = asyncio.create_task(ask(house, one))
+        await asyncio.sleep(0)
+        await house.residents.retire(one, awaited=lambda: False, within_s=10)
+        assert waits.done()
+        assert one.supervisor.pid is None
+
+    house.run(story)
+
+
+def test_one_that_does_not_finish_is_ended_in_time() -> None:
+    """Who is inside for ever, or might still come, holds it no longer than told; its line hears so."""
+    house = House(Room(gib={"ram": Decimal(20)}, turn_s=0))
+    one = house.model("one", at_start=True, pinned=True)
+
+    async def story() -> None:
+        await until(lambda: readiness(one).takes_work)
+        pid = one.supervisor.pid or 0
+        forever = [asyncio.create_task(ask(house, one, hold_s=60)) for _ in range(3)]
+        began = time.monotonic()
+        await house.residents.retire(one, awaited=lambda: True, within_s=0.5)
+        assert 0.5 <= time.monotonic() - began < 5
+        assert not alive(pid)
+        done = [task for task in forever if task.done()]
+        assert [type(task.exception()) for task in done] == [EngineFailed]
+        for task in forever:
+            task.cancel()
+
+    house.run(story)
+
+
+def test_whoever_gives_up_the_end_of_a_process_leaves_none() -> None:
+    """Cancelled while it waits for an engine that ignores SIGTERM: the engine is killed all the same."""
+    house = House(TWO_OF_THREE)
+    one = house.model("one", {"deaf": True}, at_start=True)
+
+    async def story() -> None:
+        await until(lambda: readiness(one).takes_work)
+        pid = one.supervisor.pid or 0
+        going = asyncio.create_task(house.residents.retire(one, awaited=lambda: False, within_s=1))
+        await asyncio.sleep(0.3)
+        assert alive(pid)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        await until(lambda: not alive(pid))
+        await asyncio.sleep(0.2)  # its pipes end a moment later
 
     house.run(story)
 

@@ -19,8 +19,10 @@ from localfleet.engines.supervisor import Supervisor
 __all__ = ["ENGINE", "GOOD", "FakeTime", "alive", "serving", "supervise", "tiny", "until"]
 
 ENGINE = textwrap.dedent("""
-    import http.server, json, os, sys, threading
+    import http.server, json, os, signal, sys, threading
     plan = json.loads(sys.stdin.readline())
+    if plan.get("deaf"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     health = list(plan["health"])
     pages = list(plan.get("pages", [""]))
     heard = []

@@ -425,7 +425,7 @@ def test_draining_and_full() -> None:
         await asyncio.gather(*waiting)
         desk.engines["mini"].answer = Words(b"{}")
         free = await desk.call()
-        desk.plane.draining = True
+        desk.plane.traffic.draining = True
         drained = await desk.call()
         assert [int(seen.headers["retry-after"]) for seen in (full, drained)] == [1, 5]
         assert [seen.ours()["reason"] for seen in (full, drained)] == ["shutting_down"] * 2

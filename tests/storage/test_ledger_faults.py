@@ -14,8 +14,10 @@ import orjson
 import pytest
 from ledger_rig import Clock, Disk, intent, receipt, sql, until
 
+from localfleet.core.changes import Changes
 from localfleet.core.label import Label
 from localfleet.errors import FleetError, LedgerClosed
+from localfleet.storage.chain import Kind
 from localfleet.storage.faults import Fault
 from localfleet.storage.keys import create_key
 from localfleet.storage.ledger import SqliteLedger
@@ -267,6 +269,38 @@ def test_a_commit_that_reached_the_disk_and_still_failed_is_not_written_twice(le
     ledger.settle(receipt(2))
     assert until(lambda: len(recent(ledger.home)) == 2)
     assert [line.request_id for line in recent(ledger.home)] == ["req-2", "req-1"]
+
+
+def test_a_reload_is_in_the_chain_once_also_after_a_lock(ledger: SqliteLedger) -> None:
+    """While another process holds the lock it waits; then it stands there once, before what came later, and fits."""
+    with closing(sqlite3.connect(ledger.home / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        ledger.note_reload(Changes(added=("local.small",)), at=1.0, was="aa", now="bb")
+        assert until(lambda: not ledger.health.ok)
+        other.execute("ROLLBACK")
+    assert until(lambda: ledger.health.ok, 12)
+    asyncio.run(ledger.intend(intent(1)))
+    ledger.note_reload(Changes(), at=2.0, was="bb", now="cc")
+    assert until(lambda: sql(ledger.home, "SELECT count(*) FROM chain") == [(3,)])
+    assert sql(ledger.home, "SELECT kind FROM chain ORDER BY seq") == [("reload",), ("intent",), ("reload",)]
+    (first,) = sql(ledger.home, "SELECT body FROM chain WHERE seq = 1")
+    told = {"at": 1.0, "was": "aa", "sha256": "bb", "added": ["local.small"], "removed": [], "changed": []}
+    assert orjson.loads(first[0]) == told
+    assert verify(ledger.home).ok
+
+
+def test_a_reload_whose_commit_reached_the_disk_and_still_failed_is_not_written_twice(ledger: SqliteLedger) -> None:
+    """As for receipts: the chain already holds the link that was tried."""
+    ledger.note_reload(Changes(), at=1.0, was="aa", now="bb")
+    assert until(lambda: sql(ledger.home, "SELECT count(*) FROM chain") == [(1,)])
+    writer = ledger._writer
+    assert writer._book is not None
+    body = writer._book.database.one("SELECT body FROM chain")[0].encode()
+    writer._attempted, writer._noting = writer._book.tip, 1
+    writer.note(Kind.RELOAD, body)
+    ledger.settle(receipt(2))
+    assert until(lambda: len(recent(ledger.home)) == 1)
+    assert sql(ledger.home, "SELECT kind FROM chain ORDER BY seq") == [("reload",), ("receipt",)]
 
 
 def test_close_gives_up_on_a_disk_that_stays_away(home: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,222 +1,145 @@
-"""Builds everything from settings, once. The only place that knows every class; nothing here decides."""
+"""Builds everything from settings, once, and again at each reload. Knows every class; nothing here decides."""
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from localfleet.assemble.engines import Engines
-from localfleet.books import BookReader, seed_purses
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
-from localfleet.config import Settings
-from localfleet.core.ask import Caller
+from localfleet.assemble.ground import Ground, SystemClock
+from localfleet.assemble.reload import Reloader
+from localfleet.assemble.tier import moment
+from localfleet.assemble.world import build_world
+from localfleet.books import BookReader, Seeds
+from localfleet.catalogue import Checked
 from localfleet.core.budget import Purses
 from localfleet.core.fleet import Fleet
-from localfleet.core.retry_budget import RetryBudget
+from localfleet.core.residency import Room
+from localfleet.engines.learned import Learned
 from localfleet.engines.litellm_sdk import load_litellm
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
-from localfleet.errors import LedgerClosed
-from localfleet.gateway import Gateway
 from localfleet.gpus.nvml import Nvml
 from localfleet.gpus.watch import GpuWatch
-from localfleet.price_map import PriceMap
-from localfleet.providers import dialect_of
 from localfleet.server.app import Front, build_app
-from localfleet.server.auth import Doorkeeper
-from localfleet.server.data_plane import DataPlane
-from localfleet.server.metrics import Metrics
+from localfleet.server.data_plane import Porch
 from localfleet.server.recall import Recall
-from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
 
-__all__ = ["House", "SystemClock", "assemble"]
+__all__ = ["House", "assemble"]
 
-SEED_AGAIN_S = 1.0
-SEED_AT_START_S = 2.0
-
-
-class SystemClock:
-    """The real time."""
-
-    def now(self) -> float:
-        """Unix time, seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds, for durations."""
-        return time.monotonic()
+SOW_AT_START_S = 2.0
+TIMES_FILE = "engine_times.json"
 
 
 @dataclass(slots=True, kw_only=True)
 class House:
     """Everything that was built, and how to start and end it."""
 
-    app: Callable[..., Any]
-    plane: DataPlane
-    gateway: Gateway
-    ledger: SqliteLedger
-    residents: Residents
+    ground: Ground
+    reloader: Reloader
     gpus: GpuWatch
-    admin_token: str
-    needs_litellm: bool = False
-    background: list[asyncio.Task[Any]] = field(default_factory=list)
+    admin_token: str = field(repr=False)
+    app: Callable[..., Any]
+
+    @property
+    def ledger(self) -> SqliteLedger:
+        """The books."""
+        return self.ground.ledger
+
+    @property
+    def draining(self) -> bool:
+        """Whether new requests are refused."""
+        return self.ground.traffic.draining
+
+    def drain(self) -> None:
+        """Take no new requests, and no new `models.yaml`."""
+        self.ground.traffic.draining = True
 
     def fleet(self) -> Fleet:
         """All models with their states, now."""
-        return _fleet(self.gateway)
+        return self.reloader.fleet()
 
     async def start(self) -> None:
         """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
         self.gpus.start()
-        seeding = asyncio.create_task(self._seed_budgets())
-        self.background.append(seeding)
+        sowing = self.reloader.spawn(self.reloader.keep_sowing())
         if self.ledger.health.ok:
             # So that the first callers do not find the hosted doors shut. A disk that is away is not waited for.
-            await asyncio.wait({seeding}, timeout=SEED_AT_START_S)
-        if self.needs_litellm:
+            await asyncio.wait({sowing}, timeout=SOW_AT_START_S)
+        if self.reloader.world.needs_litellm:
             # Its import takes seconds: not within the deadline of the first request that needs it.
-            self.background.append(asyncio.create_task(asyncio.to_thread(load_litellm)))
-        await self.residents.start()
-
-    async def _seed_budgets(self) -> None:
-        """Until this is done no hosted door is open: a budget must not forget because the router restarted."""
-        gateway = self.gateway
-        while True:
-            try:
-                keys = [key.id for key in await asyncio.to_thread(list_keys, self.ledger.home)]
-                seed_purses(gateway.purses, self.ledger, keys=keys, tiers=gateway.usd_per_day, now=gateway.clock.now())
-            except LedgerClosed:
-                await asyncio.sleep(SEED_AGAIN_S)
-            else:
-                gateway.seeded = True
-                return
+            self.reloader.spawn(asyncio.to_thread(load_litellm))
+        await self.ground.residents.start()
 
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""
-        for task in self.background:
-            task.cancel()
-        await asyncio.gather(*self.background, return_exceptions=True)
-        await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
-        await self.residents.stop()
+        await self.reloader.stop()
+        await self.ground.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
         return await asyncio.to_thread(self.ledger.close)
 
 
-def planned(caller: Caller, settings: Settings) -> Caller:
-    """The caller with its plan's limits where the key sets none of its own."""
-    plan = settings.plans.get(caller.plan or "")
-    if plan is None:
-        return caller
-    return replace(
-        caller,
-        models=plan.models if caller.models is None else caller.models,
-        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
-        requests_per_minute=(
-            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
-        ),
-        weight=plan.weight,
-    )
-
-
 def assemble(
-    settings: Settings,
-    prices: PriceMap,
+    checked: Checked,
     *,
     home: Path,
     env: Mapping[str, str],
     start_engines: bool,
+    read_again: Callable[[], Checked],
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> House:
-    """Build the house. With `start_engines` false (`serve`) models that need a process of ours stay down."""
-    clock = SystemClock()
-    secret = load_secret(home)
-    ledger = SqliteLedger(home, clock=clock, remember_days=settings.privacy.remember_days)
-    builder = Engines(settings=settings, env=env, home=home, start=start_engines, on_progress=on_progress)
-    engines = builder.build()
-    metrics = Metrics()
-    models = build_models(settings, prices, datetime.now(UTC).date())
-    gateway = Gateway(
-        models={model.name: model for model in models},
-        engines=engines,
-        ledger=ledger,
-        policy=build_policy(settings),
-        rules=build_rules(settings),
-        clock=clock,
-        print_key=derive(secret, "conversations"),
-        purses=Purses(),
-        usd_per_day=dict(settings.limits.usd_per_day),
-        detector_budget_s=settings.privacy.detector_budget_ms / 1000,
-        jitter=random.random,
-        watchers=(metrics.count,),
-        retries=RetryBudget(settings.routing.retry_share),
-        seeded=False,
-    )
-    plane = _plane(settings, gateway, ledger, metrics)
+    """
+    Build the house. With `start_engines` false (`serve`) models that need a process of ours stay down.
+
+    `read_again` gives the file as it is at a reload, with all checks; it may block, and raises `ConfigError`.
+    """
+    ground = _ground(checked, home=home, env=env, start_engines=start_engines, on_progress=on_progress)
+    world = build_world(checked, ground, {})
+    ground.residents.room = world.room
+    for tenant in world.tenants.values():
+        ground.residents.add(tenant)
+    reloader = Reloader(ground=ground, porch=Porch(world.plane), world=world, read=read_again)
+    gpus = GpuWatch(read=Nvml().read, home=home, monotonic=ground.clock.monotonic, now=ground.clock.now)
     admin_token = secrets.token_urlsafe(24)
-    gpus = GpuWatch(read=Nvml().read, home=home, monotonic=clock.monotonic, now=clock.now)
     front = Front(
-        fleet=partial(_fleet, gateway),
-        books=BookReader(home=home, ledger=ledger),
-        metrics=metrics,
+        fleet=reloader.fleet,
+        settings=reloader.holds,
+        reload=reloader.reload,
+        books=BookReader(home=home, ledger=ground.ledger),
+        metrics=ground.metrics,
         gpus=gpus.view,
         admin_token=admin_token,
-        now=clock.now,
+        now=ground.clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
     )
-    return House(
-        app=build_app(plane, front),
-        plane=plane,
-        gateway=gateway,
+    app = build_app(reloader.porch, front)
+    return House(ground=ground, reloader=reloader, gpus=gpus, admin_token=admin_token, app=app)
+
+
+def _ground(
+    checked: Checked,
+    *,
+    home: Path,
+    env: Mapping[str, str],
+    start_engines: bool,
+    on_progress: Callable[[Progress], None],
+) -> Ground:
+    clock, secret = SystemClock(), load_secret(home)
+    ledger = SqliteLedger(home, clock=clock, remember_days=checked.settings.privacy.remember_days)
+    return Ground(
+        home=home,
+        env=env,
+        clock=clock,
         ledger=ledger,
-        residents=builder.residents,
-        gpus=gpus,
-        admin_token=admin_token,
-        needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
-    )
-
-
-def _plane(settings: Settings, gateway: Gateway, ledger: SqliteLedger, metrics: Metrics) -> DataPlane:
-    @lru_cache(maxsize=10_000)
-    def with_plan(caller: Caller) -> Caller:
-        return planned(caller, settings)
-
-    def lookup(token: str) -> Caller | None:
-        caller = ledger.keys.lookup(token)
-        return None if caller is None else with_plan(caller)
-
-    doorkeeper = Doorkeeper(
-        lookup=lookup,
-        has_keys=lambda: not ledger.keys.empty,
-        anyone=anyone(settings),
-        monotonic=gateway.clock.monotonic,
-    )
-    timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
-    timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
-    return DataPlane(
-        gateway=gateway,
-        doorkeeper=doorkeeper,
-        recall=Recall(now=gateway.clock.monotonic),
-        body_bytes=settings.limits.body_mib * 2**20,
-        in_flight_limit=settings.limits.in_flight,
-        fields=field_names(settings),
-        tasks=frozenset(settings.tasks),
-        timeouts=timeouts,
-        refused=metrics.count_refused,
-    )
-
-
-def _fleet(gateway: Gateway) -> Fleet:
-    return Fleet(
-        models=tuple(gateway.models.values()),
-        states={name: engine.state() for name, engine in gateway.engines.items()},
-        ledger_open=gateway.seeded and gateway.ledger.health.ok,
+        print_key=derive(secret, "conversations"),
+        seeds=Seeds(home=home, ledger=ledger, purses=Purses(), now=clock.now),
+        residents=Residents(room=Room(gib={}), clock=time.monotonic, moment=moment, learned=Learned(home / TIMES_FILE)),
+        recall=Recall(now=clock.monotonic),
+        start_engines=start_engines,
+        on_progress=on_progress,
     )

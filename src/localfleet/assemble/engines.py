@@ -1,89 +1,85 @@
-"""Builds one engine for each model of the file: hosted ones here, the local tier in `tier.py`."""
+"""Builds one engine for each entry of the file, or keeps it: hosted ones here, the local tier in `tier.py`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
+from localfleet.assemble.entry import Entry
 from localfleet.assemble.tier import LocalTier
 from localfleet.catalogue import secret_of
-from localfleet.config import HostedModel, Settings
+from localfleet.config import HostedModel, LocalModel, Settings
 from localfleet.core.ask import Api
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.litellm_sdk import LitellmEngine
-from localfleet.engines.residents import Residents
-from localfleet.engines.stages import Progress
 from localfleet.ports import Engine
 from localfleet.providers import BASE_URLS, dialect_of
 
-__all__ = ["Engines"]
+__all__ = ["Engines", "Place"]
 
 COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
+Place = tuple[Literal["local", "hosted"], str]
+"""A section and a name in it."""
 OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Builds one engine per model, and the residents for those that need a process."""
+    """Builds what serves one entry, or keeps what serves it already."""
 
-    settings: Settings
     env: Mapping[str, str]
-    home: Path
-    start: bool
-    on_progress: Callable[[Progress], None]
-    client: HttpClient = field(default_factory=HttpClient)
-    tier: LocalTier = field(init=False)
+    client: HttpClient
+    tier: LocalTier
 
-    def __post_init__(self) -> None:
-        """Prepare the local tier."""
-        self.tier = LocalTier(
-            settings=self.settings,
-            env=self.env,
-            home=self.home,
-            start=self.start,
-            on_progress=self.on_progress,
-            client=self.client,
-        )
+    def build(self, settings: Settings, before: Mapping[Place, Entry]) -> dict[Place, Entry]:
+        """Every entry by its place in the file, those of `before` where they serve; raises `ConfigError`."""
+        models: dict[Place, LocalModel | HostedModel] = {("local", name): m for name, m in settings.local.items()}
+        models |= {("hosted", name): model for name, model in settings.hosted.items()}
+        return {place: self._entry(place[1], model, before.get(place)) for place, model in models.items()}
 
-    @property
-    def residents(self) -> Residents:
-        """The models that come and go."""
-        return self.tier.residents
+    def _entry(self, name: str, model: LocalModel | HostedModel, before: Entry | None) -> Entry:
+        secret = secret_of(model, self.env)
+        kept = None if before is None else before.kept_for(model, secret)
+        if kept is not None:
+            return kept
+        if isinstance(model, LocalModel):
+            return self.tier.build(name, model)
+        return Entry(model=model, secret=secret, engines={name: self._hosted(name, model, secret)})
 
-    def build(self) -> dict[str, Engine]:
-        """Every engine by its model's name."""
-        return self.tier.build() | {name: self._hosted(name, model) for name, model in self.settings.hosted.items()}
-
-    def _hosted(self, name: str, model: HostedModel) -> Engine:
+    def _hosted(self, name: str, model: HostedModel, secret: str | None) -> Engine:
+        key = None if secret is None else Secret(secret)
         dialect = dialect_of(model.provider)
         if dialect == "openai":
-            return self._direct(
-                name, model, dialect, OPENAI_SPEAKS if model.provider == "openai" else COMPATIBLE_SPEAKS
-            )
+            speaks = OPENAI_SPEAKS if model.provider == "openai" else COMPATIBLE_SPEAKS
+            return self._direct(name, model, key, dialect, speaks)
         sdk = LitellmEngine(
             name=name,
             provider=model.provider,
             upstream_model=model.model,
             base_url=model.base_url,
-            key=_key(model, self.env),
+            key=key,
             client=self.client,
             timeout_s=model.timeout_s,
         )
         if dialect == "litellm":
             return sdk
-        native = self._direct(name, model, dialect, frozenset({Api.MESSAGES}))
+        native = self._direct(name, model, key, dialect, frozenset({Api.MESSAGES}))
         return ByApi(ways={Api.MESSAGES: native, Api.CHAT: sdk, Api.RESPONSES: sdk})
 
     def _direct(
-        self, name: str, model: HostedModel, dialect: Literal["openai", "anthropic"], speaks: frozenset[Api]
+        self,
+        name: str,
+        model: HostedModel,
+        key: Secret | None,
+        dialect: Literal["openai", "anthropic"],
+        speaks: frozenset[Api],
     ) -> HttpEngine:
         return HttpEngine(
             name=name,
             upstream_model=model.model,
             base_url=_base_url(model, dialect),
-            key=_key(model, self.env),
+            key=key,
             dialect=dialect,
             speaks=speaks,
             hosted=True,
@@ -98,8 +94,3 @@ def _base_url(model: HostedModel, dialect: str) -> str:
     url = (model.base_url or BASE_URLS[model.provider]).rstrip("/")
     # Anthropic's own clients write the base URL without the version.
     return f"{url}/v1" if dialect == "anthropic" and not url.endswith("/v1") else url
-
-
-def _key(model: HostedModel, env: Mapping[str, str]) -> Secret | None:
-    value = secret_of(model, env)
-    return None if value is None else Secret(value)

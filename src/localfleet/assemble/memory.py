@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from pathlib import Path
 
 from localfleet.config import LocalModel, Settings
 from localfleet.core.residency import Room
@@ -48,15 +47,15 @@ def room_of(settings: Settings, sizes: Mapping[str, Decimal]) -> Room:
     return Room(gib=gib, evict=sharing.evict, turn_s=sharing.turn_s)
 
 
-def settle(tenant: Tenant, model: LocalModel, sizes: Mapping[str, Decimal], weights: Path | None) -> None:
-    """Write into the tenant what its model takes and when it is there. `weights` is the file of a llama.cpp model."""
+def settle(tenant: Tenant, model: LocalModel, sizes: Mapping[str, Decimal], weights_bytes: int | None) -> None:
+    """Write into the tenant what its model takes and when it is there. `weights_bytes`: of a llama.cpp model."""
     life = model.life
     tenant.at_start, tenant.pinned = life.load != "on_demand", life.load == "always"
     tenant.sleep_after_s, tenant.unload_after_s = life.sleep_after_s, life.unload_after_s
     tenant.windows = life.windows
-    if weights is not None:
+    if weights_bytes is not None:
         tenant.places = frozenset({RAM})
-        tenant.gib = life.memory_gib or Decimal(weights.stat().st_size) / GIB + OVERHEAD_GIB
+        tenant.gib = life.memory_gib or Decimal(weights_bytes) / GIB + OVERHEAD_GIB
         return
     tenant.places = frozenset(map(gpu_place, _indexes(model)))
     tenant.gib = life.memory_gib or _reserved(model, tenant.places, sizes)

@@ -1,20 +1,21 @@
-"""Builds the local tier: for each entry its engine behind its line, and a tenant where there is a process to keep."""
+"""Builds entries of `local:`: the engine behind its line, and a tenant where there is a process to keep."""
 
 import asyncio
 import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from localfleet.assemble.memory import gpu_sizes, room_of, settle
+from localfleet.assemble.entry import Entry
+from localfleet.assemble.memory import settle
 from localfleet.catalogue import secret_of
-from localfleet.config import LocalModel, Settings
+from localfleet.config import LocalModel
 from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState
 from localfleet.engines.admission import Admission
@@ -22,7 +23,6 @@ from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.in_line import Guarded, InLine
 from localfleet.engines.launch import Launch
-from localfleet.engines.learned import Learned
 from localfleet.engines.llamacpp_job import LlamaJob, launch_llamacpp
 from localfleet.engines.local import SupervisedEngine
 from localfleet.engines.residents import Residents, Tenant
@@ -32,69 +32,72 @@ from localfleet.engines.vllm_launch import launch_vllm
 from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
 from localfleet.errors import ConfigError
 from localfleet.local_tier import chosen_engine, vllm_fields, vllm_job
-from localfleet.machine import look
 from localfleet.ports import Call, Engine
 
-__all__ = ["LocalTier"]
+__all__ = ["LocalTier", "moment"]
 
-TIMES_FILE = "engine_times.json"
 Prepare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Impose = Callable[[Call, Api], Mapping[str, Any]]
 
 
-def _moment() -> tuple[int, int]:
+class Bounds(TypedDict):
+    """What an `Admission` holds to."""
+
+    limit: int
+    slots: int
+    tokens: int | None
+    batch_turn_s: float
+
+
+def moment() -> tuple[int, int]:
     """The weekday and the minute of the day, where the box is."""
     now = datetime.now().astimezone()
     return now.weekday(), now.hour * 60 + now.minute
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTier:
-    """With `start` false (`serve`) nothing is looked for on this machine, and models with a process stay down."""
+    """
+    With `start` false (`serve`) nothing is looked for on this machine, and models with a process stay down.
 
-    settings: Settings
+    `sizes` is the whole memory of each GPU. Nothing built here is known to `residents` before somebody says so.
+    """
+
     env: Mapping[str, str]
     home: Path
     start: bool
     on_progress: Callable[[Progress], None]
     client: HttpClient
-    residents: Residents = field(init=False)
-    _sizes: Mapping[str, Decimal] = field(init=False)
+    residents: Residents
+    sizes: Mapping[str, Decimal]
+    batch_turn_s: float
 
-    def __post_init__(self) -> None:
-        """Measure the memory that models share."""
-        self._sizes = gpu_sizes(self.settings, lambda: look(self.env)) if self.start else {}
-        self.residents = Residents(
-            room=room_of(self.settings, self._sizes),
-            clock=time.monotonic,
-            moment=_moment,
-            learned=Learned(self.home / TIMES_FILE),
-        )
-
-    def build(self) -> dict[str, Engine]:
-        """Every local engine by its model's name; vLLM's adapters are models of their own on one process."""
-        built: dict[str, Engine] = {}
-        for name, model in self.settings.local.items():
-            built |= self._entry(name, model)
-        return built
-
-    def _entry(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+    def build(self, name: str, model: LocalModel) -> Entry:
+        """One entry; vLLM's adapters are models of their own on one process. Raises `ConfigError`."""
         match chosen_engine(model):
             case "endpoint":
                 assert model.url is not None
-                key = secret_of(model, self.env)
+                key, door = secret_of(model, self.env), self._admission(model)
                 http = self._http(name, model.model or name, url=model.url, key=key, model=model)
-                return {name: self._in_line(http, self._admission(model))}
+                return Entry(model=model, secret=key, engines={name: self._in_line(http, door)}, door=door)
             case "vllm":
                 return self._vllm(name, model)
             case "llamacpp":
                 return self._llamacpp(name, model)
 
-    def _vllm(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+    def adjust(self, entry: Entry) -> None:
+        """Tell a running entry what its model says now of its line and its life."""
+        assert isinstance(entry.model, LocalModel)
+        if entry.door is not None:
+            entry.door.adjust(**self._bounds(entry.model))
+        if entry.tenant is not None:
+            settle(entry.tenant, entry.model, self.sizes, entry.weights_bytes)
+
+    def _vllm(self, name: str, model: LocalModel) -> Entry:
         job = vllm_job(name, model, env=self.env, home=self.home, resolve=self.start)
         return self._supervised(launch_vllm(job, self.env), model, names=(name, *model.lora), impose=vllm_fields(model))
 
-    def _llamacpp(self, name: str, model: LocalModel) -> Mapping[str, Engine]:
+    def _llamacpp(self, name: str, model: LocalModel) -> Entry:
         assert model.weights is not None
         weights = _found(name, model.weights)
         job = LlamaJob(
@@ -109,7 +112,9 @@ class LocalTier:
             top_p=weights.top_p,
         )
         launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
-        return self._supervised(launch, model, file=weights.path, prepare=partial(opened_for_tools, weights))
+        return self._supervised(
+            launch, model, weights_bytes=weights.path.stat().st_size, prepare=partial(opened_for_tools, weights)
+        )
 
     def _supervised(
         self,
@@ -117,21 +122,24 @@ class LocalTier:
         model: LocalModel,
         *,
         names: tuple[str, ...] | None = None,
-        file: Path | None = None,
+        weights_bytes: int | None = None,
         prepare: Prepare | None = None,
         impose: Impose | None = None,
-    ) -> Mapping[str, Engine]:
+    ) -> Entry:
         """One process with one line before it, and an engine for each name that it answers to."""
-        door = self._admission(model, shut=True)
+        door, key = self._admission(model, shut=True), f"{launch.name} {secrets.token_hex(4)}"
         supervisor = Supervisor(
-            launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random, on_change=self._changed
+            launch,
+            clock=time.monotonic,
+            sleep=asyncio.sleep,
+            jitter=random.random,
+            on_change=partial(self._changed, key),
         )
-        state = supervisor.state
+        tenant, state = None, supervisor.state
         if self.start:
-            tenant = Tenant(name=launch.name, supervisor=supervisor, door=door)
-            settle(tenant, model, self._sizes, file)
-            self.residents.add(tenant)
-            state = partial(self.residents.state, launch.name)
+            tenant = Tenant(name=launch.name, supervisor=supervisor, door=door, key=key)
+            settle(tenant, model, self.sizes, weights_bytes)
+            state = partial(self.residents.state, tenant)
         else:
             door.dismiss()
 
@@ -150,21 +158,18 @@ class LocalTier:
 
             return self._in_line(SupervisedEngine(supervisor=supervisor, seen=state, connect=connect), door)
 
-        return {upstream: served(upstream) for upstream in names or (launch.name,)}
+        engines = {upstream: served(upstream) for upstream in names or (launch.name,)}
+        return Entry(model=model, secret=None, engines=engines, door=door, tenant=tenant, weights_bytes=weights_bytes)
 
-    def _changed(self, progress: Progress) -> None:
-        self.residents.progressed(progress)
+    def _changed(self, key: str, progress: Progress) -> None:
+        self.residents.progressed(progress, key)
         self.on_progress(progress)
 
     def _admission(self, model: LocalModel, *, shut: bool = False) -> Admission:
-        return Admission(
-            limit=model.limit,
-            slots=model.slots,
-            tokens=model.queue_tokens,
-            batch_turn_s=self.settings.routing.batch_turn_s,
-            shut=shut,
-            on_line=self.residents.kick if shut else None,
-        )
+        return Admission(**self._bounds(model), shut=shut, on_line=self.residents.kick if shut else None)
+
+    def _bounds(self, model: LocalModel) -> Bounds:
+        return Bounds(limit=model.limit, slots=model.slots, tokens=model.queue_tokens, batch_turn_s=self.batch_turn_s)
 
     @staticmethod
     def _in_line(engine: Guarded, admission: Admission) -> InLine:

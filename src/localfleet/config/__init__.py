@@ -4,14 +4,15 @@
 One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
 """
 
+from localfleet.config.diff import differences, runs_on
 from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
 from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
 from localfleet.config.privacy import Privacy, Rule
-from localfleet.config.reading import load_settings, parse_settings, read_settings
+from localfleet.config.reading import load_settings, parse_settings, parse_with_lines, read_settings, read_text
 from localfleet.config.settings import Limits, Plan, Routing, Settings, Task
-from localfleet.config.shape import is_loopback
+from localfleet.config.shape import is_loopback, shown_variable
 from localfleet.config.vllm import Vllm
 from localfleet.config.vllm_flags import vllm_flags
 
@@ -31,9 +32,14 @@ __all__ = [
     "Sharing",
     "Task",
     "Vllm",
+    "differences",
     "is_loopback",
     "load_settings",
     "parse_settings",
+    "parse_with_lines",
     "read_settings",
+    "read_text",
+    "runs_on",
+    "shown_variable",
     "vllm_flags",
 ]

@@ -13,7 +13,7 @@ from localfleet.config.shape import RESERVED
 from localfleet.errors import ConfigError
 from localfleet.wire.yaml_lines import Lines, problems_of, read_yaml
 
-__all__ = ["load_settings", "parse_settings", "read_settings"]
+__all__ = ["load_settings", "parse_settings", "parse_with_lines", "read_settings", "read_text"]
 
 
 def load_settings(file: str) -> Settings:
@@ -23,21 +23,26 @@ def load_settings(file: str) -> Settings:
 
 def read_settings(file: str) -> tuple[Settings, Lines]:
     """The settings, and where each stood, for problems that only the environment can tell."""
+    return parse_with_lines(read_text(file), file)
+
+
+def read_text(file: str) -> bytes:
+    """The file as it is; raise `ConfigError` where it cannot be read."""
     try:
         with open(file, "rb") as handle:  # noqa: PTH123  # a path from the command line, kept as it was typed
-            text = handle.read()
+            return handle.read()
     except OSError as exc:
         sentence = f"cannot be read ({exc.strerror}); `localfleet init` writes one"
         raise ConfigError(file, ((None, "", sentence),)) from exc
-    return _parsed(text, file)
 
 
 def parse_settings(text: bytes, file: str = "models.yaml") -> Settings:
     """Check the text of a `models.yaml`; raise `ConfigError` with every problem found."""
-    return _parsed(text, file)[0]
+    return parse_with_lines(text, file)[0]
 
 
-def _parsed(text: bytes, file: str) -> tuple[Settings, Lines]:
+def parse_with_lines(text: bytes, file: str) -> tuple[Settings, Lines]:
+    """The settings of a text, and where each stood; raise `ConfigError` with every problem found."""
     data, lines, problems = read_yaml(text)
     if problems:
         raise ConfigError(file, tuple((line, "", sentence) for line, sentence in problems))

@@ -1,13 +1,25 @@
 """What every section of `models.yaml` is made of: the strict base class, and the types that several sections share."""
 
 import ipaddress
+import re
 from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["RESERVED", "LabelWord", "ModelRef", "Name", "Place", "Shape", "Usd", "check_url", "is_loopback"]
+__all__ = [
+    "RESERVED",
+    "LabelWord",
+    "ModelRef",
+    "Name",
+    "Place",
+    "Shape",
+    "Usd",
+    "check_url",
+    "is_loopback",
+    "shown_variable",
+]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="a short lower-case name")]
 Place = Annotated[str, Field(pattern=r"^[^\s.\[\]]+(?:\[\])*(?:\.[^\s.\[\]]+(?:\[\])*)*$")]
@@ -15,6 +27,8 @@ ModelRef = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 LabelWord = Literal["public", "internal", "restricted"]
 RESERVED = frozenset({"auto", "local"})
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
+"""How variables are usually named, and keys hardly ever."""
 
 
 class Shape(BaseModel):
@@ -46,3 +60,8 @@ def check_url(url: str) -> None:
     if parts.port == 0:  # reading it refuses any other impossible port
         msg = "port 0 is no port to connect to"
         raise ValueError(msg)
+
+
+def shown_variable(name: str) -> str:
+    """The name, for messages; not where it looks like a key that was written where its variable's name belongs."""
+    return name if VARIABLE.fullmatch(name) else "named here"

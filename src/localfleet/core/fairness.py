@@ -82,7 +82,7 @@ class Line:
 
     def __init__(self, *, batch_turn_s: float = BATCH_TURN_S, idle_keys: int = IDLE_KEYS) -> None:
         """Nobody waits. `batch_turn_s`: after so long a batch ticket counts as live."""
-        self._batch_turn_s = batch_turn_s
+        self.batch_turn_s = batch_turn_s
         self._idle_keys = idle_keys
         self._accounts: dict[str, _Account] = {}
         self._in_line: dict[str, _Account] = {}
@@ -139,7 +139,7 @@ class Line:
         for account in self._in_line.values():
             self._grow_old(account, now)
         chosen = min(self._in_line.values(), key=lambda account: self._rank(account, now))
-        ticket = chosen.next(now, self._batch_turn_s)
+        ticket = chosen.next(now, self.batch_turn_s)
         self._remove(chosen, ticket)
         self._turn(chosen, ticket.cost)
         return ticket
@@ -172,11 +172,11 @@ class Line:
         self._served += 1
 
     def _rank(self, account: _Account, now: float) -> tuple[bool, float, int]:
-        return not account.counts_as_live, account.counter, account.next(now, self._batch_turn_s).number
+        return not account.counts_as_live, account.counter, account.next(now, self.batch_turn_s).number
 
     def _grow_old(self, account: _Account, now: float) -> None:
         """A batch ticket that is old enough brings its key into the live class, as if it had just come."""
-        if not account.counts_as_live and now - next(iter(account.batch.values())).joined_s >= self._batch_turn_s:
+        if not account.counts_as_live and now - next(iter(account.batch.values())).joined_s >= self.batch_turn_s:
             self._lift(account, live=True)
             account.counts_as_live = True
 

@@ -165,6 +165,12 @@ class Admission:
         for ticket in list(self._turns):
             self._turn_away(ticket, _down(message))
 
+    def adjust(self, *, limit: int, slots: int, tokens: int | None, batch_turn_s: float) -> None:
+        """Take other bounds while people stand here: nobody in the line is turned away, nobody inside is put out."""
+        self._limit, self._slots, self._tokens = limit, slots, tokens
+        self._line.batch_turn_s = batch_turn_s
+        self._admit()
+
     def _estimate(self, call: Call) -> float:
         return work_of(call.input_tokens, int(min(call.output_tokens, self._answer_tokens))) / call.weight
 

@@ -20,6 +20,7 @@ from localfleet.engines.supervisor import Supervisor
 
 __all__ = ["Door", "Residents", "Tenant"]
 
+GONE = "This model is no longer in models.yaml as it was; ask again."
 LOOK_S = 1.0
 BUSY_LOOK_S = 0.05
 """While somebody waits for a model that is not up, or one finishes: its last answer may end at any moment."""
@@ -63,6 +64,8 @@ class Tenant:
     name: str
     supervisor: Supervisor
     door: Door
+    key: str = ""
+    """Tells apart two processes of one name, where a reload lets one go and another come; the name where left out."""
     gib: Decimal = Decimal(0)
     asleep_gib: Decimal = Decimal(0)
     places: frozenset[str] = frozenset()
@@ -81,6 +84,13 @@ class Tenant:
     leaving: bool = False
     sulks: bool = False
     """It refused to sleep once; from then on it is unloaded instead."""
+
+    gone: bool = False
+    """No longer in the file, and served out."""
+
+    def __post_init__(self) -> None:
+        """A key in any case."""
+        self.key = self.key or self.name
 
     @property
     def loaded(self) -> bool:
@@ -112,7 +122,36 @@ class Residents:
 
     def add(self, tenant: Tenant) -> None:
         """Take a model in; before `start`."""
-        self.tenants[tenant.name] = tenant
+        self.tenants[tenant.key] = tenant
+
+    def admit(self, tenant: Tenant) -> None:
+        """Take a model in while the watch goes on: it is brought when there is room, or when somebody asks."""
+        tenant.up_since = tenant.idle_since = self.clock()
+        self.tenants[tenant.key] = tenant
+        self.kick()
+
+    async def retire(self, tenant: Tenant, *, awaited: Callable[[], bool], within_s: float) -> None:
+        """
+        Let go of a model: whoever is inside or in its line is served, for `within_s`; then its process ends.
+
+        `awaited` says that somebody else may still come to it. Until then it has its turns like any other.
+        """
+        tenant.at_start = tenant.pinned = False
+        tenant.sleep_after_s, tenant.unload_after_s, tenant.windows = None, None, ()
+        until = self.clock() + within_s
+        while self.clock() < until:
+            if not (tenant.door.inside or tenant.door.waiting or awaited()):
+                break
+            await asyncio.sleep(BUSY_LOOK_S)
+        tenant.gone = True
+        tenant.door.dismiss(GONE)
+        move = self._moves.get(tenant.key)
+        if move is not None:
+            move.cancel()
+            await asyncio.gather(move, return_exceptions=True)
+        await tenant.supervisor.stop()
+        self.tenants.pop(tenant.key, None)
+        self.kick()
 
     async def start(self) -> None:
         """Load what should be there from the start, in the order of the file, while there is room; then keep watch."""
@@ -136,9 +175,9 @@ class Residents:
         """Something changed: look now."""
         self._changed.set()
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, progress: Progress, key: str = "") -> None:
         """Follow one supervisor: its door opens and shuts with its state, and what its start took is remembered."""
-        tenant = self.tenants.get(progress.name)
+        tenant = self.tenants.get(key or progress.name)
         if tenant is None:
             return
         state = tenant.supervisor.state()
@@ -151,9 +190,8 @@ class Residents:
         self._door(tenant, state)
         self._changed.set()
 
-    def state(self, name: str) -> EngineState:
+    def state(self, tenant: Tenant) -> EngineState:
         """How a model is, with the time until it takes work where that was learned."""
-        tenant = self.tenants[name]
         return replace(tenant.supervisor.state(), ready_in_s=self._ready_in_s(tenant))
 
     def _ready_in_s(self, tenant: Tenant) -> float | None:
@@ -165,7 +203,9 @@ class Residents:
         return None
 
     def _door(self, tenant: Tenant, state: EngineState) -> None:
-        if state.readiness.takes_work and not tenant.leaving:
+        if tenant.gone:
+            tenant.door.dismiss(GONE)
+        elif state.readiness.takes_work and not tenant.leaving:
             tenant.door.open()
         elif state.readiness is Readiness.DOWN:
             tenant.door.dismiss(state.why)
@@ -214,11 +254,11 @@ class Residents:
         self._go(tenant, self._come(tenant))
 
     def _go(self, tenant: Tenant, move: Coroutine[None, None, None]) -> None:
-        task = self._moves[tenant.name] = asyncio.create_task(move, name=f"move {tenant.name}")
+        task = self._moves[tenant.key] = asyncio.create_task(move, name=f"move {tenant.key}")
         task.add_done_callback(lambda _: self._moved(tenant))
 
     def _moved(self, tenant: Tenant) -> None:
-        del self._moves[tenant.name]
+        del self._moves[tenant.key]
         tenant.leaving = False
         self._door(tenant, tenant.supervisor.state())
         self._changed.set()
@@ -244,7 +284,7 @@ class Residents:
         if door.inside or tenant.answers != tenant.supervisor.answers or (night and state is Readiness.ASLEEP):
             tenant.answers, tenant.idle_since = tenant.supervisor.answers, now
         return Resident(
-            name=tenant.name,
+            name=tenant.key,
             gib=tenant.gib,
             places=tenant.places,
             asleep_gib=tenant.asleep_gib,

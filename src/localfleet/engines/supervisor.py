@@ -358,12 +358,14 @@ class Supervisor:
         if process is None:
             return
         self._url = None
-        if grace_s > 0 and process.returncode is None:
-            _signal_group(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), grace_s)
-        # Also after a clean exit: children of the process may have outlived it.
-        _signal_group(process.pid, signal.SIGKILL)
+        try:
+            if grace_s > 0 and process.returncode is None:
+                _signal_group(process.pid, signal.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), grace_s)
+        finally:
+            # Also after a clean exit, for its children; also where nobody waits for the end any more.
+            _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()

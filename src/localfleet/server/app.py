@@ -6,7 +6,7 @@ No module-level app: `build_app` is called once, by `assemble`.
 
 from asyncio import to_thread
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from secrets import compare_digest
@@ -23,7 +23,7 @@ from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
-from localfleet.server.data_plane import DataPlane, Receive, Scope, Send
+from localfleet.server.data_plane import Porch, Receive, Scope, Send
 from localfleet.server.errors import envelope
 from localfleet.server.metrics import Metrics
 from localfleet.server.openapi import describe
@@ -61,6 +61,10 @@ class Front:
     """What the pages show."""
 
     fleet: Callable[[], Fleet]
+    settings: Callable[[], dict[str, Any]]
+    """Which `models.yaml` holds, and since when."""
+    reload: Callable[[], Awaitable[dict[str, Any]]]
+    """Reads it again; raises `ConfigError` or `ReloadRefused`, and then all is as it was."""
     books: Books
     metrics: Metrics
     gpus: Callable[[], GpuView]
@@ -69,20 +73,20 @@ class Front:
     console: bytes
 
 
-def build_app(plane: DataPlane, front: Front) -> Callable[[Scope, Receive, Send], Any]:
+def build_app(porch: Porch, front: Front) -> Callable[[Scope, Receive, Send], Any]:
     """The ASGI callable: `/v1/` goes straight to the data plane, which FastAPI's layers would slow down."""
-    pages = _pages(plane, front)
+    pages = _pages(porch, front)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await plane(scope, receive, send)
+            await porch.plane(scope, receive, send)
         else:
             await pages(scope, receive, send)
 
     return app
 
 
-def _pages(plane: DataPlane, front: Front) -> FastAPI:
+def _pages(porch: Porch, front: Front) -> FastAPI:
     app = FastAPI(
         title="localfleet",
         version=__version__,
@@ -90,8 +94,8 @@ def _pages(plane: DataPlane, front: Front) -> FastAPI:
         redoc_url=None,
     )
     _answer_errors(app)
-    _add_operations(app, plane, front)
-    _add_admin(app, plane, front)
+    _add_operations(app, porch, front)
+    _add_admin(app, porch, front)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
@@ -113,33 +117,33 @@ def _answer_errors(app: FastAPI) -> None:
         return Response(envelope(error, None), status_code=exc.status_code, media_type="application/json")
 
 
-def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
+def _add_operations(app: FastAPI, porch: Porch, front: Front) -> None:
     @app.get("/healthz", summary="Alive")
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
     @app.get("/readyz", summary="A legal door is open", responses={503: {"description": "No door is open."}})
     async def readyz(request: Request) -> JSONResponse:
-        if not plane.doorkeeper.has_keys():
+        if not porch.plane.doorkeeper.has_keys():
             check_same_machine(request.headers)
         fleet, health = front.fleet(), front.books.health
         models = {model.name: _readiness(fleet.state(model.name)) for model in fleet.models}
-        ready = not plane.draining and fleet.has_open_door
+        ready = not porch.plane.traffic.draining and fleet.has_open_door
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
-        body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
+        body = {"ready": ready, "draining": porch.plane.traffic.draining, "ledger": ledger, "models": models}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics(request: Request) -> Response:
         if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
-            plane.doorkeeper.identify(request.headers)
+            porch.plane.doorkeeper.identify(request.headers)
         page = front.metrics.page(front.fleet().states, front.books.health, front.gpus())
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
+def _add_admin(app: FastAPI, porch: Porch, front: Front) -> None:
     def admin(request: Request) -> None:
-        if not plane.doorkeeper.has_keys():
+        if not porch.plane.doorkeeper.has_keys():
             check_same_machine(request.headers)
         if not compare_digest((bearer(request.headers) or "").encode(), front.admin_token.encode()):
             raise Unauthenticated("The admin API needs the console token that localfleet printed at start.")
@@ -151,11 +155,16 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
         fleet, health = front.fleet(), front.books.health
         return {
             "version": __version__,
-            "in_flight": plane.in_flight,
+            "in_flight": porch.plane.traffic.in_flight,
             "ledger": {"ok": health.ok, "why": health.why, "unwritten": health.unwritten},
             "models": [_shown(model, fleet) for model in fleet.models],
             "gpus": asdict(front.gpus()),
+            "settings": front.settings(),
         }
+
+    @guarded.post("/reload", summary="Read models.yaml again; any problem changes nothing")
+    async def reload() -> dict[str, Any]:
+        return await front.reload()
 
     @guarded.get("/receipts", summary="The newest receipts; they hold no words")
     async def receipts(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[dict[str, Any]]:
@@ -172,7 +181,7 @@ def _add_admin(app: FastAPI, plane: DataPlane, front: Front) -> None:
 
     @app.get("/console", summary="The web console", include_in_schema=False)
     async def console(request: Request) -> Response:
-        if not plane.doorkeeper.has_keys():
+        if not porch.plane.doorkeeper.has_keys():
             check_same_machine(request.headers)
         return Response(front.console, media_type="text/html; charset=utf-8", headers=headers)
 

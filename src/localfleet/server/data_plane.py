@@ -28,7 +28,7 @@ from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 
-__all__ = ["DataPlane"]
+__all__ = ["DataPlane", "Porch", "Traffic"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -62,9 +62,22 @@ def rising_ids() -> Iterator[str]:
         yield from (f"{first:012x}{at:03x}{many[10 * at : 10 * at + 9]}" for at in range(IDS_AT_ONCE))
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What the planes of one router share: how many requests are under way, and whether new ones are taken."""
+
+    in_flight: int = 0
+    draining: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class DataPlane:
-    """ASGI application for `/v1/*`."""
+    """
+    ASGI application for `/v1/*`, built for one `models.yaml`.
+
+    A reload puts another plane in its place. A request stays in the plane it came in by, and so with one set of rules,
+    models and limits, to its end.
+    """
 
     gateway: Gateway
     doorkeeper: Doorkeeper
@@ -77,8 +90,11 @@ class DataPlane:
     timeouts: dict[str, float] = field(default_factory=dict)
     refused: Callable[[Reason], None] = lambda _: None
     request_ids: Iterator[str] = field(default_factory=rising_ids)
+    traffic: Traffic = field(default_factory=Traffic)
     in_flight: int = 0
-    draining: bool = False
+    """Requests in this plane."""
+    seeking: int = 0
+    """Those of them that have no answer yet, and so may still come to one of their doors."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; never raises for anything a caller or an engine does, never echoes."""
@@ -92,6 +108,7 @@ class DataPlane:
             await send(message)
 
         self.in_flight += 1
+        self.traffic.in_flight += 1
         try:
             await last_resort(self._serve(api, request_id, scope, receive, send_on))
         except ClientLeft:
@@ -103,11 +120,12 @@ class DataPlane:
                 await _send_error(send, exc, api, _headers(request_id, exc.reason))
         finally:
             self.in_flight -= 1
+            self.traffic.in_flight -= 1
 
     async def _serve(self, api: Api | None, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.draining:
+        if self.traffic.draining:
             raise ShuttingDown("This router is shutting down. Try another, or again soon.", retry_after_s=5)
-        if self.in_flight > self.in_flight_limit:
+        if self.traffic.in_flight > self.in_flight_limit:
             raise ShuttingDown("This router is at its limit of requests in flight. Try again soon.", retry_after_s=1)
         headers = read_headers(scope["headers"])
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
@@ -177,9 +195,11 @@ class DataPlane:
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
         news = self._news(visit, send) if letter.ask.stream else None
+        self.seeking += 1
         try:
             answer = await self.gateway.answer(letter, visit)
         finally:
+            self.seeking -= 1
             if news is not None:
                 await news.stop()
         if letter.ask.api is Api.RESPONSES:
@@ -244,6 +264,13 @@ async def _in_time(seconds: float, work: Coroutine[Any, Any, bytes]) -> bytes:
         raise TooSlow("The body did not arrive in time. Send it faster, or in smaller requests.") from None
     finally:
         timer.cancel()
+
+
+@dataclass(slots=True)
+class Porch:
+    """Where requests come in: at the plane of the `models.yaml` that holds now."""
+
+    plane: DataPlane
 
 
 async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from localfleet.core.ask import Api
-from localfleet.errors import FleetError
+from localfleet.errors import ConfigError, FleetError
 
 __all__ = ["envelope", "error_event", "last_resort"]
 
@@ -40,6 +40,8 @@ def envelope(error: FleetError, api: Api | None) -> bytes:
         "param": error.param,
         "src": "localfleet",
     }
+    if isinstance(error, ConfigError):
+        inner["problems"] = [{"line": line, "path": path, "sentence": text} for line, path, text in error.problems]
     if api is Api.MESSAGES:
         fallback = "invalid_request_error" if error.status < 500 else "api_error"
         inner["type"] = ANTHROPIC_TYPES.get(error.status, fallback)

@@ -80,6 +80,11 @@ STATUSES = {
     504: "The deadline passed, or the last engine timed out.",
 }
 
+RELOAD_STATUSES = {
+    409: "Not now: the router drains.",
+    422: "The file has problems, which `error.problems` lists by line and path; nothing was changed.",
+}
+
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The whole description, made once and kept by FastAPI."""
@@ -99,6 +104,8 @@ def _mend_pages(paths: dict[str, Any]) -> None:
         for operation in methods.values():
             if path.startswith("/api/") or path == "/metrics":
                 operation["responses"] = {"200": operation["responses"]["200"], **refused}
+    told = {str(status): {"description": text, "content": ERROR} for status, text in RELOAD_STATUSES.items()}
+    paths["/api/reload"]["post"]["responses"] |= told
     paths["/metrics"]["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
 
 

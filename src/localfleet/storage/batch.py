@@ -34,6 +34,8 @@ _DELETE_AT_ONCE = 500
 class Batch:
     """What one transaction writes. `dropped` counts receipts lost since the last record that said so."""
 
+    notes: Sequence[tuple[Kind, bytes]] = ()
+    """Records that have no row in any table."""
     intents: Sequence[tuple[Intent, bytes]] = ()
     receipts: Sequence[Receipt] = ()
     taints: dict[bytes, int] = field(default_factory=dict)
@@ -50,6 +52,8 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
     is counted among the dropped. Raises `LedgerFault`.
     """
     book.begin()
+    for kind, body in batch.notes:
+        book.add(kind, body)
     rows = [intent_row(book.add(Kind.INTENT, body), intent) for intent, body in batch.intents]
     insert_many(book.database, "intents", INTENT_COLUMNS, rows, "INSERT OR REPLACE")
     refused = _add_receipts(book, batch.receipts)

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """How many receipts could not be kept while the disk was away."""
     KEY = "key"
     REVOKED = "revoked"
+    RELOAD = "reload"
+    """The router follows another `models.yaml` from here on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from localfleet.core.changes import Changes
 from localfleet.core.label import Label
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.ports import Clock, LedgerHealth
+from localfleet.storage.chain import Kind
 from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.keyring import KeyRing
 from localfleet.storage.opening import Opening
-from localfleet.storage.records import intent_body
+from localfleet.storage.records import intent_body, reload_body
 from localfleet.storage.report import spent_usd
 from localfleet.storage.taints import MOST_TAINTS, Taints, day_of
 from localfleet.storage.writer import Waiting, Writer
@@ -107,6 +109,10 @@ class SqliteLedger:
     def settle(self, receipt: Receipt) -> None:
         """Queue a receipt; returns at once. On disk within about 50 ms, or when the disk is back."""
         self._writer.settle(receipt)
+
+    def note_reload(self, changes: Changes, *, at: float, was: str, now: str) -> None:
+        """Queue the fact that another `models.yaml` holds, by the SHA-256 of its bytes; returns at once."""
+        self._writer.note(Kind.RELOAD, reload_body(changes, at=at, was=was, now=now))
 
     def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
         """The highest label remembered for any of these conversation fingerprints; from memory."""

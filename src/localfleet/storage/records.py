@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from localfleet.core.changes import Changes
 from localfleet.core.label import Finding
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
@@ -30,6 +31,7 @@ __all__ = [
     "intent_row",
     "open_intent",
     "receipt_record",
+    "reload_body",
     "row_of_body",
     "unsettled_body",
 ]
@@ -142,6 +144,12 @@ def unsettled_body(intents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     body["reserved_usd"] = None if None in worst else usd_text(sum((Decimal(usd) for usd in worst), Decimal(0)))
     body["tried"] = [(one["model"], one["tier"], Reason.UNKNOWN_AFTER_RESTART.value, None, None) for one in intents]
     return body
+
+
+def reload_body(changes: Changes, *, at: float, was: str, now: str) -> bytes:
+    """`was` and `now` are the SHA-256 of the file's bytes in hex; the rest are paths of keys."""
+    paths = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
+    return encode({"at": at, "was": was, "sha256": now, **paths})
 
 
 def _plain_of(receipt: Receipt) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from localfleet.errors import FleetError
 from localfleet.ports import Clock
 from localfleet.storage.batch import Batch, write_batch, write_probe
 from localfleet.storage.book import Book
-from localfleet.storage.chain import Link
+from localfleet.storage.chain import Kind, Link
 from localfleet.storage.faults import Fault, LedgerFault, fault_of_os
 from localfleet.storage.opening import Opening
 from localfleet.storage.taints import Taints, day_of
@@ -70,6 +70,8 @@ class Writer(threading.Thread):
         self._waiting: deque[Waiting] = deque()
         self._receipts: deque[Receipt] = deque()
         self._retry: list[Receipt] = []
+        self._notes: deque[tuple[Kind, bytes]] = deque()
+        self._noting = 0
         self._attempted: Link | None = None
         self._dropped_told = 0
         self._book: Book | None = None
@@ -104,6 +106,11 @@ class Writer(threading.Thread):
         if self._idle:
             self._wake.set()
 
+    def note(self, kind: Kind, body: bytes) -> None:
+        """Queue a record that has no row in any table."""
+        self._notes.append((kind, body))
+        self._wake.set()
+
     def nudge(self) -> None:
         """Something small waits (a remembered conversation): write it soon."""
         if self._idle:
@@ -119,7 +126,7 @@ class Writer(threading.Thread):
         self._closing.set()
         self._wake.set()
         self.join(timeout_s + 0.5)
-        return not self.is_alive() and not self.unwritten and not self._taints.changed
+        return not self.is_alive() and not self.unwritten and not self._notes and not self._taints.changed
 
     def run(self) -> None:
         """Take turns until closed."""
@@ -153,7 +160,9 @@ class Writer(threading.Thread):
         if not waiting or self._is_due():
             self._take_receipts(book)
             taints = self._taints.take_changes()
+        self._noting = len(self._notes)
         batch = Batch(
+            notes=[self._notes[i] for i in range(self._noting)],
             intents=[(one.intent, one.body) for one in waiting],
             receipts=self._retry,
             taints=taints,
@@ -161,7 +170,7 @@ class Writer(threading.Thread):
             at=self._clock.now(),
         )
         try:
-            if waiting or self._retry or taints or untold:
+            if waiting or self._retry or taints or untold or batch.notes:
                 self._commit(book, batch)
             elif self.fault is not None:
                 with book.database.transaction():
@@ -188,7 +197,14 @@ class Writer(threading.Thread):
         self._open_ids.difference_update(receipt.request_id for receipt in batch.receipts)
         self.dropped += refused
         self._dropped_told += batch.dropped + refused
+        self._written()
+
+    def _written(self) -> None:
+        """What the last commit took is on disk."""
         self._retry = []
+        for _ in range(self._noting):
+            self._notes.popleft()
+        self._noting = 0
 
     def _take_waiting(self) -> list[Waiting]:
         taken: list[Waiting] = []
@@ -205,7 +221,7 @@ class Writer(threading.Thread):
         link we tried to reach, and writing the same receipts again would count their cost twice.
         """
         if self._attempted is not None and book.holds(self._attempted):
-            self._retry = []
+            self._written()
         self._attempted = None
         self._lingered_at = time.monotonic()
         with suppress(IndexError):
@@ -296,7 +312,7 @@ class Writer(threading.Thread):
 
     def _lingers(self) -> bool:
         """Whether something waits that nobody waits for, or will soon: the receipt of a request under way."""
-        return bool(self._receipts) or self._taints.changed or bool(self._open_ids)
+        return bool(self._receipts or self._notes or self._open_ids) or self._taints.changed
 
     def _gather(self) -> None:
         """
@@ -315,7 +331,7 @@ class Writer(threading.Thread):
     def _finished(self) -> bool:
         if not self._closing.is_set():
             return False
-        nothing = not (self._waiting or self.unwritten or self._taints.changed)
+        nothing = not (self._waiting or self.unwritten or self._notes or self._taints.changed)
         return nothing or time.monotonic() > self._close_by
 
     def _end(self) -> None:

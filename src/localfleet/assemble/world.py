@@ -1,0 +1,176 @@
+"""
+One `models.yaml`, built: all that one request may see. A reload builds the next world and puts it in place of this one.
+
+Nothing here starts, stops or changes what runs; `reload.py` does.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from localfleet.assemble.engines import Engines, Place
+from localfleet.assemble.entry import Entry
+from localfleet.assemble.ground import Ground
+from localfleet.assemble.memory import gpu_sizes, room_of
+from localfleet.assemble.tier import LocalTier
+from localfleet.catalogue import Checked, anyone, build_models, build_policy, build_rules, field_names
+from localfleet.config import Settings
+from localfleet.core.ask import Caller
+from localfleet.core.fleet import Fleet
+from localfleet.core.residency import Room
+from localfleet.core.retry_budget import RetryBudget
+from localfleet.engines.residents import Tenant
+from localfleet.gateway import Gateway
+from localfleet.machine import look
+from localfleet.ports import Engine
+from localfleet.providers import dialect_of
+from localfleet.server.auth import Doorkeeper
+from localfleet.server.data_plane import DataPlane
+
+__all__ = ["World", "build_world"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class World:
+    """Built from one file; its engines may be those of the world before. `since` is Unix time."""
+
+    checked: Checked
+    since: float
+    entries: Mapping[Place, Entry]
+    tier: LocalTier
+    room: Room
+    plane: DataPlane
+
+    @property
+    def settings(self) -> Settings:
+        """The file, checked."""
+        return self.checked.settings
+
+    @property
+    def gateway(self) -> Gateway:
+        """The way of its requests."""
+        return self.plane.gateway
+
+    @property
+    def tenants(self) -> dict[str, Tenant]:
+        """What has a process of ours, by entry."""
+        return {name: entry.tenant for (_, name), entry in self.entries.items() if entry.tenant is not None}
+
+    @property
+    def tiers(self) -> frozenset[str]:
+        """Every hosted tier."""
+        return frozenset(model.tier for model in self.settings.hosted.values())
+
+    @property
+    def needs_litellm(self) -> bool:
+        """Whether a hosted model is spoken to through it."""
+        return any(dialect_of(model.provider) != "openai" for model in self.settings.hosted.values())
+
+    def fleet(self) -> Fleet:
+        """All models with their states, now."""
+        gateway = self.gateway
+        return Fleet(
+            models=tuple(gateway.models.values()),
+            states={name: engine.state() for name, engine in gateway.engines.items()},
+            ledger_open=gateway.seeded and gateway.ledger.health.ok,
+        )
+
+
+def build_world(checked: Checked, ground: Ground, before: Mapping[Place, Entry]) -> World:
+    """Build what `checked` asks for, with the entries of `before` that serve it. Raises `ConfigError`; blocks."""
+    settings = checked.settings
+    sizes: Mapping[str, Decimal] = gpu_sizes(settings, lambda: look(ground.env)) if ground.start_engines else {}
+    tier = LocalTier(
+        env=ground.env,
+        home=ground.home,
+        start=ground.start_engines,
+        on_progress=ground.on_progress,
+        client=ground.client,
+        residents=ground.residents,
+        sizes=sizes,
+        batch_turn_s=settings.routing.batch_turn_s,
+    )
+    entries = Engines(env=ground.env, client=ground.client, tier=tier).build(settings, before)
+    engines = {name: engine for entry in entries.values() for name, engine in entry.engines.items()}
+    return World(
+        checked=checked,
+        since=ground.clock.now(),
+        entries=entries,
+        tier=tier,
+        room=room_of(settings, sizes),
+        plane=_plane(settings, ground, _gateway(checked, ground, engines)),
+    )
+
+
+def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) -> Gateway:
+    settings = checked.settings
+    models = build_models(settings, checked.prices, datetime.now(UTC).date())
+    return Gateway(
+        models={model.name: model for model in models},
+        engines=engines,
+        ledger=ground.ledger,
+        policy=build_policy(settings),
+        rules=build_rules(settings),
+        clock=ground.clock,
+        print_key=ground.print_key,
+        purses=ground.seeds.purses,
+        usd_per_day=dict(settings.limits.usd_per_day),
+        detector_budget_s=settings.privacy.detector_budget_ms / 1000,
+        jitter=random.random,
+        watchers=(ground.metrics.count,),
+        retries=RetryBudget(settings.routing.retry_share),
+        seeded=False,
+    )
+
+
+def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
+    keys = ground.ledger.keys
+
+    @lru_cache(maxsize=10_000)
+    def with_plan(caller: Caller) -> Caller:
+        return planned(caller, settings)
+
+    def lookup(token: str) -> Caller | None:
+        caller = keys.lookup(token)
+        return None if caller is None else with_plan(caller)
+
+    doorkeeper = Doorkeeper(
+        lookup=lookup,
+        has_keys=lambda: not keys.empty,
+        anyone=anyone(settings),
+        monotonic=ground.clock.monotonic,
+        buckets=ground.buckets,
+    )
+    timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
+    timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
+    return DataPlane(
+        gateway=gateway,
+        doorkeeper=doorkeeper,
+        recall=ground.recall,
+        body_bytes=settings.limits.body_mib * 2**20,
+        in_flight_limit=settings.limits.in_flight,
+        fields=field_names(settings),
+        tasks=frozenset(settings.tasks),
+        timeouts=timeouts,
+        refused=ground.metrics.count_refused,
+        traffic=ground.traffic,
+    )
+
+
+def planned(caller: Caller, settings: Settings) -> Caller:
+    """The caller with its plan's limits where the key sets none of its own."""
+    plan = settings.plans.get(caller.plan or "")
+    if plan is None:
+        return caller
+    return replace(
+        caller,
+        models=plan.models if caller.models is None else caller.models,
+        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
+        requests_per_minute=(
+            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
+        ),
+        weight=plan.weight,
+    )
