@@ -154,7 +154,7 @@ class Scene:
         """Build it."""
         self.books = Books(self.events)
         self.clock = Clock()
-        spoken = frozenset({Api.CHAT})
+        spoken = frozenset({Api.CHAT, Api.RESPONSES})
         models = [
             Model(name="small", tier="local", accepts=None, context_tokens=9999, apis=spoken),
             Model(
@@ -282,12 +282,12 @@ def test_a_restricted_conversation_stays_restricted() -> None:
     for later in (
         {"turns": (b'"hello"', b'"more"')},
         {"turns": (b'"new"',), "session": "s"},
-        {"turns": (b'"x"',), "previous_response": "resp_r1"},
+        {"turns": (b'"x"',), "previous_response": "resp_r1", "api": Api.RESPONSES},
     ):
         scene = Scene(small=[Words([b"{}"]), Words([b"{}"])], mini=[Words([b"never"])])
 
         async def story(scene: Scene = scene, later: dict[str, Any] = later) -> Answer:
-            await scene.ask(declared=Label.RESTRICTED, session="s")
+            await scene.ask(declared=Label.RESTRICTED, session="s", api=later.get("api", Api.CHAT))
             return await scene.ask(**later)
 
         answer = asyncio.run(story())

@@ -31,9 +31,7 @@ from localfleet.storage.taints import Taints, day_of
 __all__ = ["Waiting", "Writer"]
 
 LINGER_S = 0.05
-GATHER_S = 0.0005
-GATHER_AT_MOST = 8
-"""Times `GATHER_S`."""
+GATHER_AT_MOST_S = 0.004
 POLL_S = 1.0
 LOOK_S = 5.0
 BACK_OFF_S = (0.2, 5.0)
@@ -81,6 +79,7 @@ class Writer(threading.Thread):
         self._looked_at = 0.0
         self._data_version = -1
         self._wake = threading.Event()
+        self._all_here = threading.Event()
         self._closing = threading.Event()
         self._close_by = 0.0
         self._idle = False
@@ -95,7 +94,10 @@ class Writer(threading.Thread):
     def submit(self, waiting: Waiting) -> None:
         """Queue an intent and hurry."""
         self._waiting.append(waiting)
-        self._wake.set()
+        if len(self._waiting) >= self._crowd:
+            self._all_here.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def settle(self, receipt: Receipt) -> None:
         """Queue a receipt; beyond the bound it is counted and dropped."""
@@ -145,7 +147,7 @@ class Writer(threading.Thread):
             self._poll(book)
             self._gather()
             batch = self._take_waiting()
-            self._crowd = len(batch)
+            self._note_crowd(len(batch))
             self._write(book, batch)
             self._opened()
         except LedgerFault as fault:
@@ -316,17 +318,18 @@ class Writer(threading.Thread):
 
     def _gather(self) -> None:
         """
-        Where intents came several at a time, wait as long as more come, for a few milliseconds at most.
+        Where intents came several at a time, wait for as many again, for a few milliseconds at most.
 
         Each commit costs the event loop its turn at the interpreter's lock, and the disk a flush. An intent that comes
         alone never waits.
         """
-        seen = 0
-        for _ in range(GATHER_AT_MOST if self._crowd > 1 else 0):
-            if len(self._waiting) == seen:
-                break
-            seen = len(self._waiting)
-            time.sleep(GATHER_S)
+        self._all_here.clear()
+        if 0 < len(self._waiting) < self._crowd:
+            self._all_here.wait(GATHER_AT_MOST_S)
+
+    def _note_crowd(self, size: int) -> None:
+        """How many to wait for next time: a crowd that does not come back is soon forgotten."""
+        self._crowd = max(size, self._crowd * 3 // 4)
 
     def _finished(self) -> bool:
         if not self._closing.is_set():
