@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from vllm_cpu import vllm_cpu
 
 from localfleet.core.fit import Architecture, Division
 from localfleet.core.fit.cache import Cache, Demand, build_cache
@@ -21,12 +22,10 @@ from localfleet.shapes import read_models
 from localfleet.wire.model_config import architecture_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PYTHON = Path(os.environ.get("LOCALFLEET_VLLM_PYTHON") or ROOT / ".vllm" / "bin" / "python")
 GIB = 2**30
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not PYTHON.exists(), reason="no Python with vLLM: set LOCALFLEET_VLLM_PYTHON"),
+    pytest.mark.timeout(1800),
 ]
 
 CLASSES = {
@@ -96,7 +95,7 @@ def said() -> dict[int, dict[str, Any]]:
         for place, (name, tensor, kv, context, block) in enumerate(ASKED)
     ]
     done = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("vllm_numbers.py"))],
+        [str(vllm_cpu().python), str(Path(__file__).with_name("vllm_numbers.py"))],
         input=json.dumps(cases),
         capture_output=True,
         text=True,
@@ -146,7 +145,7 @@ def test_the_longest_context_is_the_one_vllm_names() -> None:
         "available_bytes": 3 * GIB,
     }
     done = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("vllm_numbers.py"))],
+        [str(vllm_cpu().python), str(Path(__file__).with_name("vllm_numbers.py"))],
         input=json.dumps([case]),
         capture_output=True,
         text=True,
@@ -170,7 +169,7 @@ def test_a_real_start_logs_what_is_computed() -> None:
     context = 3000
     name = "HuggingFaceTB/SmolLM2-135M-Instruct"
     done = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("vllm_start.py"))],
+        [str(vllm_cpu().python), str(Path(__file__).with_name("vllm_start.py"))],
         input=json.dumps({"config": text_config(name), "context_tokens": context, "parallel": 4}),
         env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"},
         capture_output=True,
@@ -196,7 +195,9 @@ def test_the_catalogue_s_parsers_are_vllm_s() -> None:
         "from vllm.reasoning import ReasoningParserManager as r; "
         "print(json.dumps([t.list_registered(), r.list_registered()]))"
     )
-    done = subprocess.run([str(PYTHON), "-c", program], capture_output=True, text=True, timeout=200, check=True)
+    done = subprocess.run(
+        [str(vllm_cpu().python), "-c", program], capture_output=True, text=True, timeout=200, check=True
+    )
     tools, reasoning = json.loads(done.stdout.splitlines()[-1])
     assert {model.tool_parser for model in read_models()} - {None} <= set(tools)
     assert {model.reasoning_parser for model in read_models()} - {None} <= set(reasoning)
