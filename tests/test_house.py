@@ -69,6 +69,7 @@ ARROWS = {
     "local_tier": {"config", "core", "engines", "errors", "machine"},
     "notify": set(),
     "explain": {"core", "errors", "wire"},
+    "reach": {"catalogue", "config", "core", "errors", "providers"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 

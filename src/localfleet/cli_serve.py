@@ -2,17 +2,20 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 
 import uvloop
 
 from localfleet import __version__
 from localfleet.assemble import House, assemble
+from localfleet.catalogue import build_models
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Host, Port, console, state_home
 from localfleet.config import Settings
 from localfleet.engines.stages import Progress
 from localfleet.logs import set_up_logs
 from localfleet.notify import Herald
+from localfleet.reach import refuse_forbidden
 from localfleet.run import Place, bind, serve
 
 __all__ = ["serve_command", "up_command"]
@@ -31,6 +34,7 @@ def serve_command(config: Config = "models.yaml", host: Host = "127.0.0.1", port
 def _run(config: str, host: str, port: int, *, start_engines: bool) -> None:
     set_up_logs()
     settings, prices = load_checked(config)
+    refuse_forbidden(config, settings, build_models(settings, prices, datetime.now(UTC).date()))
     if start_engines:
         check_local(config)
     house = assemble(

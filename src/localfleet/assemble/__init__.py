@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import Any
 
 from localfleet.assemble.engines import Engines
 from localfleet.books import BookReader, seed_purses
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, planned
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
@@ -109,22 +109,6 @@ class House:
         await self.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
         return await asyncio.to_thread(self.ledger.close)
-
-
-def planned(caller: Caller, settings: Settings) -> Caller:
-    """The caller with its plan's limits where the key sets none of its own."""
-    plan = settings.plans.get(caller.plan or "")
-    if plan is None:
-        return caller
-    return replace(
-        caller,
-        models=plan.models if caller.models is None else caller.models,
-        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
-        requests_per_minute=(
-            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
-        ),
-        weight=plan.weight,
-    )
 
 
 def assemble(

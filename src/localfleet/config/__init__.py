@@ -4,6 +4,7 @@
 One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
 """
 
+from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
 from localfleet.config.life import Life
@@ -25,6 +26,8 @@ __all__ = [
     "Plan",
     "PriceEntry",
     "Privacy",
+    "ProviderDemand",
+    "ProviderFacts",
     "Routing",
     "Rule",
     "Settings",

@@ -11,6 +11,7 @@ from itertools import chain, repeat
 from math import inf
 
 from localfleet.core.ask import Ask
+from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.fleet import Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.reason import Reason
@@ -33,6 +34,8 @@ class Policy:
     aliases: Mapping[str, str] = field(default_factory=dict)
     fallbacks_per_request: int = 2
     retries_per_door: int = 1
+    providers: Mapping[Label, Demand] = field(default_factory=dict)
+    """What is demanded of providers for text of a label; what is demanded for a lower label counts as well."""
 
 
 def resolve(wanted: str, policy: Policy, fleet: Fleet) -> str | None:
@@ -51,7 +54,7 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     wanted = policy.aliases.get(ask.model, ask.model)
     row = policy.preference.tasks.get(ask.task or "", ())
     candidates = [model for model in fleet.models if _wanted(model, wanted, row)]
-    shut = {model.name: why for model in candidates if (why := _shut(ask, verdict.label, model, fleet))}
+    shut = {model.name: why for model in candidates if (why := _shut(ask, verdict.label, model, fleet, policy))}
     legal = [model for model in candidates if model.name not in shut]
     ranked, reason = _rank(ask, verdict.label, legal, fleet, policy)
     tried = ranked[: 1 + policy.fallbacks_per_request]
@@ -73,10 +76,10 @@ def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
     return wanted in {AUTO, model.name} or (wanted == LOCAL and model.local)
 
 
-def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet) -> Reason | None:
+def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet, policy: Policy) -> Reason | None:
     """Why this door is shut; the law comes first, so that `explain` names it first."""
     rules = (
-        _by_law(ask, label, model),
+        _by_law(ask, label, model, policy),
         _by_ability(ask, model),
         _by_state(model, fleet),
         _by_money(ask, model, fleet),
@@ -84,12 +87,21 @@ def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet) -> Reason | None:
     return next(chain.from_iterable(rules), None)
 
 
-def _by_law(ask: Ask, label: Label, model: Model) -> Iterator[Reason]:
+def _by_law(ask: Ask, label: Label, model: Model, policy: Policy) -> Iterator[Reason]:
     # accepts can be at most INTERNAL (law 6), so RESTRICTED passes no hosted door.
     if model.accepts is not None and (label > model.accepts or label >= Label.RESTRICTED):
         yield Reason.PRIVACY_FORBIDS
+    if not model.local and not _provider_may(ask, label, model, policy):
+        yield Reason.PROVIDER_POLICY_FORBIDS
     if ask.caller.models is not None and model.name not in ask.caller.models:
         yield Reason.NOT_PERMITTED
+
+
+def _provider_may(ask: Ask, label: Label, model: Model, policy: Policy) -> bool:
+    """Every demand counts: the operator's for this label and the lower ones, the plan's, the request's own."""
+    asked = (ask.caller.providers, ask.providers)
+    demands = (*(policy.providers[low] for low in policy.providers if low <= label), *asked)
+    return all(demand is NO_DEMAND or demand.met_by(model.data) for demand in demands)
 
 
 def _by_ability(ask: Ask, model: Model) -> Iterator[Reason]:
