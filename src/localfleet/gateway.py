@@ -261,6 +261,7 @@ class Gateway:
             findings=verdict.findings,
             because=verdict.because,
             worst_usd=route.worst_usd,
+            host=model.host,
         )
         try:
             async with asyncio.timeout(None if left_s == inf else left_s):
