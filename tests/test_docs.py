@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from localfleet.cli import COMMANDS
 from localfleet.config import (
+    Audit,
     Gpu,
     Hardware,
     HostedModel,
@@ -60,11 +61,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`routing`": Routing,
     "`limits`": Limits,
     "`plans.<name>`": Plan,
+    "`audit`": Audit,
 }
 SEEN_BELOW = (
     ("Settings", "privacy"),
     ("Settings", "routing"),
     ("Settings", "limits"),
+    ("Settings", "audit"),
     ("Hardware", "sharing"),
     ("LocalModel", "life"),
 )

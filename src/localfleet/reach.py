@@ -7,7 +7,7 @@ Whatever gets a way to send something out gets its line here, in the same change
 from collections.abc import Iterator, Mapping
 
 from localfleet.catalogue import anyone, build_policy, planned
-from localfleet.config import HostedModel, LocalModel, Settings, Vllm, is_loopback
+from localfleet.config import Audit, HostedModel, LocalModel, Settings, Vllm, is_loopback
 from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
@@ -57,6 +57,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
         yield from _local(name, local)
     for name, hosted in settings.hosted.items():
         yield _hosted(name, hosted, apis[name])
+    yield from _heads(settings.audit)
 
 
 def _local(name: str, model: LocalModel) -> Iterator[Outlet]:
@@ -98,6 +99,21 @@ def _vllm(name: str, model: LocalModel, asked: Vllm) -> Iterator[Outlet]:
             kind="hub", name=f"{at}.pull", host=HUB, place=Place.STREET, cargo=Cargo.NOTHING,
             rule="vLLM asks for weights when it starts; no part of a request",
         )  # fmt: skip
+
+
+def _heads(audit: Audit) -> Iterator[Outlet]:
+    """Heads of the ledger are two hashes, a number and a time."""
+    network = ((key, host_of(url)) for key, url in (("syslog", audit.syslog), ("webhook", audit.webhook)) if url)
+    files = ((key, OURS) for key, path in (("file", audit.file), ("checkpoint", audit.checkpoint)) if path)
+    for key, host in (*network, *files):
+        yield Outlet(
+            kind="head",
+            name=f"audit.{key}",
+            host=host or OURS,
+            place=Place.STREET if host and host != OURS else Place.BOX,
+            cargo=Cargo.NOTHING,
+            rule="the head of the ledger: a number, a time, hashes; no part of a request",
+        )
 
 
 def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localfleet.assemble.engines import Engines
+from localfleet.assemble.heads import build_keeper
 from localfleet.books import BookReader, seed_purses
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, planned
 from localfleet.config import Settings
@@ -37,6 +38,7 @@ from localfleet.server.recall import Recall
 from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
+from localfleet.witness.keeper import Keeper
 
 __all__ = ["House", "SystemClock", "assemble"]
 
@@ -66,6 +68,7 @@ class House:
     ledger: SqliteLedger
     residents: Residents
     gpus: GpuWatch
+    heads: Keeper
     admin_token: str
     needs_litellm: bool = False
     background: list[asyncio.Task[Any]] = field(default_factory=list)
@@ -77,6 +80,7 @@ class House:
     async def start(self) -> None:
         """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
         self.gpus.start()
+        self.heads.begin()
         seeding = asyncio.create_task(self._seed_budgets())
         self.background.append(seeding)
         if self.ledger.health.ok:
@@ -108,7 +112,10 @@ class House:
         await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
         await self.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
-        return await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.heads.stand_aside)
+        closed = await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.heads.end)
+        return closed
 
 
 def assemble(
@@ -147,11 +154,13 @@ def assemble(
     plane = _plane(settings, gateway, ledger, metrics)
     admin_token = secrets.token_urlsafe(24)
     gpus = GpuWatch(read=Nvml().read, home=home, monotonic=clock.monotonic, now=clock.now)
+    heads = build_keeper(settings.audit, home, secret)
     front = Front(
         fleet=partial(_fleet, gateway),
         books=BookReader(home=home, ledger=ledger),
         metrics=metrics,
         gpus=gpus.view,
+        heads=heads.states,
         admin_token=admin_token,
         now=clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
@@ -163,6 +172,7 @@ def assemble(
         ledger=ledger,
         residents=builder.residents,
         gpus=gpus,
+        heads=heads,
         admin_token=admin_token,
         needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
     )

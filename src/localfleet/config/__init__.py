@@ -4,6 +4,7 @@
 One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
 """
 
+from localfleet.config.audit import Audit
 from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
@@ -17,6 +18,7 @@ from localfleet.config.vllm import Vllm
 from localfleet.config.vllm_flags import vllm_flags
 
 __all__ = [
+    "Audit",
     "Gpu",
     "Hardware",
     "HostedModel",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from localfleet.config.audit import Audit
 from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
@@ -76,6 +77,7 @@ class Settings(Shape):
     routing: Routing = Routing()
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)
+    audit: Audit = Audit()
 
     @property
     def adapters(self) -> dict[str, LocalModel]:

@@ -67,6 +67,8 @@ class Front:
     admin_token: str
     now: Callable[[], float]
     console: bytes
+    heads: Callable[[], list[dict[str, Any]]] = list
+    """How the places stand that get the ledger's heads."""
 
 
 def build_app(plane: DataPlane, front: Front) -> Callable[[Scope, Receive, Send], Any]:
@@ -126,7 +128,8 @@ def _add_operations(app: FastAPI, plane: DataPlane, front: Front) -> None:
         models = {model.name: _readiness(fleet.state(model.name)) for model in fleet.models}
         ready = not plane.draining and fleet.has_open_door
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
-        body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "models": models}
+        heads = front.heads()
+        body = {"ready": ready, "draining": plane.draining, "ledger": ledger, "heads": heads, "models": models}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @app.get("/metrics", summary="Prometheus metrics")
