@@ -25,6 +25,7 @@ from localfleet.fitting import Checked, check_fits, too_much_together
 from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.reach import refuse_forbidden
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command"]
@@ -68,7 +69,8 @@ def check_command(
 def _every_problem(file: str) -> Iterator[Complaint]:
     """Of the environment first; of this machine where the environment is right."""
     try:
-        load_checked(file)
+        settings, prices = load_checked(file)
+        refuse_forbidden(file, settings, build_models(settings, prices, datetime.now(UTC).date()))
         check_local(file)
     except ConfigError as exc:
         yield from exc.problems

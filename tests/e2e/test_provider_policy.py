@@ -52,6 +52,15 @@ def test_a_demand_shuts_a_provider_and_the_header_says_why(router: Router) -> No
     assert kept.headers["x-localfleet-model"] == "box"
 
 
+def test_explain_names_the_shut_door(router: Router) -> None:
+    """Before anything is sent: the unknown provider is shut for internal text, and why."""
+    (router.folder / "work" / "ask.json").write_text(json.dumps(ask("auto", metadata={"privacy": "internal"})))
+    told = json.loads(router.run("explain", "ask.json", "--json").stdout)
+    doors = {door["model"]: (door["legal"], door["why"]) for door in told["doors"]}
+    assert doors["unknown"] == (False, "provider_policy_forbids")
+    assert doors["known"][0]
+
+
 def test_the_demand_stays_here(router: Router, openai_tap: Tap) -> None:
     """It is localfleet's own word, so no provider sees it."""
     assert router.post(CHAT, ask("known", **ASKED)).status == 200

@@ -22,6 +22,7 @@ from localfleet.core.routing.price import expected_usd, worst_usd
 
 __all__ = ["AUTO", "LOCAL", "Policy", "decide", "resolve"]
 
+_NOBODY_DEMANDS = (NO_DEMAND, NO_DEMAND)
 AUTO = "auto"
 LOCAL = "local"
 
@@ -100,6 +101,8 @@ def _by_law(ask: Ask, label: Label, model: Model, policy: Policy) -> Iterator[Re
 def _provider_may(ask: Ask, label: Label, model: Model, policy: Policy) -> bool:
     """Every demand counts: the operator's for this label and the lower ones, the plan's, the request's own."""
     asked = (ask.caller.providers, ask.providers)
+    if not policy.providers and asked == _NOBODY_DEMANDS:
+        return True
     demands = (*(policy.providers[low] for low in policy.providers if low <= label), *asked)
     return all(demand is NO_DEMAND or demand.met_by(model.data) for demand in demands)
 

@@ -115,7 +115,7 @@ def _first_bad(database: Database, walk: _Walk) -> tuple[int, str] | None:
     except _Bad as bad:
         return bad.args
     except LedgerFault as fault:
-        return (walk.link.seq + 1, _DAMAGED if fault.fault is Fault.DAMAGED else fault.message)
+        return (walk.link.seq + 1, _DAMAGED if fault.fault in {Fault.DAMAGED, Fault.DISK} else fault.message)
     return None
 
 
