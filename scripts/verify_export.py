@@ -1,7 +1,5 @@
-#!/usr/bin/env python3
 """
 Check an export of localfleet's ledger, far from the box: `verify_export.py EXPORT [--key KEYS] [--heads FILE ...]`.
-
 Needs Python 3.11 and nothing else. Exit code 0: whole; 1: the first bad record is named; 2: used wrongly.
 """
 
@@ -13,6 +11,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 class Head(NamedTuple):
@@ -40,8 +40,8 @@ def heads_in(text: str) -> Iterator[Head]:
             yield Head(**(row | {name: bytes.fromhex(row[name]) for name in ("hash", "root", "seal")}))
         elif line.startswith("\u2014 ") and i >= 6 and lines[i - 3].startswith("hash "):
             origin, seq, root, hash_, at = lines[i - 6 : i - 1]
-            seal = b64decode(line.rpartition(" ")[2])[4:]
-            yield Head(origin, int(seq), bytes.fromhex(hash_[5:]), b64decode(root), at[5:], seal)
+            parts = (bytes.fromhex(hash_[5:]), b64decode(root), at[5:], b64decode(line.rpartition(" ")[2])[4:])
+            yield Head(origin, int(seq), *parts)
 
 
 def grow(edge: list[bytes], size: int, leaf: bytes) -> bytes:
@@ -91,9 +91,9 @@ if __name__ == "__main__":
     if not asked.key and not asked.heads:
         parser.error("give --key, --heads or both: without them nothing ties the file to a router")
     known = json.loads(asked.key.read_text("utf-8")) if asked.key else {}
-    noted = [head for file in asked.heads for head in heads_in(file.read_text("utf-8", "replace"))]
     try:
+        noted = [head for file in asked.heads for head in heads_in(file.read_text("utf-8", "replace"))]
         bad = next(check(asked.export.read_bytes().splitlines(), known, noted), None)
-    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RuntimeError):
-        bad = (0, "this is no whole export, or a line of it is no record")
+    except UNREADABLE:
+        bad = (0, "this is no whole export with its heads, or a line of it is no record")
     raise SystemExit(f"record {bad[0]}: {bad[1]}" if bad else 0)

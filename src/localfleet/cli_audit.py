@@ -28,6 +28,15 @@ Heads = Annotated[
 From = Annotated[str, typer.Option("--from", help="First day or moment (UTC), such as 2026-01-31 or 2026-01-31T08:00.")]
 To = Annotated[str | None, typer.Option("--to", help="Last day, or a moment that is not in it any more; default: now.")]
 
+SAYS = {
+    "matches": ", so any edit, cut or older copy of the records up to it would have shown",
+    "differs": ": the record it names is another one now",
+    "missing": ": the ledger ends before it",
+    "forged": ": its seal was not made by this router",
+    "other": ": it names another router, or this one before its secret was replaced",
+    "unread": ": a bad record came before it",
+}
+
 audit_app = typer.Typer(no_args_is_help=True)
 
 
@@ -58,7 +67,7 @@ def _print_verified(result: VerifyResult) -> None:
         out.print(f"the {result.last_seq} records before it are whole", markup=False)
     for head in result.heads:
         at = f" of {_moment(head.at)}" if head.at else ""
-        out.print(f"head {head.seq}{at}: {head.state}", markup=False)
+        out.print(f"head {head.seq}{at}: {head.state}{SAYS[head.state]}", markup=False)
     if result.ok:
         out.print(_covered(result), markup=False)
 

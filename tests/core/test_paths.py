@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from localfleet.catalogue import build_models, build_policy
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api, Ask, Caller, Priority
-from localfleet.core.data_policy import NOTHING_KNOWN
+from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, Demand
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.paths import Cargo, Outlet, Place, prove_paths
@@ -85,6 +85,12 @@ def test_the_last_door_of_a_list_is_found_though_no_fallback_is_allowed() -> Non
     proof = prove(*_read(FILE.replace("privacy:", "#")))
     (lax,) = (way for way in proof.ways if way.outlet.model == "lax" and way.label is Label.INTERNAL)
     assert "auto" in lax.asked_as
+
+
+def test_a_model_of_unknown_context_is_listed_all_the_same() -> None:
+    """Neither file nor price map says its context; `check` refuses that, and the proof does not look away."""
+    proof = prove(*_read(FILE.replace("api_key_env: K, context_tokens: 9999}\n  best", "api_key_env: K}\n  best")))
+    assert "lax" in {way.outlet.model for way in proof.ways}
 
 
 def _opened(change: Callable[[Ask, Verdict, Policy], tuple[Ask, Verdict, Policy]]) -> Callable[..., Decision]:
@@ -258,7 +264,7 @@ def moments(draw: st.DrawFn) -> tuple[str, dict[str, EngineState], Label, Api, P
 def test_what_any_moment_reaches_is_in_the_proof(
     moment: tuple[str, dict[str, EngineState], Label, Api, Priority], data: st.DataObject
 ) -> None:
-    """The proof asks about few states only; no other state, line or priority reaches more."""
+    """The proof asks about few states and callers; no other state, line, priority, key or demand reaches more."""
     text, states, label, api, priority = moment
     try:
         read, models = _read(text)
@@ -266,7 +272,10 @@ def test_what_any_moment_reaches_is_in_the_proof(
         return
     wanted = data.draw(st.sampled_from(["auto", "local", "X", *(model.name for model in models)]))
     task = data.draw(st.sampled_from([None, "t"]))
-    caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC)
+    named = st.frozensets(st.sampled_from([model.name for model in models]))
+    demand = data.draw(st.sampled_from([NO_DEMAND, Demand(zero_data_retention=True)]))
+    plan = Caller(key_id="k", name="k", default_label=Label.PUBLIC, models=data.draw(st.none() | named))
+    caller = replace(plan, providers=demand)
     ask = Ask(request_id="r", api=api, model=wanted, caller=caller, spans=(), task=task, priority=priority)
     decision = decide(ask, Verdict(label=label), Fleet(models=models, states=states), build_policy(read))
     listed = {way.outlet.model for way in prove(read, models).ways if way.label is label}

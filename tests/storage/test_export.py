@@ -1,5 +1,6 @@
 """The offline verifier, as a process of its own with nothing but Python: every kind of tampering is found and named."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -160,6 +161,30 @@ def test_tampering_is_found_with_heads_alone(case: Case, name: str) -> None:
     """Without any key, within what the heads vouch for; only an end nobody noted could be cut, and its line tells."""
     tamper, _ = TAMPERINGS[name]
     assert case.check(tamper(case.lines), "--heads", "line.jsonl")[0] == 1
+
+
+def test_no_byte_of_an_export_can_be_changed_unnoticed(case: Case) -> None:
+    """A bit of every seventieth byte: the verifier, loaded once, finds each that changes a value."""
+    spec = importlib.util.spec_from_file_location("verify_export", VERIFIER)
+    assert spec is not None
+    assert spec.loader is not None
+    verifier = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(verifier)
+    raw = (case.folder / "export.jsonl").read_bytes()
+    keys = json.loads((case.folder / "seals.json").read_bytes())
+    tried = 0
+    for at in range(0, len(raw), 70):
+        changed = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+        lines = changed.splitlines()
+        try:
+            if [json.loads(line) for line in lines] == case.lines:
+                continue
+            found = next(verifier.check(lines, keys, []), None)
+        except verifier.UNREADABLE:
+            found = (0, "unreadable")
+        tried += 1
+        assert found is not None, raw[max(0, at - 20) : at + 20]
+    assert tried > 100
 
 
 def _forged(case: Case, lines: Lines) -> Lines:

@@ -121,6 +121,8 @@ def prove_paths(
 
     `callers` hold one that may use all models, which stands for every key, and one for each plan.
     """
+    # A context that nobody knows is no reason to believe that a door stays shut.
+    models = tuple(replace(model, context_tokens=max(1, model.context_tokens)) for model in models)
     reached: Reached = {}
     count = 0
     names = {model.name: model for model in models}
