@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from localfleet.core.label import Label
 from localfleet.storage.export import export_chain, write_keys
 from localfleet.storage.keys import create_key
 from localfleet.storage.ledger import SqliteLedger
-from localfleet.storage.note import Note, checkpoint_of, line_of, notes_key, read_notes
+from localfleet.storage.note import Note, checkpoint_of, line_of, notes_key, read_notes, signed
 from localfleet.storage.secret import read_secret
 from localfleet.storage.verify import verify
 
@@ -245,6 +245,14 @@ def test_the_box_itself_checks_the_same_heads(case: Case) -> None:
     forged = json.loads((case.folder / "line.jsonl").read_bytes()) | {"seq": NOTED + 1}
     result = verify(case.home, notes=read_notes(json.dumps(forged)))
     assert result.first_bad == (0, "a head that was given carries a seal that this router did not make")
+
+
+def test_a_head_with_another_root_does_not_match(case: Case) -> None:
+    """Both hashes of a head count: a note with the right seal of the last record and a wrong root is a difference."""
+    key = notes_key(read_secret(case.home))
+    (noted,) = read_notes((case.folder / "line.jsonl").read_text(encoding="utf-8"))
+    result = verify(case.home, notes=[signed(replace(noted, root=bytes(32)), key)])
+    assert ([head.state for head in result.heads], result.ok) == (["differs"], False)
 
 
 def test_on_the_box_a_rewritten_and_a_rolled_back_ledger_are_found(case: Case, tmp_path: Path) -> None:
