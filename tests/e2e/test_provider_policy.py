@@ -1,6 +1,7 @@
 """Demands on providers, against the running router: what shuts, what the caller hears, what the taps see."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,25 @@ def test_the_demand_stays_here(router: Router, openai_tap: Tap) -> None:
     assert router.post(CHAT, ask("known", **ASKED)).status == 200
     assert openai_tap.posts()
     assert b"provider_policy" not in openai_tap.received()
+
+
+@pytest.mark.parametrize("verb", ["serve", "up"])
+def test_a_router_with_a_broken_policy_does_not_start(
+    tmp_path: Path, local_tap: Tap, openai_tap: Tap, verb: str
+) -> None:
+    """The lint runs at each start with the policy that is built in, and refuses; `check` says the same."""
+    settings = {
+        "version": 1,
+        "local": {"box": local_entry(local_tap)},
+        "hosted": {"mini": openai_entry(openai_tap)},
+    }
+    broken = (sys.executable, str(Path(__file__).with_name("broken_router.py")))
+    with pytest.raises(RuntimeError, match="the router ended with 1") as caught:
+        Router.start(tmp_path, settings, verb=verb, program=broken)
+    assert "restricted text could reach 127.0.0.1" in str(caught.value)
+    assert "restricted text may go to no hosted model" in str(caught.value)
+    assert not (tmp_path / "state" / "ledger.db").exists()
+    assert openai_tap.received() == b""
 
 
 def test_the_command_lists_what_is_left(router: Router) -> None:

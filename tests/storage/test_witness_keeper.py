@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from ledger_rig import Clock, intent, receipt, sql, until
@@ -184,6 +184,28 @@ def test_the_ledger_is_the_last_to_leave_its_file(home: Path, tmp_path: Path) ->
     assert len(sql(alone, "SELECT seq FROM chain")) == 50
     keeper.end()
     assert list(read_notes((tmp_path / "heads").read_text()))[-1].seq == 50
+
+
+def test_to_stand_aside_is_to_wait_for_the_look_under_way(ledger: SqliteLedger) -> None:
+    """The ledger may close only when the last read is over; after that nothing is read until the end."""
+    shelf = Shelf()
+    shelf.open.set()
+    keeper = _keeper(ledger.home, shelf)
+    keeper.begin()
+    _write(ledger, 0, 5)
+    assert until(lambda: keeper.states()[0]["seq"] == 5)
+    with keeper._reading:
+        asked = Thread(target=keeper.stand_aside)
+        asked.start()
+        asked.join(0.2)
+        assert asked.is_alive()
+    asked.join(2)
+    assert not asked.is_alive()
+    _write(ledger, 5, 5)
+    time.sleep(0.3)
+    assert keeper.states()[0]["seq"] == 5
+    keeper.end()
+    assert keeper.states()[0]["seq"] == 10
 
 
 def test_without_places_nothing_runs(ledger: SqliteLedger) -> None:
