@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from localfleet.cli import COMMANDS
 from localfleet.config import (
+    Audit,
     Gpu,
     Hardware,
     HostedModel,
@@ -22,6 +23,8 @@ from localfleet.config import (
     Plan,
     PriceEntry,
     Privacy,
+    ProviderDemand,
+    ProviderFacts,
     Routing,
     Rule,
     Settings,
@@ -50,17 +53,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`local.<name>.vllm.speculative`": Speculative,
     "`hosted.<name>`": HostedModel,
     "`hosted.<name>.prices[]`": PriceEntry,
+    "`hosted.<name>.data_policy`": ProviderFacts,
     "`privacy`": Privacy,
+    "`privacy.providers.<label>`": ProviderDemand,
     "`privacy.rules[]`": Rule,
     "`tasks.<name>`": Task,
     "`routing`": Routing,
     "`limits`": Limits,
     "`plans.<name>`": Plan,
+    "`audit`": Audit,
 }
 SEEN_BELOW = (
     ("Settings", "privacy"),
     ("Settings", "routing"),
     ("Settings", "limits"),
+    ("Settings", "audit"),
     ("Hardware", "sharing"),
     ("LocalModel", "life"),
 )

@@ -65,10 +65,12 @@ ARROWS = {
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
     "gpus": {"gpus", "core"},
+    "witness": {"witness", "core", "storage"},
     "machine": set(),
     "local_tier": {"config", "core", "engines", "errors", "machine"},
     "notify": set(),
     "explain": {"core", "errors", "wire"},
+    "reach": {"catalogue", "config", "core", "errors", "providers"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -76,6 +78,7 @@ LIBRARIES = {
     "wire": {"orjson"},
     "engines": {"orjson"},
     "storage": {"sqlalchemy", "orjson"},
+    "witness": {"orjson"},
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "orjson", "prometheus_client"},
     "config": {"pydantic"},
     "catalogue": {"re2"},

@@ -103,6 +103,7 @@ def test_check_warns_of_what_opens_something(place: Path) -> None:
             trust_remote_code=True,
             pull=True,
             allowed_media_domains=["img.example.org"],
+            media_on_premises=True,
         ).stdout
     )
     assert loud["ok"]

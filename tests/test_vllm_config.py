@@ -60,7 +60,9 @@ def test_the_entry_s_own_keys() -> None:
     """Context and parallel requests are the entry's; a caller's media URLs lead nowhere unless hosts are named."""
     flags = vllm_flags(entry({}, context_tokens=32768, parallel=64))
     assert flags == ("--max-model-len", "32768", "--max-num-seqs", "64", "--allowed-media-domains", "nowhere.invalid")
-    hosts = vllm_flags(entry({"allowed_media_domains": ["img.example.org", "b.example.org"]}))
+    hosts = vllm_flags(
+        entry({"allowed_media_domains": ["img.example.org", "b.example.org"], "media_on_premises": True})
+    )
     assert hosts[-3:] == ("--allowed-media-domains", "img.example.org", "b.example.org")
     assert "nowhere.invalid" not in hosts
     assert added(vllm_flags(entry({"chat_template": "/t.jinja"}))) == ["--chat-template", "/t.jinja"]

@@ -6,9 +6,10 @@ from datetime import date
 
 import re2
 
-from localfleet.config import HostedModel, LocalModel, Rule, Settings, shown_variable
+from localfleet.config import HostedModel, LocalModel, ProviderDemand, ProviderFacts, Rule, Settings, shown_variable
 from localfleet.core.ask import Api, Caller, Need
 from localfleet.core.classify import FieldRule, Rules, TextRule
+from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, Demand
 from localfleet.core.detectors import KINDS
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
@@ -17,17 +18,19 @@ from localfleet.core.pricing import price_at
 from localfleet.core.routing.order import Preference
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
-from localfleet.providers import dialect_of, unreachable
+from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = [
     "Checked",
     "anyone",
+    "build_demand",
     "build_models",
     "build_policy",
     "build_rules",
     "check_settings",
     "field_names",
+    "planned",
     "secret_of",
 ]
 
@@ -64,6 +67,7 @@ def _local(name: str, model: LocalModel) -> Model:
         can=model.can,
         max_output_tokens=model.max_output_tokens,
         queue_limit=model.limit,
+        host=host_of(model.url or ""),
     )
 
 
@@ -77,7 +81,40 @@ def _hosted(name: str, model: HostedModel, listed: Listed | None, today: date) -
         can=_usual_needs(model, listed) if model.can is None else model.can,
         max_output_tokens=model.max_output_tokens or (listed.max_output_tokens if listed else None),
         price=price_at(price_history(model, listed), today),
+        host=host_of(base_url_of(model.provider, model.base_url)),
+        data=_data(model.data_policy),
     )
+
+
+def _data(facts: ProviderFacts | None) -> DataPolicy:
+    if facts is None:
+        return NOTHING_KNOWN
+    return DataPolicy(
+        region=facts.region,
+        jurisdiction=facts.jurisdiction,
+        retention_days=facts.retention_days,
+        trains=facts.trains,
+        zero_data_retention=facts.zero_data_retention,
+        subprocessors=_names(facts.subprocessors),
+    )
+
+
+def build_demand(asked: ProviderDemand) -> Demand:
+    """What the file demands of providers, as the policy reads it."""
+    demand = Demand(
+        regions=_names(asked.regions),
+        jurisdictions=_names(asked.jurisdictions),
+        exclude_jurisdictions=frozenset(asked.exclude_jurisdictions),
+        retention_days=asked.retention_days,
+        no_training=asked.no_training,
+        zero_data_retention=asked.zero_data_retention,
+        subprocessors=_names(asked.subprocessors),
+    )
+    return NO_DEMAND if demand == NO_DEMAND else demand
+
+
+def _names(listed: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if listed is None else frozenset(listed)
 
 
 def _usual_apis(listed: Listed | None) -> frozenset[Api]:
@@ -96,6 +133,23 @@ def anyone(settings: Settings) -> Caller:
     return Caller(key_id="anyone", name="anyone", default_label=settings.default_label)
 
 
+def planned(caller: Caller, settings: Settings) -> Caller:
+    """The caller with its plan's limits where the key sets none of its own, and with what the plan demands."""
+    plan = settings.plans.get(caller.plan or "")
+    if plan is None:
+        return caller
+    return replace(
+        caller,
+        models=plan.models if caller.models is None else caller.models,
+        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
+        requests_per_minute=(
+            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
+        ),
+        weight=plan.weight,
+        providers=NO_DEMAND if plan.providers is None else build_demand(plan.providers),
+    )
+
+
 def build_policy(settings: Settings) -> Policy:
     """The routing table and the limits."""
     tasks = {name: (task.first, *task.fallback) for name, task in settings.tasks.items()}
@@ -109,6 +163,7 @@ def build_policy(settings: Settings) -> Policy:
         aliases=settings.aliases,
         fallbacks_per_request=settings.limits.fallbacks_per_request,
         retries_per_door=settings.routing.retries_per_door,
+        providers={Label.read(word): build_demand(asked) for word, asked in settings.privacy.providers.items()},
     )
 
 

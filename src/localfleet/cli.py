@@ -123,7 +123,7 @@ def _keys(app: typer.Typer) -> None:
 
 
 def _audit(app: typer.Typer) -> None:
-    from localfleet.cli_books import audit_app  # noqa: PLC0415  # loaded when asked for
+    from localfleet.cli_audit import audit_app  # noqa: PLC0415  # loaded when asked for
 
     app.add_typer(audit_app, name="audit", help=COMMANDS["audit"][0])
 
@@ -149,7 +149,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),
     "explain": ("Dry-run a request: label, findings, doors in order, reason, price of each door.", _explain),
     "keys": ("API keys: create, list, revoke.", _keys),
-    "audit": ("The hash chain: verify, export.", _audit),
+    "audit": ("The hash chain: verify, export, what left, and a proof for one host.", _audit),
     "report": (
         "What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API.",
         _report,

@@ -1,4 +1,4 @@
-"""`keys`, `audit` and `report`: the commands over the books."""
+"""`keys` and `report`: the commands over the books."""
 
 import time
 from dataclasses import asdict
@@ -14,22 +14,17 @@ from rich.table import Table
 
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
 from localfleet.core.label import Label
-from localfleet.errors import FleetError
-from localfleet.storage.chain import Link
-from localfleet.storage.export import export_chain
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
-from localfleet.storage.verify import verify
 
 if TYPE_CHECKING:
     from localfleet.config import Settings
 
-__all__ = ["audit_app", "keys_app", "report_command"]
+__all__ = ["keys_app", "report_command"]
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
 
 keys_app = typer.Typer(no_args_is_help=True)
-audit_app = typer.Typer(no_args_is_help=True)
 
 
 @keys_app.command("create")
@@ -155,53 +150,6 @@ def revoke(
     """Revoke a key; a running router forgets it within a second."""
     revoke_key(state_home(), key_id, at=time.time())
     console().print(f"key {key_id} is revoked", markup=False)
-
-
-@audit_app.command("verify")
-def verify_command(
-    anchor: Annotated[
-        str | None, typer.Option(help="A head noted earlier, SEQ:HASH; it must still be there.", metavar="SEQ:HASH")
-    ] = None,
-    config: Config = "models.yaml",
-    as_json: Json = False,
-) -> None:
-    """Check the hash chain and the tables: any edit, gap or reorder is found and named."""
-    result = verify(state_home(), anchor=_anchor(anchor))
-    if as_json:
-        print_json(asdict(result))
-    elif result.ok:
-        console().print(
-            f"{result.records} records, chain whole; head {result.last_seq}:{result.last_hash}", markup=False
-        )
-    elif result.first_bad is not None:
-        console().print(f"record {result.first_bad[0]}: {result.first_bad[1]}", markup=False)
-        console().print(f"the {result.last_seq} records before it are whole", markup=False)
-    raise typer.Exit(0 if result.ok else 1)
-
-
-def _anchor(text: str | None) -> Link | None:
-    """Read `SEQ:HASH` as `audit verify` prints it; kept off the box it shows a cut-off or rewritten end."""
-    if text is None:
-        return None
-    seq, _, seal = text.partition(":")
-    try:
-        return Link(int(seq), bytes.fromhex(seal))
-    except ValueError:
-        raise typer.BadParameter("as `audit verify` prints it: number, colon, hash", param_hint="--anchor") from None
-
-
-@audit_app.command("export")
-def export_command(
-    file: Annotated[Path, typer.Argument(help="Where to write; one JSON record a line.")],
-    config: Config = "models.yaml",
-) -> None:
-    """Write every record of the chain, with its hash, for an auditor."""
-    try:
-        with file.open("xb") as out:
-            count = export_chain(state_home(), out)
-    except OSError as exc:
-        raise FleetError(f"{file} cannot be written ({exc.strerror}); name a new file in a folder of yours") from exc
-    console().print(f"{count} records in {file}", markup=False)
 
 
 def report_command(

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
+from localfleet.cli_paths import paths_command
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
@@ -24,10 +25,12 @@ from localfleet.fitting import Checked, check_fits, too_much_together
 from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.reach import refuse_forbidden
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command"]
 
+FACTS_DAYS = 366
 Complaint = tuple[int | None, str, str]
 """A line, a path, and what is wrong."""
 
@@ -35,9 +38,14 @@ Complaint = tuple[int | None, str, str]
 def check_command(
     config: Config = "models.yaml",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
+    paths: Annotated[
+        bool, typer.Option("--paths", help="Every way by which text of a label could reach a host.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Validate models.yaml: file, line, what is wrong, how to mend it."""
+    if paths:
+        paths_command(config, as_json=as_json)
     fits: tuple[Checked, ...] = ()
     warnings: list[str] = []
     try:
@@ -61,7 +69,8 @@ def check_command(
 def _every_problem(file: str) -> Iterator[Complaint]:
     """Of the environment first; of this machine where the environment is right."""
     try:
-        load_checked(file)
+        settings, prices = load_checked(file)
+        refuse_forbidden(file, settings, build_models(settings, prices, datetime.now(UTC).date()))
         check_local(file)
     except ConfigError as exc:
         yield from exc.problems
@@ -111,6 +120,7 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
             found.append(f"hosted.{model.name}: the price is unknown; budgets will refuse it. Add `prices:`")
         elif (old := price_warning(model.price, datetime.now(UTC).date())) is not None:
             found.append(f"hosted.{model.name}: price: {old}")
+    found += _old_facts(settings, datetime.now(UTC).date())
     if settings.privacy.detectors != "all":
         found.append("privacy.detectors: some detectors are off; what they would find may leave")
     if settings.privacy.default == "public":
@@ -118,6 +128,13 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
     if not settings.local:
         found.append("no local model: restricted requests will be refused")
     return [*found, *_vllm_warnings(settings)]
+
+
+def _old_facts(settings: Settings, today: date) -> Iterator[str]:
+    """Providers change their terms: what was looked up long ago is worth another look."""
+    for name, model in settings.hosted.items():
+        if model.data_policy is not None and (today - model.data_policy.checked).days > FACTS_DAYS:
+            yield f"hosted.{name}.data_policy: checked more than a year ago; look again and change `checked:`"
 
 
 def _vllm_warnings(settings: Settings) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """`models.yaml` as the commands read it: checked against the environment and the price map as well."""
 
 import os
+from datetime import UTC, datetime
 from hashlib import sha256
 
-from localfleet.catalogue import Checked, check_settings
+from localfleet.catalogue import Checked, build_models, check_settings
 from localfleet.config import Settings, parse_with_lines, read_settings, read_text
 from localfleet.errors import ConfigError
 from localfleet.local_tier import local_problems
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, read_price_map
+from localfleet.reach import refuse_forbidden
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_local", "load_checked", "read_checked"]
@@ -36,6 +38,7 @@ def read_checked(file: str, prices: PriceMap, *, local: bool) -> Checked:
     text = read_text(file)
     settings, lines = parse_with_lines(text, file)
     check_settings(file, settings, lines, os.environ, prices)
+    refuse_forbidden(file, settings, build_models(settings, prices, datetime.now(UTC).date()))
     if local:
         _check_local(file, settings, lines)
     return Checked(settings=settings, prices=prices, sha256=sha256(text).hexdigest())

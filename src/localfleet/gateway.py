@@ -264,6 +264,7 @@ class Gateway:
             findings=verdict.findings,
             because=verdict.because,
             worst_usd=route.worst_usd,
+            host=model.host,
         )
         try:
             if left_s == inf:

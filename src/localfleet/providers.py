@@ -1,8 +1,9 @@
 """Where providers listen, by the name used in `provider:`; facts from each provider's documentation."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-__all__ = ["BASE_URLS", "dialect_of", "unreachable"]
+__all__ = ["BASE_URLS", "base_url_of", "dialect_of", "host_of", "unreachable"]
 
 BASE_URLS = {
     "openai": "https://api.openai.com/v1",
@@ -32,6 +33,19 @@ def dialect_of(provider: str) -> Literal["openai", "anthropic", "litellm"]:
     if provider in THROUGH_LITELLM:
         return "litellm"
     return "openai"
+
+
+def base_url_of(provider: str, base_url: str | None) -> str:
+    """Where requests for a provider's model go; empty where nobody said (`unreachable` then says so)."""
+    return (base_url or BASE_URLS.get(provider, "")).rstrip("/")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, with its port where one is named; empty where there is none."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{parts.port}" if host and parts.port is not None else host
 
 
 def unreachable(provider: str, base_url: str | None) -> str | None:

@@ -63,7 +63,12 @@ class Visit:
     def attempted(self, model: Model, reason: Reason, status: int | None, seconds: float) -> None:
         """Note how one door went."""
         attempt = Attempt(
-            model=model.name, tier=model.tier, reason=reason, status=status, duration_ms=round(seconds * 1000, 3)
+            model=model.name,
+            tier=model.tier,
+            reason=reason,
+            status=status,
+            duration_ms=round(seconds * 1000, 3),
+            host=model.host,
         )
         self.attempts.append(attempt)
 

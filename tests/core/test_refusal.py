@@ -43,5 +43,12 @@ def test_no_door_at_all() -> None:
 def test_every_reason_for_a_shut_door_has_a_row() -> None:
     """A new reason without a row would become a vague 503."""
     names = ["privacy_forbids", "not_permitted", "cannot_serve_api", "lacks_capability", "context_too_long"]
-    names += ["ledger_closed", "price_unknown", "over_max_cost", "over_budget", "engine_down"]
+    names += [
+        "provider_policy_forbids",
+        "ledger_closed",
+        "price_unknown",
+        "over_max_cost",
+        "over_budget",
+        "engine_down",
+    ]
     assert {Reason(name) for name in names} == set(SHUT)

@@ -170,7 +170,7 @@ def test_the_books(shell: Shell) -> None:
     assert shell.run("audit", "verify", "--anchor", f"9:{whole['last_hash']}").returncode == 1
     assert "2 records" in shell.ok("audit", "export", "out.jsonl")
     exported = (shell.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["kind"] for line in exported[1:]] == ["key", "revoked"]
+    assert [json.loads(line)["kind"] for line in exported[1:-1]] == ["key", "revoked"]
     assert "no requests" in shell.ok("report", "--by", "day")
     kept = b"".join(path.read_bytes() for path in shell.folder.rglob("*") if path.is_file())
     assert made["token"].encode() not in kept
@@ -338,6 +338,8 @@ BAD_USAGE = (
     ["explain", "a", "b"],
     ["keys", "create", "ada", "--label", "secret"],
     ["audit", "export"],
+    ["audit", "prove", "--host", "api.example.com", "--from", "yesterday"],
+    ["audit", "left", "--from", "2026-01-02", "--to", "2026-01-01"],
     ["report", "--by", "colour"],
     ["cost", "compare", "--nonsense"],
     ["doctor", "--port", "0"],

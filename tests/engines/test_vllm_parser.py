@@ -93,7 +93,10 @@ def test_vllm_s_own_parser_takes_every_key_and_every_shipped_entry(place: VllmCp
     template = tmp_path / "chat.jinja"
     template.write_text("{{ messages[0]['content'] }}", encoding="utf-8")
     sections = [section for section, _ in KEYS]
-    sections += [{"chat_template": str(template)}, {"allowed_media_domains": ["a.example.org", "b.example.org"]}]
+    sections += [
+        {"chat_template": str(template)},
+        {"allowed_media_domains": ["a.example.org", "b.example.org"], "media_on_premises": True},
+    ]
     cases = {f"{section}": arguments(entry(section)) for section in sections}
     cases |= {f"serve {section}": arguments(entry(section), "vllm") for section in sections[:3]}
     cases |= {where: arguments(_with(template, model)) for where, model in shipped().items()}

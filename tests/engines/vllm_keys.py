@@ -64,6 +64,6 @@ KEYS: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
 
 NOT_FLAGS = frozenset(
     {"program", "gpus", "env", "pull", "hf_token_env", "load_timeout_s", "shared_prefix_cache"}
-    | {"allowed_media_domains", "chat_template"}
+    | {"allowed_media_domains", "media_on_premises", "chat_template"}
 )
 """Keys that act in another way, or change a flag that always stands; each has a test of its own."""

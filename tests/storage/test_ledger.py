@@ -274,7 +274,7 @@ def test_no_words_at_rest(ledger: SqliteLedger) -> None:
     assert until(lambda: len(recent(ledger.home)) == 2)
     names = {"abcd1234", "standard", "classification", "auto", "small", "mini", "local", "low_cost"}
     sources = {"email", "key_default", "00ff", "litellm-1.106.2", "chat"}
-    known = names | sources | {"req-7", "req-8", "0", "0.01", "0.000123"} | set(Reason)
+    known = names | sources | {"req-7", "req-8", "0", "0.01", "0.000123", ""} | set(Reason)
     texts: set[str] = set()
     for table in ("receipts", "intents"):
         texts |= {cell for row in sql(ledger.home, f"SELECT * FROM {table}") for cell in row if isinstance(cell, str)}

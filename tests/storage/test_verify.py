@@ -49,6 +49,12 @@ def _close_gap(home: Path) -> None:
     sql(home, "UPDATE chain SET seq = -seq - 1 WHERE seq < 0")
 
 
+def _repeat(home: Path) -> None:
+    sql(home, "UPDATE chain SET seq = -seq WHERE seq > 7")
+    sql(home, "UPDATE chain SET seq = 1 - seq WHERE seq < 0")
+    sql(home, "INSERT INTO chain SELECT 8, kind, body, hash FROM chain WHERE seq = 7")
+
+
 def _forge(home: Path) -> None:
     sql(home, "INSERT INTO chain SELECT max(seq) + 1, kind, body, hash FROM chain")
 
@@ -71,6 +77,14 @@ _TAMPERINGS: dict[str, tuple[Callable[[Path], None], int, str]] = {
     "reordered": (_swap, 7, "edited, moved"),
     "cut off end": (_run("DELETE FROM chain WHERE seq > 33"), 34, "end is missing"),
     "emptied": (_run("DELETE FROM chain"), 1, "never recorded"),
+    "a record twice": (_repeat, 8, "edited, moved"),
+    "a byte of a seal": (
+        _run("UPDATE chain SET hash = CAST(x'00' || substr(hash, 2) AS BLOB) WHERE seq = 7"),
+        7,
+        "edited",
+    ),
+    "a seal that is no bytes": (_run("UPDATE chain SET hash = CAST(hash AS TEXT) WHERE seq = 7"), 7, "damaged here"),
+    "all records but the first cut off": (_run("DELETE FROM chain WHERE seq > 1"), 2, "never recorded"),
     "forged end": (_forge, 35, "edited, moved or put in"),
     "edited cost in the table": (_run("UPDATE receipts SET cost_pico = 0 WHERE seq = 7"), 7, "row in the table"),
     "edited label in the table": (_run("UPDATE receipts SET label = 0 WHERE seq = 9"), 9, "row in the table"),
@@ -103,6 +117,32 @@ def test_tampering_is_found_and_the_first_bad_record_named(written: Path, name: 
     assert result.first_bad is not None
     assert result.first_bad[0] == seq
     assert why in result.first_bad[1]
+
+
+def test_rows_of_another_router_do_not_fit(written: Path, tmp_path: Path) -> None:
+    """Two routers' records of the same number, swapped: each chain breaks there, for the seals have other keys."""
+    other = tmp_path / "other"
+    ledger = SqliteLedger(other, clock=Clock())
+    for number in range(_RECEIPTS):
+        ledger.settle(receipt(number))
+    assert ledger.close()
+    rows = {home: sql(home, "SELECT kind, body, hash FROM chain WHERE seq = 7")[0] for home in (written, other)}
+    for home, row in zip((other, written), rows.values(), strict=True):
+        sql(home, "UPDATE chain SET kind = ?, body = ?, hash = ? WHERE seq = 7", *row)
+        result = verify(home)
+        assert result.first_bad is not None
+        assert result.first_bad[0] == 7
+
+
+def test_a_replaced_secret_is_found_at_the_first_record(written: Path) -> None:
+    """Nothing that was sealed with the old one fits; with `ledger.head` left in place that is what shows first."""
+    (written / "secret.key").write_bytes(bytes(range(32)))
+    with_head = verify(written)
+    assert with_head.first_bad == (0, "ledger.head was edited or is not of this ledger")
+    (written / "ledger.head").unlink()
+    without = verify(written)
+    assert without.first_bad is not None
+    assert without.first_bad[0] == 1
 
 
 def test_a_key_put_in_without_a_record_is_found(written: Path) -> None:

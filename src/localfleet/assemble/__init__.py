@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localfleet.assemble.ground import Ground, SystemClock
+from localfleet.assemble.heads import build_keeper
 from localfleet.assemble.reload import Reloader
 from localfleet.assemble.tier import moment
 from localfleet.assemble.world import build_world
@@ -29,6 +30,7 @@ from localfleet.server.data_plane import Porch
 from localfleet.server.recall import Recall
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.secret import derive, load_secret
+from localfleet.witness.keeper import Keeper
 
 __all__ = ["House", "assemble"]
 
@@ -43,6 +45,7 @@ class House:
     ground: Ground
     reloader: Reloader
     gpus: GpuWatch
+    heads: Keeper
     admin_token: str = field(repr=False)
     app: Callable[..., Any]
 
@@ -67,6 +70,7 @@ class House:
     async def start(self) -> None:
         """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
         self.gpus.start()
+        self.heads.begin()
         sowing = self.reloader.spawn(self.reloader.keep_sowing())
         if self.ledger.health.ok:
             # So that the first callers do not find the hosted doors shut. A disk that is away is not waited for.
@@ -81,7 +85,10 @@ class House:
         await self.reloader.stop()
         await self.ground.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
-        return await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.heads.stand_aside)
+        closed = await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.heads.end)
+        return closed
 
 
 def assemble(
@@ -106,6 +113,7 @@ def assemble(
     reloader = Reloader(ground=ground, porch=Porch(world.plane), world=world, read=read_again)
     gpus = GpuWatch(read=Nvml().read, home=home, monotonic=ground.clock.monotonic, now=ground.clock.now)
     admin_token = secrets.token_urlsafe(24)
+    heads = build_keeper(checked.settings.audit, home, load_secret(home))
     front = Front(
         fleet=reloader.fleet,
         settings=reloader.holds,
@@ -113,12 +121,13 @@ def assemble(
         books=BookReader(home=home, ledger=ground.ledger),
         metrics=ground.metrics,
         gpus=gpus.view,
+        heads=heads.states,
         admin_token=admin_token,
         now=ground.clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
     )
     app = build_app(reloader.porch, front)
-    return House(ground=ground, reloader=reloader, gpus=gpus, admin_token=admin_token, app=app)
+    return House(ground=ground, reloader=reloader, gpus=gpus, heads=heads, admin_token=admin_token, app=app)
 
 
 def _ground(

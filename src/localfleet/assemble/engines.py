@@ -14,7 +14,7 @@ from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.litellm_sdk import LitellmEngine
 from localfleet.ports import Engine
-from localfleet.providers import BASE_URLS, dialect_of
+from localfleet.providers import base_url_of, dialect_of
 
 __all__ = ["Engines", "Place"]
 
@@ -91,6 +91,6 @@ class Engines:
 
 
 def _base_url(model: HostedModel, dialect: str) -> str:
-    url = (model.base_url or BASE_URLS[model.provider]).rstrip("/")
+    url = base_url_of(model.provider, model.base_url)
     # Anthropic's own clients write the base URL without the version.
     return f"{url}/v1" if dialect == "anthropic" and not url.endswith("/v1") else url

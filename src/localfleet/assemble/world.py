@@ -6,7 +6,7 @@ Nothing here starts, stops or changes what runs; `reload.py` does.
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -16,7 +16,7 @@ from localfleet.assemble.entry import Entry
 from localfleet.assemble.ground import Ground
 from localfleet.assemble.memory import gpu_sizes, room_of
 from localfleet.assemble.tier import LocalTier
-from localfleet.catalogue import Checked, anyone, build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import Checked, anyone, build_models, build_policy, build_rules, field_names, planned
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
@@ -157,20 +157,4 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
         timeouts=timeouts,
         refused=ground.metrics.count_refused,
         traffic=ground.traffic,
-    )
-
-
-def planned(caller: Caller, settings: Settings) -> Caller:
-    """The caller with its plan's limits where the key sets none of its own."""
-    plan = settings.plans.get(caller.plan or "")
-    if plan is None:
-        return caller
-    return replace(
-        caller,
-        models=plan.models if caller.models is None else caller.models,
-        usd_per_month=plan.usd_per_month if caller.usd_per_month is None else caller.usd_per_month,
-        requests_per_minute=(
-            plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
-        ),
-        weight=plan.weight,
     )

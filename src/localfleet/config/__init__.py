@@ -4,6 +4,8 @@
 One file for each section; the shapes are the reference, the shipped `models.yaml` is the manual.
 """
 
+from localfleet.config.audit import Audit
+from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.diff import differences, runs_on
 from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
@@ -17,6 +19,7 @@ from localfleet.config.vllm import Vllm
 from localfleet.config.vllm_flags import vllm_flags
 
 __all__ = [
+    "Audit",
     "Gpu",
     "Hardware",
     "HostedModel",
@@ -26,6 +29,8 @@ __all__ = [
     "Plan",
     "PriceEntry",
     "Privacy",
+    "ProviderDemand",
+    "ProviderFacts",
     "Routing",
     "Rule",
     "Settings",

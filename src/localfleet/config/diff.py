@@ -12,7 +12,9 @@ __all__ = ["differences", "runs_on"]
 
 DECIDED_BY = {
     LocalModel: frozenset({"can", "max_output_tokens", "life", "queue_limit", "queue_tokens"}),
-    HostedModel: frozenset({"tier", "accepts", "context_tokens", "max_output_tokens", "can", "apis", "prices"}),
+    HostedModel: frozenset(
+        {"tier", "accepts", "context_tokens", "max_output_tokens", "can", "apis", "prices", "data_policy"}
+    ),
 }
 """Keys that decisions, the line and the residents look at, and no engine."""
 Found = tuple[Literal["added", "removed", "changed"], str]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from localfleet.config.data_policy import ProviderFacts
 from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
 from localfleet.core.ask import Api, Need
 
@@ -37,6 +38,8 @@ class HostedModel(Shape):
     can: frozenset[Need] | None = None
     apis: frozenset[Api] | None = None
     prices: tuple[PriceEntry, ...] = ()
+    data_policy: ProviderFacts | None = None
+    """What the provider does with text; without it nothing is known of it."""
     timeout_s: float = Field(default=120, gt=0)
 
     @field_validator("accepts", mode="before")

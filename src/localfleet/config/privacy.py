@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.shape import LabelWord, Name, Place, Shape
 
 __all__ = ["Privacy", "Rule"]
@@ -45,6 +46,8 @@ class Privacy(Shape):
     """The label of callers whose key says nothing else."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
+    providers: dict[Literal["public", "internal"], ProviderDemand] = Field(default_factory=dict)
+    """What is demanded of providers for text of a label; what is demanded for `public` holds for `internal` too."""
     on_restricted: Literal["local_only"] = "local_only"
     detector_budget_ms: int = Field(default=2000, ge=1)
     """Reading a request may take this long; after that it is restricted."""

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from localfleet.config.audit import Audit
+from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
@@ -55,6 +57,8 @@ class Plan(Shape):
     models: frozenset[str] | None = None
     usd_per_month: Usd | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
+    providers: ProviderDemand | None = None
+    """What is demanded of providers for requests of this plan, beyond `privacy.providers`."""
     weight: float = Field(default=1, gt=0, le=1000)
     """The share of a busy local model, beside keys of other plans."""
 
@@ -73,6 +77,7 @@ class Settings(Shape):
     routing: Routing = Routing()
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)
+    audit: Audit = Audit()
 
     @property
     def adapters(self) -> dict[str, LocalModel]:

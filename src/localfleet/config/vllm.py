@@ -88,6 +88,8 @@ class Vllm(Shape):
     """Used where a request says nothing, for example `{temperature: 0.6}`."""
     allowed_media_domains: tuple[Domain, ...] = ()
     """Hosts from which vLLM may fetch what a caller names by URL; default none: callers send data, not addresses."""
+    media_on_premises: bool = False
+    """You vouch that these hosts are your own: the address that vLLM asks for was written by a caller."""
     media_per_prompt: dict[Word, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     revision: ModelRef | None = None
     tokenizer: Path | None = None
@@ -128,6 +130,13 @@ class Vllm(Shape):
             msg = (
                 f"`gpus:` names {len(self.gpus)}, but tensor_parallel x pipeline_parallel x data_parallel is {wanted}: "
                 "make them equal"
+            )
+            raise ValueError(msg)
+        if self.allowed_media_domains and not self.media_on_premises:
+            msg = (
+                "a caller writes the address that vLLM asks these hosts for, restricted text included: set "
+                "`media_on_premises: true` to vouch that they are yours, or leave `allowed_media_domains:` out and "
+                "let callers send data"
             )
             raise ValueError(msg)
         if self.hf_token_env is not None and not self.pull:

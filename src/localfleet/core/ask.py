@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 
@@ -50,6 +51,8 @@ class Caller:
     requests_per_minute: int | None = None
     weight: float = 1.0
     """Its share of a local model that several keys want: twice the weight, twice the tokens."""
+    providers: Demand = NO_DEMAND
+    """What its plan demands of providers beyond the operator's own demand."""
 
 
 @value
@@ -100,3 +103,5 @@ class Ask:
     max_cost_usd: Decimal | None = None
     deadline_ms: int | None = None
     priority: Priority = Priority.LIVE
+    providers: Demand = NO_DEMAND
+    """What this request demands of providers beyond that; it can shut doors and open none."""

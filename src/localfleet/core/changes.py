@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["Changes"]
 
-FIXED = ("privacy.remember_days",)
-"""Read once, when the ledger is opened."""
+FIXED = ("privacy.remember_days", "audit.")
+"""Read once: when the ledger is opened, and when its heads first go out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Changes:
     @property
     def need_restart(self) -> tuple[str, ...]:
         """Those that a running router cannot follow."""
-        return tuple(path for path in self.all if path in FIXED)
+        return tuple(path for path in self.all if path.startswith(FIXED))
 
 
 def _is_privacy(path: str) -> bool:
@@ -37,4 +37,8 @@ def _is_privacy(path: str) -> bool:
     if section == "privacy":
         return True
     whole = section in {"hosted", "tasks"} and "." not in rest
-    return whole or path.endswith((".accepts", ".label", ".on_premises"))
+    return (
+        whole
+        or path.endswith((".accepts", ".label", ".on_premises"))
+        or bool({"data_policy", "providers"} & set(path.split(".")))
+    )

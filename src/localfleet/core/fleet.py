@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from localfleet.core.ask import Api, Need
+from localfleet.core.data_policy import NOTHING_KNOWN, DataPolicy
 from localfleet.core.label import Label
 from localfleet.core.pricing import Price
 from localfleet.core.value import value
@@ -78,6 +79,10 @@ class Model:
     """Hosted list price; `None` is *unknown*, never zero. Local models have none: their marginal price is zero here."""
     queue_limit: int | None = None
     """Requests in flight beyond which a local model counts as busy."""
+    host: str = ""
+    """Who gets the text: host, and port where one is named; empty for an engine that is a process of ours."""
+    data: DataPolicy = NOTHING_KNOWN
+    """What its provider does with text; means nothing for local models."""
     specialised: bool = False
     """Made for one kind of work (an adapter): `auto` and `local` do not mean it; its name and a task's row do."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from localfleet.core.ask import Ask
+from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.fleet import Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.reason import Reason
@@ -20,6 +21,7 @@ from localfleet.core.routing.price import expected_usd, worst_usd
 
 __all__ = ["AUTO", "LOCAL", "Policy", "decide", "resolve"]
 
+_NOBODY_DEMANDS = (NO_DEMAND, NO_DEMAND)
 AUTO = "auto"
 LOCAL = "local"
 
@@ -32,6 +34,8 @@ class Policy:
     aliases: Mapping[str, str] = field(default_factory=dict)
     fallbacks_per_request: int = 2
     retries_per_door: int = 1
+    providers: Mapping[Label, Demand] = field(default_factory=dict)
+    """What is demanded of providers for text of a label; what is demanded for a lower label counts as well."""
 
 
 def resolve(wanted: str, policy: Policy, fleet: Fleet) -> str | None:
@@ -53,7 +57,7 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     shut: list[Door] = []
     for model in fleet.models:
         if _wanted(model, wanted, row):
-            why = _shut(ask, verdict.label, model, fleet)
+            why = _shut(ask, verdict.label, model, fleet, policy)
             if why is None:
                 legal.append(model)
             else:
@@ -80,23 +84,34 @@ def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
     return wanted in {AUTO, model.name} or (wanted == LOCAL and model.local)
 
 
-def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet) -> Reason | None:
+def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet, policy: Policy) -> Reason | None:
     """Why this door is shut; the law comes first, so that `explain` names it first."""
     return (
-        _by_law(ask, label, model)
+        _by_law(ask, label, model, policy)
         or _by_ability(ask, model)
         or _by_state(model, fleet)
         or (None if model.local else _by_money(ask, model, fleet))
     )
 
 
-def _by_law(ask: Ask, label: Label, model: Model) -> Reason | None:
+def _by_law(ask: Ask, label: Label, model: Model, policy: Policy) -> Reason | None:
     # accepts can be at most INTERNAL (law 6), so RESTRICTED passes no hosted door.
     if model.accepts is not None and (label > model.accepts or label >= Label.RESTRICTED):
         return Reason.PRIVACY_FORBIDS
+    if not model.local and not _provider_may(ask, label, model, policy):
+        return Reason.PROVIDER_POLICY_FORBIDS
     if ask.caller.models is not None and model.name not in ask.caller.models:
         return Reason.NOT_PERMITTED
     return None
+
+
+def _provider_may(ask: Ask, label: Label, model: Model, policy: Policy) -> bool:
+    """Every demand counts: the operator's for this label and the lower ones, the plan's, the request's own."""
+    asked = (ask.caller.providers, ask.providers)
+    if not policy.providers and asked == _NOBODY_DEMANDS:
+        return True
+    demands = (*(policy.providers[low] for low in policy.providers if low <= label), *asked)
+    return all(demand is NO_DEMAND or demand.met_by(model.data) for demand in demands)
 
 
 def _by_ability(ask: Ask, model: Model) -> Reason | None:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     # Why a door is shut for this request.
     PRIVACY_FORBIDS = "privacy_forbids"
+    PROVIDER_POLICY_FORBIDS = "provider_policy_forbids"
     NOT_PERMITTED = "not_permitted"
     NOT_IN_TASK = "not_in_task"
     CANNOT_SERVE_API = "cannot_serve_api"

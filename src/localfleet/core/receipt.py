@@ -27,6 +27,8 @@ class Intent:
     findings: tuple[Finding, ...]
     because: tuple[str, ...]
     worst_usd: Decimal | None
+    host: str = ""
+    """Who gets the text, as configured at that moment: host, and port where one is named."""
 
 
 @value
@@ -38,6 +40,8 @@ class Attempt:
     reason: Reason
     status: int | None
     duration_ms: float
+    host: str = ""
+    """Who got the text; empty for an engine that is a process of ours."""
 
 
 @value

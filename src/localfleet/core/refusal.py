@@ -69,6 +69,11 @@ TABLE = (
         message="The label of this request forbids the hosted model it asks for. Use the model `auto` or `local`.",
     ),
     Refusal(
+        status=409,
+        reason=Reason.PROVIDER_POLICY_FORBIDS,
+        message="What this provider does with text is not what is demanded of it. Use the model `auto` or `local`.",
+    ),
+    Refusal(
         status=403,
         reason=Reason.NOT_PERMITTED,
         message="This key may not use that model. Ask whoever gave you the key.",

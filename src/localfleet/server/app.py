@@ -71,6 +71,8 @@ class Front:
     admin_token: str
     now: Callable[[], float]
     console: bytes
+    heads: Callable[[], list[dict[str, Any]]] = list
+    """How the places stand that get the ledger's heads."""
 
 
 def build_app(porch: Porch, front: Front) -> Callable[[Scope, Receive, Send], Any]:
@@ -130,7 +132,8 @@ def _add_operations(app: FastAPI, porch: Porch, front: Front) -> None:
         models = {model.name: _readiness(fleet.state(model.name)) for model in fleet.models}
         ready = not porch.plane.traffic.draining and fleet.has_open_door
         ledger = {"ok": health.ok, "why": health.why, "unwritten": health.unwritten}
-        body = {"ready": ready, "draining": porch.plane.traffic.draining, "ledger": ledger, "models": models}
+        heads, draining = front.heads(), porch.plane.traffic.draining
+        body = {"ready": ready, "draining": draining, "ledger": ledger, "heads": heads, "models": models}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @app.get("/metrics", summary="Prometheus metrics")

@@ -5,7 +5,7 @@ The body's keys are the columns' names, so that `verify` can compare a row with 
 (0 public, 1 internal, 2 restricted), money is a decimal number as text. Lists inside a body keep their names out, to
 stay small:
 
-    doors     [model, tier, legal, why, cost_usd]        tried     [model, tier, reason, status, duration_ms]
+    doors     [model, tier, legal, why, cost_usd]        tried     [model, tier, reason, status, duration_ms, host]
     findings  [kind, count, label]                       because   [source]
 
 May not: anything that a caller or an engine wrote. All strings come from the configuration or this code base.
@@ -67,7 +67,8 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
         (door.model, door.tier, door.legal, door.why._value_, usd_text(door.cost_usd)) for door in receipt.doors
     ]
     body["tried"] = [
-        (tried.model, tried.tier, tried.reason._value_, tried.status, tried.duration_ms) for tried in receipt.attempts
+        (tried.model, tried.tier, tried.reason._value_, tried.status, tried.duration_ms, tried.host)
+        for tried in receipt.attempts
     ]
     body["findings"] = _found(receipt.findings)
     body["because"] = receipt.because
@@ -102,6 +103,7 @@ def intent_body(intent: Intent) -> bytes:
             "worst_usd": usd_text(intent.worst_usd),
             "findings": _found(intent.findings),
             "because": intent.because,
+            "host": intent.host,
         }
     )
 
@@ -142,7 +144,8 @@ def unsettled_body(intents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     body["attempts"] = len(intents)
     body["cost_usd"] = None
     body["reserved_usd"] = None if None in worst else usd_text(sum((Decimal(usd) for usd in worst), Decimal(0)))
-    body["tried"] = [(one["model"], one["tier"], Reason.UNKNOWN_AFTER_RESTART.value, None, None) for one in intents]
+    ended = (Reason.UNKNOWN_AFTER_RESTART.value, None, None)
+    body["tried"] = [(one["model"], one["tier"], *ended, one.get("host", "")) for one in intents]
     return body
 
 

@@ -5,8 +5,8 @@ Lives here: one walk along the chain that checks every seal, and every table aga
 not: repair anything.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from decimal import InvalidOperation
 from itertools import zip_longest
 from pathlib import Path
@@ -19,8 +19,10 @@ from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.head import BadHead, read_head
 from localfleet.storage.keys import KEY_COLUMNS, key_row_of_body
+from localfleet.storage.note import Note, notes_key, origin_of
 from localfleet.storage.records import INTENT_COLUMNS, RECEIPT_COLUMNS, open_intent, row_of_body
 from localfleet.storage.secret import derive, read_secret
+from localfleet.storage.witnessed import HeadSeen, Witnesses
 
 __all__ = ["VerifyResult", "verify"]
 
@@ -45,6 +47,9 @@ class VerifyResult:
     first_bad: tuple[int, str] | None
     last_seq: int
     last_hash: str
+    covered: int = 0
+    """The last record that a head kept elsewhere vouches for; 0 where none was given."""
+    heads: tuple[HeadSeen, ...] = ()
 
 
 class _Bad(Exception):
@@ -58,17 +63,18 @@ class _Walk:
     seal: Seal
     rows: Iterator[Any]
     marks: tuple[tuple[Link, str], ...]
+    witnesses: Witnesses
     link: Link = GENESIS
     intents: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     keys: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
 
 
-def verify(home: Path, *, anchor: Link | None = None) -> VerifyResult:
+def verify(home: Path, *, anchor: Link | None = None, notes: Iterable[Note] = ()) -> VerifyResult:
     """
     Walk the whole ledger of `home`, also while a router writes to it.
 
-    `anchor` is a link noted earlier that must still be there. Raises `FleetError` where there is no secret to check
-    with, or no ledger.
+    `anchor` is a link noted earlier that must still be there, `notes` are heads that were kept elsewhere. Raises
+    `FleetError` where there is no secret to check with, or no ledger.
     """
     secret = read_secret(home)
     if not (home / LEDGER_FILE).exists():
@@ -83,7 +89,8 @@ def verify(home: Path, *, anchor: Link | None = None) -> VerifyResult:
         database = Database(home, read_only=True)
     except LedgerFault as fault:
         return _result(GENESIS, (0, fault.message))
-    walk = _Walk(Seal(derive(secret, "chain")), iter(()), tuple(marks))
+    witnesses = Witnesses(notes, origin_of(secret), notes_key(secret))
+    walk = _Walk(Seal(derive(secret, "chain")), iter(()), tuple(marks), witnesses)
     try:
         return _result(walk.link, _first_bad(database, walk), walk)
     finally:
@@ -92,10 +99,13 @@ def verify(home: Path, *, anchor: Link | None = None) -> VerifyResult:
 
 def _result(link: Link, bad: tuple[int, str] | None, walk: _Walk | None = None) -> VerifyResult:
     last = link if walk is None else walk.link
-    return VerifyResult(ok=bad is None, records=last.seq, first_bad=bad, last_seq=last.seq, last_hash=last.hash.hex())
+    found = VerifyResult(ok=bad is None, records=last.seq, first_bad=bad, last_seq=last.seq, last_hash=last.hash.hex())
+    return found if walk is None else replace(found, covered=walk.witnesses.covered, heads=walk.witnesses.seen)
 
 
 def _first_bad(database: Database, walk: _Walk) -> tuple[int, str] | None:
+    if walk.witnesses.trouble is not None:
+        return (0, walk.witnesses.trouble)
     try:
         with database.snapshot(), database.stream(_RECEIPTS) as walk.rows, database.stream(_CHAIN) as records:
             for record in records:
@@ -105,7 +115,7 @@ def _first_bad(database: Database, walk: _Walk) -> tuple[int, str] | None:
     except _Bad as bad:
         return bad.args
     except LedgerFault as fault:
-        return (walk.link.seq + 1, _DAMAGED if fault.fault is Fault.DAMAGED else fault.message)
+        return (walk.link.seq + 1, _DAMAGED if fault.fault in {Fault.DAMAGED, Fault.DISK} else fault.message)
     return None
 
 
@@ -121,6 +131,9 @@ def _check_record(walk: _Walk, record: tuple[Any, ...]) -> None:
     for mark, name in walk.marks:
         if mark.seq == seq and mark.hash != stored:
             raise _Bad(seq, f"the record is not the one that {name} names")
+    covered = walk.witnesses.covered
+    if (sentence := walk.witnesses.passes(seq, kind, body.encode("utf-8", "surrogatepass"), stored)) is not None:
+        raise _Bad(covered + 1, sentence)
     _follow(walk, seq, kind, orjson.loads(body))
     walk.link = link
 
@@ -161,6 +174,8 @@ def _check_end(database: Database, walk: _Walk) -> None:
     for mark, name in walk.marks:
         if mark.seq > walk.link.seq:
             raise _Bad(walk.link.seq + 1, f"the end is missing: {name} names a later record")
+    if (sentence := walk.witnesses.ends(walk.link.seq)) is not None:
+        raise _Bad(walk.link.seq + 1, sentence)
     intents = sorted((row for rows in walk.intents.values() for row in rows), key=lambda row: int(row[2]))
     for expected, found in zip_longest(intents, database.all(_INTENTS)):
         if found is None or expected != tuple(found):

@@ -13,9 +13,11 @@ from typing import Any
 import orjson
 
 from localfleet.core.ask import Api, Ask, Caller, Need, Priority
+from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 from localfleet.errors import BadAsk
+from localfleet.wire.provider_wish import read_demand
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
 from localfleet.wire.unreadable import unreadable_in
@@ -76,6 +78,7 @@ class Wishes:
     max_cost_usd: Decimal | None
     deadline_ms: int | None
     priority: Priority
+    providers: Demand
 
 
 NO_WISHES = Wishes(
@@ -88,6 +91,7 @@ NO_WISHES = Wishes(
     max_cost_usd=None,
     deadline_ms=None,
     priority=Priority.LIVE,
+    providers=NO_DEMAND,
 )
 """What nearly every request says."""
 
@@ -169,6 +173,7 @@ def read_ask(
         max_cost_usd=wishes.max_cost_usd,
         deadline_ms=wishes.deadline_ms,
         priority=wishes.priority,
+        providers=wishes.providers,
     )
     options = body.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
@@ -271,6 +276,7 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
         max_cost_usd=_money(both.get("max_cost_usd")),
         deadline_ms=_deadline(both.get("deadline_ms")),
         priority=_priority(both.get("priority")),
+        providers=read_demand(metadata.get("provider_policy")) if isinstance(metadata, dict) else NO_DEMAND,
     )
 
 

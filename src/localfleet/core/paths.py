@@ -1,0 +1,208 @@
+"""
+The lint: every way by which text of a label could reach a host, as a proof over the finite configuration.
+
+The real policy is asked about every combination of label, caller, task, name and API, with the ledger open, no budget
+in the way, and the engines in every state that matters: all of them ready, and each of them alone (for the name of one
+model: that one down and all others ready). A door that can ever be tried is then found, since the policy shuts doors
+one by one and beyond that only drops the last ones of the list.
+What it opens is held against rules written here a second time, so that a broken policy is caught and not believed.
+
+An `Outlet` is one thing that can open a connection. What does not exist yet (a judge, a shadow, an exporter, a stage of
+a pipeline) becomes one more `Outlet` when it comes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import product
+
+from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.data_policy import NO_DEMAND, Demand
+from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
+from localfleet.core.label import Label, Verdict
+from localfleet.core.policy import AUTO, LOCAL, Policy
+from localfleet.core.route import Decision
+
+__all__ = ["Cargo", "Decide", "Outlet", "Place", "Proof", "Way", "prove_paths"]
+
+Decide = Callable[[Ask, Verdict, Fleet, Policy], Decision]
+READY = EngineState(readiness=Readiness.READY)
+DOWN = EngineState(readiness=Readiness.DOWN)
+
+
+class Place(StrEnum):
+    """Where a host stands, as far as the configuration says."""
+
+    BOX = "box"
+    VOUCHED = "vouched"
+    """Beyond this machine, and the operator's word is that it is theirs."""
+    STREET = "street"
+
+
+class Cargo(StrEnum):
+    """What of a request travels there."""
+
+    TEXT = "text"
+    ADDRESS = "address"
+    """An address that a caller wrote: it can hold text."""
+    NOTHING = "nothing"
+    """Configuration traffic: no part of any request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """One thing that can open a connection: to which host, with what, and why it may."""
+
+    kind: str
+    """`model`, `adapter`, `media`, `hub`, `head` today."""
+    name: str
+    """Its place in models.yaml."""
+    host: str
+    place: Place
+    cargo: Cargo
+    rule: str
+    model: str | None = None
+    """Its text comes with requests that this model may get; `None`: with requests of every label."""
+    apis: Mapping[str, str] = field(default_factory=dict)
+    """API -> how it is spoken there: `native`, `translated`, `litellm`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Text of `label` can reach the outlet's host. `asked_as`, `tasks` and `callers` say in which requests."""
+
+    label: Label
+    outlet: Outlet
+    asked_as: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
+    forbidden: str = ""
+    """Why this may not be; empty where it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Every way there is, what travels without any text, and how many decisions were asked for."""
+
+    ways: tuple[Way, ...]
+    without_text: tuple[Outlet, ...]
+    decisions: int
+
+    @property
+    def forbidden(self) -> tuple[Way, ...]:
+        """The ways that may not be."""
+        return tuple(way for way in self.ways if way.forbidden)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Which requests of one label got a route to one model."""
+
+    asked_as: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+    callers: set[str] = field(default_factory=set)
+    breaches: set[str] = field(default_factory=set)
+
+    def note(self, ask: Ask) -> None:
+        """One more request that got there."""
+        self.asked_as.add(ask.model)
+        self.tasks.add(ask.task or "")
+        self.callers.add(ask.caller.name)
+
+
+Reached = dict[tuple[Label, str], _Seen]
+
+
+def prove_paths(
+    models: tuple[Model, ...], policy: Policy, callers: tuple[Caller, ...], outlets: Iterable[Outlet], decide: Decide
+) -> Proof:
+    """
+    Ask `decide` about everything, and join its answers with what each engine can connect to.
+
+    `callers` hold one that may use all models, which stands for every key, and one for each plan.
+    """
+    # A context that nobody knows is no reason to believe that a door stays shut.
+    models = tuple(replace(model, context_tokens=max(1, model.context_tokens)) for model in models)
+    reached: Reached = {}
+    count = 0
+    names = {model.name: model for model in models}
+    general = {AUTO, LOCAL, *policy.aliases}
+    alone = _fleets(models, [{model.name: READY if model is one else DOWN for model in models} for one in models])
+    pinned = {
+        one.name: _fleets(models, [{model.name: DOWN if model is one else READY for model in models}]) for one in models
+    }
+    for ask, label in product(_asks(models, policy, callers), Label):
+        for fleet in alone if ask.model in general else pinned.get(ask.model, alone):
+            count += 1
+            decision = decide(ask, Verdict(label=label), fleet, policy)
+            for name in {route.model for route in decision.routes}:
+                seen = reached.setdefault((label, name), _Seen())
+                seen.note(ask)
+                seen.breaches.update(_breaches(ask, label, names.get(name), policy))
+    known = tuple(outlets)
+    told = {outlet.model for outlet in known}
+    lost = tuple(_nowhere(name) for name in sorted({name for _, name in reached} - told))
+    carrying = [outlet for outlet in (*known, *lost) if outlet.cargo is not Cargo.NOTHING]
+    ways = tuple(way for outlet in carrying for label in Label for way in _ways(label, outlet, reached))
+    without = tuple(outlet for outlet in known if outlet.cargo is Cargo.NOTHING)
+    return Proof(ways=ways, without_text=without, decisions=count)
+
+
+def _asks(models: tuple[Model, ...], policy: Policy, callers: tuple[Caller, ...]) -> Iterator[Ask]:
+    """One request for each name, task, API and caller; as small as can be, so that no limit shuts a door."""
+    wanted = (AUTO, LOCAL, *(model.name for model in models), *policy.aliases)
+    tasks = (None, *policy.preference.tasks)
+    for caller, name, task, api in product(callers, wanted, tasks, Api):
+        yield Ask(request_id="lint", api=api, model=name, caller=caller, spans=(), task=task, providers=NO_DEMAND)
+
+
+def _fleets(models: tuple[Model, ...], others: list[dict[str, EngineState]]) -> tuple[Fleet, ...]:
+    """All ready, and the others; so that no door before it hides the last one of a list."""
+    return tuple(Fleet(models=models, states=states) for states in ({model.name: READY for model in models}, *others))
+
+
+def _breaches(ask: Ask, label: Label, model: Model | None, policy: Policy) -> Iterator[str]:
+    """The law once more, in other words than the policy's."""
+    if model is None:
+        yield "a route to a model that is not in the file"
+        return
+    if ask.caller.models is not None and model.name not in ask.caller.models:
+        yield "the plan may not use this model"
+    if model.accepts is None:
+        return
+    if label is Label.RESTRICTED:
+        yield "restricted text may go to no hosted model"
+    if label > model.accepts:
+        yield f"the model accepts {model.accepts.word} at most"
+    unmet = sorted({*_demanded(label, ask.caller, policy).unmet(model.data)})
+    if unmet:
+        yield f"its data policy does not meet what is demanded: {', '.join(unmet)}"
+
+
+def _demanded(label: Label, caller: Caller, policy: Policy) -> Demand:
+    joined = caller.providers
+    for low, demand in policy.providers.items():
+        joined = joined.tightened(demand) if low <= label else joined
+    return joined
+
+
+def _nowhere(model: str) -> Outlet:
+    rule = "nothing is known of where it leads"
+    return Outlet(kind="model", name=model, host="?", place=Place.STREET, cargo=Cargo.TEXT, rule=rule, model=model)
+
+
+def _ways(label: Label, outlet: Outlet, reached: Reached) -> Iterator[Way]:
+    seen = reached.get((label, outlet.model), None) if outlet.model is not None else _Seen()
+    if seen is None:
+        return
+    way = Way(
+        label=label,
+        outlet=outlet,
+        asked_as=tuple(sorted(seen.asked_as)),
+        tasks=tuple(sorted(seen.tasks - {""})),
+        callers=tuple(sorted(seen.callers)),
+    )
+    breaches = sorted(seen.breaches)
+    if label is Label.RESTRICTED and outlet.place is Place.STREET:
+        breaches = breaches or ["restricted text may only go to this box, or to a host you vouch for"]
+    yield replace(way, forbidden="; ".join(breaches))

@@ -1,0 +1,140 @@
+"""
+What can open a connection, read from models.yaml: the outlets that the lint (`core/paths.py`) looks at.
+
+Whatever gets a way to send something out gets its line here, in the same change.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from localfleet.catalogue import anyone, build_policy, planned
+from localfleet.config import Audit, HostedModel, LocalModel, Settings, Vllm, is_loopback
+from localfleet.core.ask import Api, Caller
+from localfleet.core.fleet import Model
+from localfleet.core.label import Label
+from localfleet.core.paths import Cargo, Decide, Outlet, Place, Proof, prove_paths
+from localfleet.core.policy import decide
+from localfleet.errors import ConfigError
+from localfleet.providers import base_url_of, dialect_of, host_of
+
+__all__ = ["outlets", "prove", "refuse_forbidden"]
+
+HUB = "huggingface.co"
+OURS = "this box"
+PLAIN = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
+
+
+def prove(settings: Settings, models: tuple[Model, ...], decided_by: Decide = decide) -> Proof:
+    """Every way of this file, and which of them may not be."""
+    return prove_paths(models, build_policy(settings), _callers(settings), outlets(settings, models), decided_by)
+
+
+def refuse_forbidden(file: str, settings: Settings, models: tuple[Model, ...]) -> None:
+    """Raise `ConfigError` if any way may not be."""
+    forbidden = prove(settings, models).forbidden
+    if forbidden:
+        problems = [
+            (None, way.outlet.name, f"{way.label.word} text could reach {way.outlet.host}: {way.forbidden}")
+            for way in forbidden
+        ]
+        raise ConfigError(file, tuple(problems))
+
+
+def _callers(settings: Settings) -> tuple[Caller, ...]:
+    """
+    Who may use all stands for every key: a key's own list of models can only shut doors. Then one for each plan that
+    the policy can tell from others; it looks at the models and the demand of a caller, and at nothing else of it.
+    """
+    nobody = Caller(key_id="lint", name="any key", default_label=anyone(settings).default_label)
+    plans = (Caller(key_id="lint", name=f"plan {n}", default_label=Label.PUBLIC, plan=n) for n in settings.plans)
+    callers = (nobody, *(planned(caller, settings) for caller in plans))
+    return tuple({(caller.models, caller.providers): caller for caller in reversed(callers)}.values())[::-1]
+
+
+def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
+    """Everything in the file that can connect to a host; `models` say which APIs each answers."""
+    apis = {model.name: model.apis for model in models}
+    for name, local in settings.local.items():
+        yield from _local(name, local)
+    for name, hosted in settings.hosted.items():
+        yield _hosted(name, hosted, apis[name])
+    yield from _heads(settings.audit)
+
+
+def _local(name: str, model: LocalModel) -> Iterator[Outlet]:
+    place, rule = _where(model)
+    host = host_of(model.url or "") or OURS
+    apis = {str(api): "native" if api in PLAIN else "translated" for api in sorted(model.apis)}
+    for kind, served in (("model", name), *(("adapter", adapter) for adapter in model.lora)):
+        at = f"local.{name}" if kind == "model" else f"local.{name}.vllm.lora.{served}"
+        yield Outlet(kind=kind, name=at, host=host, place=place, cargo=Cargo.TEXT, rule=rule, model=served, apis=apis)
+    if model.vllm is not None:
+        yield from _vllm(name, model, model.vllm)
+
+
+def _where(model: LocalModel) -> tuple[Place, str]:
+    if model.url is None:
+        return Place.BOX, "a process of ours, on a socket that only this user can reach"
+    if is_loopback(model.url):
+        return Place.BOX, "`url:` is a loopback address"
+    if model.on_premises:
+        return Place.VOUCHED, "`on_premises: true` vouches for it"
+    return Place.STREET, "nobody vouches for it"
+
+
+def _vllm(name: str, model: LocalModel, asked: Vllm) -> Iterator[Outlet]:
+    at = f"local.{name}.vllm"
+    place = Place.VOUCHED if asked.media_on_premises else Place.STREET
+    for domain, served in ((d, s) for d in asked.allowed_media_domains for s in (name, *model.lora)):
+        yield Outlet(
+            kind="media",
+            name=f"{at}.allowed_media_domains",
+            host=domain,
+            place=place,
+            cargo=Cargo.ADDRESS,
+            rule="vLLM fetches what a caller names; `media_on_premises: true` vouches for the host",
+            model=served,
+        )
+    if asked.pull:
+        yield Outlet(
+            kind="hub", name=f"{at}.pull", host=HUB, place=Place.STREET, cargo=Cargo.NOTHING,
+            rule="vLLM asks for weights when it starts; no part of a request",
+        )  # fmt: skip
+
+
+def _heads(audit: Audit) -> Iterator[Outlet]:
+    """Heads of the ledger are two hashes, a number and a time."""
+    network = ((key, host_of(url)) for key, url in (("syslog", audit.syslog), ("webhook", audit.webhook)) if url)
+    files = ((key, OURS) for key, path in (("file", audit.file), ("checkpoint", audit.checkpoint)) if path)
+    for key, host in (*network, *files):
+        yield Outlet(
+            kind="head",
+            name=f"audit.{key}",
+            host=host or OURS,
+            place=Place.STREET if host and host != OURS else Place.BOX,
+            cargo=Cargo.NOTHING,
+            rule="the head of the ledger: a number, a time, hashes; no part of a request",
+        )
+
+
+def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:
+    return Outlet(
+        kind="model",
+        name=f"hosted.{name}",
+        host=host_of(base_url_of(model.provider, model.base_url)) or "?",
+        place=Place.STREET,
+        cargo=Cargo.TEXT,
+        rule=f"`accepts: {model.accepts}`",
+        model=name,
+        apis=_spoken(model, apis),
+    )
+
+
+def _spoken(model: HostedModel, apis: frozenset[Api]) -> Mapping[str, str]:
+    """Which of its APIs go out as they came in; the others are translated by us, or by litellm."""
+    ours = PLAIN | ({Api.RESPONSES} if model.provider == "openai" else set())
+    native, other = {
+        "litellm": (frozenset[Api](), "litellm"),
+        "anthropic": (frozenset({Api.MESSAGES}), "litellm"),
+        "openai": (ours, "translated"),
+    }[dialect_of(model.provider)]
+    return {str(api): "native" if api in native else other for api in sorted(apis)}
