@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
-from localfleet.core.ask import Api, Ask
+from localfleet.core.ask import Ask
 from localfleet.core.budget import Purses, Scope
 from localfleet.core.classify import Rules, classify, unclassified
-from localfleet.core.conversation import name_print, prefix_prints
+from localfleet.core.conversation import answer_print, name_print, prefix_prints
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy, decide, resolve
@@ -107,7 +107,7 @@ class Gateway:
         sessions = [session for session in (ask.session, ask.also_session) if session is not None]
         prints += [name_print("session", session, key=key, caller=caller) for session in sessions]
         if ask.previous_response is not None:
-            prints.append(name_print("response", ask.previous_response, key=key, caller=caller))
+            prints.append(answer_print(ask.previous_response, key=key, caller=caller))
         remembered = self.ledger.remembered(prints)
         try:
             verdict = await self._classified(ask, remembered)
@@ -118,9 +118,8 @@ class Gateway:
         if verdict.label is Label.RESTRICTED and ask.caller.default_label is not Label.RESTRICTED:
             # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
             whole = prints[max(len(ask.turns) - 1, 0) :]
-            if ask.api is Api.RESPONSES:  # the one API whose answers can be gone on from by their id alone
-                whole.append(name_print("response", f"resp_{ask.request_id}", key=key, caller=caller))
-            self.ledger.remember(whole, Label.RESTRICTED)
+            answer = answer_print(f"resp_{ask.request_id}", key=key, caller=caller)
+            self.ledger.remember([*whole, answer], Label.RESTRICTED)
         return verdict
 
     async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.core.conversation import name_print, prefix_prints
+from localfleet.core.conversation import answer_print, name_print, prefix_prints
 
 KEY = b"k" * 32
 TURNS = st.lists(st.binary(max_size=12), max_size=6).map(tuple)
@@ -39,3 +39,16 @@ def test_names_are_kept_apart_by_kind_and_caller() -> None:
     assert len(prints) == 4
     assert b"a" * 16 not in prints
     assert {len(one) for one in prints} == {16}
+
+
+def test_answers_of_one_time_lie_together_and_are_still_told_apart() -> None:
+    """Prints of our ids sort by the ids' time; another id, caller or key gives another print, however it looks."""
+    ids = [f"resp_{second:012x}{'0' * 12}" for second in (1, 2, 300)]
+    prints = [answer_print(one, key=KEY, caller="k") for one in ids]
+    assert prints == sorted(prints)
+    others = [*ids, f"resp_{1:012x}{'0' * 11}1", "resp_of somebody else", "", "resp_12 34 56 78 9a"]
+    every = {
+        answer_print(one, key=key, caller=who) for one in others for key in (KEY, b"x" * 32) for who in ("k", "k2")
+    }
+    assert len(every) == len(others) * 4
+    assert {len(one) for one in every} == {16}

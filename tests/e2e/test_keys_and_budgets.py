@@ -191,7 +191,8 @@ def test_a_budget_is_never_overspent(router: Router, openai_tap: Tap, anthropic_
     assert (tiers["local"], tiers.total()) == (9, 12)
     reasons = {a.headers["x-localfleet-reason"] for a in answers if a.headers["x-localfleet-tier"] == "local"}
     assert reasons <= {"over_budget", "only_local"}
-    shut = {name: why for name, _, _, why, _ in receipt(router)["doors"]}
+    on_the_box = next(a.headers for a in answers if a.headers["x-localfleet-tier"] == "local")
+    shut = {name: why for name, _, _, why, _ in receipt(router, on_the_box["x-localfleet-request-id"])["doors"]}
     assert (shut["mini"], shut["best"]) == ("over_budget", "over_budget")
     assert len(openai_tap.posts()) + len(anthropic_tap.posts()) == 6
     router.kill()

@@ -24,7 +24,7 @@ from localfleet.errors import EngineFailed
 from localfleet.gateway import Answer, Gateway
 from localfleet.ports import Call, LedgerHealth
 from localfleet.server.auth import Doorkeeper
-from localfleet.server.data_plane import DataPlane
+from localfleet.server.data_plane import DataPlane, rising_ids
 from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
@@ -527,3 +527,12 @@ def test_an_empty_stream_still_ends() -> None:
     """Start and end, nothing between."""
     seen = Desk(hosted=Words()).ask({**BODY, "stream": True})
     assert [message.get("body") for message in seen.sent] == [None, b""]
+
+
+def test_request_ids_rise_and_never_meet() -> None:
+    """24 hex digits, sorted by time within a router; two routers that start in the same millisecond share none."""
+    here, there = rising_ids(), rising_ids()
+    ids = [next(here) for _ in range(5000)]
+    assert all(len(one) == 24 and int(one, 16) for one in ids)
+    assert [one[:15] for one in ids] == sorted(one[:15] for one in ids)
+    assert len({*ids, *(next(there) for _ in range(5000))}) == 10_000

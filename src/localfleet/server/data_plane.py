@@ -28,7 +28,7 @@ from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 
-__all__ = ["DataPlane", "Porch", "Traffic"]
+__all__ = ["DataPlane", "Porch", "Traffic", "rising_ids"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -57,8 +57,9 @@ def rising_ids() -> Iterator[str]:
     Those of requests under way so stand beside each other in the ledger, and a commit rewrites one page of open intents
     where random ones would be spread over all. A thousand at a time: each call of the system lets other threads in.
     """
+    first = 0
     while True:
-        first, many = int(time.time() * 1000), secrets.token_hex(5 * IDS_AT_ONCE)
+        first, many = max(first + 1, int(time.time() * 1000)), secrets.token_hex(5 * IDS_AT_ONCE)
         yield from (f"{first:012x}{at:03x}{many[10 * at : 10 * at + 9]}" for at in range(IDS_AT_ONCE))
 
 
