@@ -74,12 +74,20 @@ def _print_ways(file: str, proof: Proof) -> None:
         by = f"{outlet.name} ({outlet.kind}{', an address' if outlet.cargo is Cargo.ADDRESS else ''})"
         by = "\n".join((by, *_turned(outlet)))
         rules = [outlet.rule, *(f"{way.label.word}: {way.forbidden}" for way in group if way.forbidden)]
-        asked = ", ".join(sorted({name for way in group for name in way.asked_as})) or "anything"
+        asked = "\n".join(_asked(group))
         table.add_row(outlet.host, outlet.place, labels, by, asked, "\n".join(rules))
     out.print(table)
     for outlet in proof.without_text:
         out.print(f"without any text: {outlet.name} -> {outlet.host}: {outlet.rule}", markup=False)
     out.print(_verdict(file, proof), markup=False)
+
+
+def _asked(group: list[Way]) -> Iterator[str]:
+    """In which requests: the names, the rows of the routing table, the keys and plans."""
+    yield ", ".join(sorted({name for way in group for name in way.asked_as})) or "anything"
+    for what, listed in (("tasks", [way.tasks for way in group]), ("by", [way.callers for way in group])):
+        if named := sorted({name for names in listed for name in names}):
+            yield f"{what}: {', '.join(named)}"
 
 
 def _turned(outlet: Outlet) -> Iterator[str]:
