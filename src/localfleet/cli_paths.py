@@ -1,5 +1,6 @@
 """`check --paths`: every way by which text of a label could reach a host, as a table or as JSON."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -71,13 +72,28 @@ def _print_ways(file: str, proof: Proof) -> None:
         outlet = group[0].outlet
         labels = "\n".join(f"{way.label.word}{' FORBIDDEN' if way.forbidden else ''}" for way in group)
         by = f"{outlet.name} ({outlet.kind}{', an address' if outlet.cargo is Cargo.ADDRESS else ''})"
+        by = "\n".join((by, *_turned(outlet)))
         rules = [outlet.rule, *(f"{way.label.word}: {way.forbidden}" for way in group if way.forbidden)]
-        asked = ", ".join(sorted({name for way in group for name in way.asked_as})) or "anything"
+        asked = "\n".join(_asked(group))
         table.add_row(outlet.host, outlet.place, labels, by, asked, "\n".join(rules))
     out.print(table)
     for outlet in proof.without_text:
         out.print(f"without any text: {outlet.name} -> {outlet.host}: {outlet.rule}", markup=False)
     out.print(_verdict(file, proof), markup=False)
+
+
+def _asked(group: list[Way]) -> Iterator[str]:
+    """In which requests: the names, the rows of the routing table, the keys and plans."""
+    yield ", ".join(sorted({name for way in group for name in way.asked_as})) or "anything"
+    for what, listed in (("tasks", [way.tasks for way in group]), ("by", [way.callers for way in group])):
+        if named := sorted({name for names in listed for name in names}):
+            yield f"{what}: {', '.join(named)}"
+
+
+def _turned(outlet: Outlet) -> Iterator[str]:
+    """The APIs that do not go out as they came in."""
+    for how in sorted({*outlet.apis.values()} - {"native"}):
+        yield f"{how}: {', '.join(api for api, said in outlet.apis.items() if said == how)}"
 
 
 def _by_outlet(ways: tuple[Way, ...]) -> list[list[Way]]:
