@@ -2,9 +2,11 @@
 The lint: every way by which text of a label could reach a host, as a proof over the finite configuration.
 
 The real policy is asked about every combination of label, caller, task, name and API, with the ledger open, no budget
-in the way, and the engines in every state that matters: all of them ready, and each of them alone (for the name of one
-model: that one down and all others ready). A door that can ever be tried is then found, since the policy shuts doors
-one by one and beyond that only drops the last ones of the list.
+in the way, as many fallbacks as there are models, and the engines in the states that matter: all of them ready, those
+of the box alone, the hosted ones alone, and in a file of up to a dozen models each of them alone (for the name of one
+model: that one down and all others ready). In a larger file a model's own name is asked without a task, for a task only
+orders what may be had under several. A door that can ever be tried is then found, since the policy shuts doors one by
+one and beyond that only drops the last ones of the list.
 What it opens is held against rules written here a second time, so that a broken policy is caught and not believed.
 
 An `Outlet` is one thing that can open a connection. What does not exist yet (a judge, a shadow, an exporter, a stage of
@@ -28,6 +30,8 @@ __all__ = ["Cargo", "Decide", "Outlet", "Place", "Proof", "Way", "prove_paths"]
 Decide = Callable[[Ask, Verdict, Fleet, Policy], Decision]
 READY = EngineState(readiness=Readiness.READY)
 DOWN = EngineState(readiness=Readiness.DOWN)
+FEW = 12
+"""Models up to which each is tried alone: beyond, that alone would take longer than a start may."""
 
 
 class Place(StrEnum):
@@ -127,7 +131,10 @@ def prove_paths(
     count = 0
     names = {model.name: model for model in models}
     general = {AUTO, LOCAL, *policy.aliases}
-    alone = _fleets(models, [{model.name: READY if model is one else DOWN for model in models} for one in models])
+    policy = replace(policy, fallbacks_per_request=len(models))
+    sides = [{m.name: READY if m.local is local else DOWN for m in models} for local in (True, False)]
+    each = models if len(models) <= FEW else ()
+    alone = _fleets(models, [*sides, *({m.name: READY if m is one else DOWN for m in models} for one in each)])
     pinned = {
         one.name: _fleets(models, [{model.name: DOWN if model is one else READY for model in models}]) for one in models
     }
@@ -152,7 +159,10 @@ def _asks(models: tuple[Model, ...], policy: Policy, callers: tuple[Caller, ...]
     """One request for each name, task, API and caller; as small as can be, so that no limit shuts a door."""
     wanted = (AUTO, LOCAL, *(model.name for model in models), *policy.aliases)
     tasks = (None, *policy.preference.tasks)
+    own = {model.name for model in models} if len(models) > FEW else set()
     for caller, name, task, api in product(callers, wanted, tasks, Api):
+        if task is not None and name in own:
+            continue
         yield Ask(request_id="lint", api=api, model=name, caller=caller, spans=(), task=task, providers=NO_DEMAND)
 
 
