@@ -17,11 +17,14 @@ from localfleet.reach import prove
 
 __all__ = ["paths_command"]
 
+PATIENT = 10_000_000
+"""Doors to look at thoroughly, half a minute's worth: who asks for the proof can wait longer than a start."""
+
 
 def paths_command(config: str, *, as_json: bool) -> NoReturn:
     """Print the proof; exit 1 if a way may not be. Needs no provider key: nothing is sent."""
     settings = load_settings(config)
-    proof = prove(settings, build_models(settings, read_price_map(), datetime.now(UTC).date()))
+    proof = prove(settings, build_models(settings, read_price_map(), datetime.now(UTC).date()), most_doors=PATIENT)
     if as_json:
         print_json(_report(config, proof))
     else:
@@ -34,6 +37,7 @@ def _report(file: str, proof: Proof) -> dict[str, Any]:
         "file": file,
         "ok": not proof.forbidden,
         "decisions": proof.decisions,
+        "thorough": proof.thorough,
         "ways": [_way_row(way) for way in proof.ways],
         "without_text": [_outlet_row(outlet) for outlet in proof.without_text],
     }
@@ -105,7 +109,8 @@ def _by_outlet(ways: tuple[Way, ...]) -> list[list[Way]]:
 
 
 def _verdict(file: str, proof: Proof) -> str:
-    counted = f"{proof.decisions} decisions of the policy, every label, name, task, plan and API"
+    asked = "every label, name, task, plan and API" if proof.thorough else "the wide questions: the file is very large"
+    counted = f"{proof.decisions} decisions of the policy, {asked}"
     if proof.forbidden:
         return f"{file}: {len(proof.forbidden)} ways that may not be ({counted}); `up` and `serve` refuse to start"
     return f"{file}: no forbidden way ({counted})"

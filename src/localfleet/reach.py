@@ -11,7 +11,7 @@ from localfleet.config import Audit, HostedModel, LocalModel, Settings, Vllm, is
 from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
-from localfleet.core.paths import Cargo, Decide, Outlet, Place, Proof, prove_paths
+from localfleet.core.paths import MOST_DOORS, Cargo, Decide, Outlet, Place, Proof, prove_paths
 from localfleet.core.policy import decide
 from localfleet.errors import ConfigError
 from localfleet.providers import base_url_of, dialect_of, host_of
@@ -23,9 +23,12 @@ OURS = "this box"
 PLAIN = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
 
 
-def prove(settings: Settings, models: tuple[Model, ...], decided_by: Decide = decide) -> Proof:
-    """Every way of this file, and which of them may not be."""
-    return prove_paths(models, build_policy(settings), _callers(settings), outlets(settings, models), decided_by)
+def prove(
+    settings: Settings, models: tuple[Model, ...], decided_by: Decide = decide, *, most_doors: int = MOST_DOORS
+) -> Proof:
+    """Every way of this file, and which of them may not be; beyond `most_doors` by the wide questions."""
+    found, policy = outlets(settings, models), build_policy(settings)
+    return prove_paths(models, policy, _callers(settings), found, decided_by, most_doors=most_doors)
 
 
 def refuse_forbidden(file: str, settings: Settings, models: tuple[Model, ...]) -> None:

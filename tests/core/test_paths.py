@@ -1,5 +1,6 @@
 """The lint is a proof: it finds what any request can reach, and a policy that is broken on purpose does not pass it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -280,6 +281,46 @@ def test_what_any_moment_reaches_is_in_the_proof(
     decision = decide(ask, Verdict(label=label), Fleet(models=models, states=states), build_policy(read))
     listed = {way.outlet.model for way in prove(read, models).ways if way.label is label}
     assert {route.model for route in decision.routes} <= listed
+
+
+@given(text=files())
+@settings(max_examples=120, deadline=None)
+def test_the_wide_questions_find_what_the_thorough_ones_find(text: str) -> None:
+    """For files too large for the full product: the same labels reach the same models, by the same names."""
+    try:
+        read, models = _read(text)
+    except ConfigError:
+        return
+    full, wide = prove(read, models), prove(read, models, most_doors=0)
+    assert (full.thorough, wide.thorough) == (True, False)
+    found = [{(way.label, way.outlet.model, way.asked_as) for way in proof.ways} for proof in (full, wide)]
+    assert found[0] == found[1]
+    assert wide.decisions <= full.decisions
+
+
+@pytest.mark.parametrize(
+    "broken", [_opened(_lowers_labels), _opened(_forgets_plans), _opened(_forgets_demands), _fails_over_anywhere]
+)
+def test_the_wide_questions_catch_a_broken_policy_too(broken: Callable[..., Decision]) -> None:
+    """Each of the classic mistakes."""
+    assert prove(*_read(FILE), broken, most_doors=0).forbidden
+
+
+def test_a_very_large_file_does_not_hold_up_a_start() -> None:
+    """Two hundred models and sixty tasks: seconds of one core, not minutes."""
+    hosted = "".join(
+        f"  m{i}: {{provider: openai, model: m, tier: t, accepts: internal, api_key_env: K, context_tokens: 999}}\n"
+        for i in range(200)
+    )
+    tasks = "".join(f"  t{i}: {{first: m{i}, fallback: [m{i + 60}]}}\n" for i in range(60))
+    read, models = _read(f"version: 1\nhosted:\n{hosted}tasks:\n{tasks}")
+    started = time.process_time()
+    proof = prove(read, models)
+    assert time.process_time() - started < 10
+    assert not proof.thorough
+    assert {(way.label, way.outlet.model) for way in proof.ways} == {
+        (label, f"m{i}") for label in (Label.PUBLIC, Label.INTERNAL) for i in range(200)
+    }
 
 
 def test_hosted_facts_are_unknown_until_somebody_states_them() -> None:

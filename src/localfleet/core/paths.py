@@ -2,11 +2,8 @@
 The lint: every way by which text of a label could reach a host, as a proof over the finite configuration.
 
 The real policy is asked about every combination of label, caller, task, name and API, with the ledger open, no budget
-in the way, as many fallbacks as there are models, and the engines in the states that matter: all of them ready, those
-of the box alone, the hosted ones alone, and in a file of up to a dozen models each of them alone (for the name of one
-model: that one down and all others ready). In a larger file a model's own name is asked without a task, for a task only
-orders what may be had under several. A door that can ever be tried is then found, since the policy shuts doors one by
-one and beyond that only drops the last ones of the list.
+in the way, and the engines in every state that matters (`questions.py`). A door that can ever be tried is then found,
+since the policy shuts doors one by one and beyond that only drops the last ones of the list.
 What it opens is held against rules written here a second time, so that a broken policy is caught and not believed.
 
 An `Outlet` is one thing that can open a connection. What does not exist yet (a judge, a shadow, an exporter, a stage of
@@ -18,20 +15,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import product
 
-from localfleet.core.ask import Api, Ask, Caller
-from localfleet.core.data_policy import NO_DEMAND, Demand
-from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
+from localfleet.core.ask import Ask, Caller
+from localfleet.core.data_policy import Demand
+from localfleet.core.fleet import Fleet, Model
 from localfleet.core.label import Label, Verdict
-from localfleet.core.policy import AUTO, LOCAL, Policy
+from localfleet.core.policy import Policy
+from localfleet.core.questions import Question, effort, thorough, wide
 from localfleet.core.route import Decision
 
-__all__ = ["Cargo", "Decide", "Outlet", "Place", "Proof", "Way", "prove_paths"]
+__all__ = ["MOST_DOORS", "Cargo", "Decide", "Outlet", "Place", "Proof", "Way", "prove_paths"]
 
 Decide = Callable[[Ask, Verdict, Fleet, Policy], Decision]
-READY = EngineState(readiness=Readiness.READY)
-DOWN = EngineState(readiness=Readiness.DOWN)
-FEW = 12
-"""Models up to which each is tried alone: beyond, that alone would take longer than a start may."""
+MOST_DOORS = 300_000
+"""Looked at in about a second, which a start can wait."""
 
 
 class Place(StrEnum):
@@ -91,6 +87,8 @@ class Proof:
     ways: tuple[Way, ...]
     without_text: tuple[Outlet, ...]
     decisions: int
+    thorough: bool = True
+    """False for a file so large that only the wide questions were asked (`core/questions.py`)."""
 
     @property
     def forbidden(self) -> tuple[Way, ...]:
@@ -118,57 +116,49 @@ Reached = dict[tuple[Label, str], _Seen]
 
 
 def prove_paths(
-    models: tuple[Model, ...], policy: Policy, callers: tuple[Caller, ...], outlets: Iterable[Outlet], decide: Decide
+    models: tuple[Model, ...],
+    policy: Policy,
+    callers: tuple[Caller, ...],
+    outlets: Iterable[Outlet],
+    decide: Decide,
+    *,
+    most_doors: int = MOST_DOORS,
 ) -> Proof:
     """
     Ask `decide` about everything, and join its answers with what each engine can connect to.
 
-    `callers` hold one that may use all models, which stands for every key, and one for each plan.
+    `callers` hold one that may use all models, which stands for every key, and one for each plan. Beyond `most_doors`
+    to look at, the questions are the wide ones.
     """
     # A context that nobody knows is no reason to believe that a door stays shut.
     models = tuple(replace(model, context_tokens=max(1, model.context_tokens)) for model in models)
-    reached: Reached = {}
-    count = 0
-    names = {model.name: model for model in models}
-    general = {AUTO, LOCAL, *policy.aliases}
-    policy = replace(policy, fallbacks_per_request=len(models))
-    sides = [{m.name: READY if m.local is local else DOWN for m in models} for local in (True, False)]
-    each = models if len(models) <= FEW else ()
-    alone = _fleets(models, [*sides, *({m.name: READY if m is one else DOWN for m in models} for one in each)])
-    pinned = {
-        one.name: _fleets(models, [{model.name: DOWN if model is one else READY for model in models}]) for one in models
-    }
-    for ask, label in product(_asks(models, policy, callers), Label):
-        for fleet in alone if ask.model in general else pinned.get(ask.model, alone):
-            count += 1
-            decision = decide(ask, Verdict(label=label), fleet, policy)
-            for name in {route.model for route in decision.routes}:
-                seen = reached.setdefault((label, name), _Seen())
-                seen.note(ask)
-                seen.breaches.update(_breaches(ask, label, names.get(name), policy))
+    full = effort(models, policy, callers) <= most_doors
+    questions = (thorough if full else wide)(models, policy, callers)
+    reached, count = _answers(questions, models, policy, decide)
     known = tuple(outlets)
     told = {outlet.model for outlet in known}
     lost = tuple(_nowhere(name) for name in sorted({name for _, name in reached} - told))
     carrying = [outlet for outlet in (*known, *lost) if outlet.cargo is not Cargo.NOTHING]
     ways = tuple(way for outlet in carrying for label in Label for way in _ways(label, outlet, reached))
     without = tuple(outlet for outlet in known if outlet.cargo is Cargo.NOTHING)
-    return Proof(ways=ways, without_text=without, decisions=count)
+    return Proof(ways=ways, without_text=without, decisions=count, thorough=full)
 
 
-def _asks(models: tuple[Model, ...], policy: Policy, callers: tuple[Caller, ...]) -> Iterator[Ask]:
-    """One request for each name, task, API and caller; as small as can be, so that no limit shuts a door."""
-    wanted = (AUTO, LOCAL, *(model.name for model in models), *policy.aliases)
-    tasks = (None, *policy.preference.tasks)
-    own = {model.name for model in models} if len(models) > FEW else set()
-    for caller, name, task, api in product(callers, wanted, tasks, Api):
-        if task is not None and name in own:
-            continue
-        yield Ask(request_id="lint", api=api, model=name, caller=caller, spans=(), task=task, providers=NO_DEMAND)
-
-
-def _fleets(models: tuple[Model, ...], others: list[dict[str, EngineState]]) -> tuple[Fleet, ...]:
-    """All ready, and the others; so that no door before it hides the last one of a list."""
-    return tuple(Fleet(models=models, states=states) for states in ({model.name: READY for model in models}, *others))
+def _answers(
+    questions: Iterable[Question], models: tuple[Model, ...], policy: Policy, decide: Decide
+) -> tuple[Reached, int]:
+    """Who was reached under which label, and how many decisions it took to know."""
+    names = {model.name: model for model in models}
+    reached: Reached = {}
+    count = 0
+    for (ask, fleet), label in product(questions, Label):
+        count += 1
+        decision = decide(ask, Verdict(label=label), fleet, policy)
+        for name in {route.model for route in decision.routes}:
+            seen = reached.setdefault((label, name), _Seen())
+            seen.note(ask)
+            seen.breaches.update(_breaches(ask, label, names.get(name), policy))
+    return reached, count
 
 
 def _breaches(ask: Ask, label: Label, model: Model | None, policy: Policy) -> Iterator[str]:
