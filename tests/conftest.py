@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent / "fit"))
 sys.path.insert(0, str(Path(__file__).parent / "engines"))
 sys.path.insert(0, str(Path(__file__).parent / "gpus"))
+sys.path.insert(0, str(Path(__file__).parent / "core"))
 
 from process import Tap
 

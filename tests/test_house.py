@@ -86,6 +86,7 @@ LIBRARIES = {
 }
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
+    "core/detectors/sieve.py": {"re2"},
     "wire/yaml_lines.py": {"yaml"},
     "gpu_facts.py": {"yaml"},
     "shapes.py": {"yaml"},

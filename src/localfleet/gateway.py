@@ -246,7 +246,8 @@ class Gateway:
         if left_s <= 0:
             raise _too_late()
         worst = route.worst_usd or Decimal(0)
-        if not self.purses.reserve(self._limits(visit, model), worst, self.clock.now()):
+        limits = self._limits(visit, model)
+        if limits and not self.purses.reserve(limits, worst, self.clock.now()):
             raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
         visit.reserved(model, worst)
         verdict = visit.judged
@@ -263,8 +264,11 @@ class Gateway:
             worst_usd=route.worst_usd,
         )
         try:
-            async with asyncio.timeout(None if left_s == inf else left_s):
+            if left_s == inf:
                 await self.ledger.intend(intent)
+            else:
+                async with asyncio.timeout(left_s):
+                    await self.ledger.intend(intent)
         except LedgerClosed as exc:
             raise EngineFailed(exc.message, reason=Reason.LEDGER_CLOSED) from exc
         except TimeoutError:
@@ -282,7 +286,8 @@ class Gateway:
     def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:
         if visit.reserved_for is not None:
             limits = self._limits(visit, visit.reserved_for)
-            self.purses.settle(limits, reserved=visit.reserved_usd, spent=spent, now=self.clock.now())
+            if limits:
+                self.purses.settle(limits, reserved=visit.reserved_usd, spent=spent, now=self.clock.now())
             visit.reserved(None, Decimal(0))
 
     async def _whole(self, reply: Reply, visit: Visit) -> Answer:

@@ -13,6 +13,7 @@ from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.route import Route
 from localfleet.core.usage import Usage
+from localfleet.core.value import value
 
 __all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Reply"]
 
@@ -21,7 +22,7 @@ def _nobody_asks(_: float) -> None:
     """Nobody wants to know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """
     What an engine is asked to do: the caller's own body, parsed once, in the caller's own API.

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from localfleet.core.label import Label
+from localfleet.core.value import value
 
 __all__ = ["Api", "Ask", "Caller", "Need", "Priority", "Span"]
 
@@ -51,7 +52,7 @@ class Caller:
     """Its share of a local model that several keys want: twice the weight, twice the tokens."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Span:
     """
     One text of the request and where it stood.
@@ -64,7 +65,7 @@ class Span:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ask:
     """
     One request, read once.

@@ -56,7 +56,9 @@ class Rules:
 
 def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict:
     """Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2)."""
-    findings = (*_detect(ask.spans, rules), *_fields(ask.spans, rules))
+    findings = _detect(ask.spans, rules)
+    if rules.fields:
+        findings = (*findings, *_fields(ask.spans, rules))
     said: list[tuple[Label, str]] = [(ask.caller.default_label, "key_default")]
     if ask.declared is not None:
         said.append((ask.declared, ask.declared_by))
@@ -66,8 +68,10 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
-    label = max(label for label, _ in said)
-    because = tuple(dict.fromkeys(source for level, source in said if level == label))
+    if len(said) == 1:
+        return Verdict(label=said[0][0], findings=findings, because=(said[0][1],))
+    label = max([label for label, _ in said])
+    because = tuple(dict.fromkeys([source for level, source in said if level == label]))
     return Verdict(label=label, findings=findings, because=because)
 
 
@@ -78,7 +82,9 @@ def unclassified(because: str) -> Verdict:
 
 def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
     # One text, one pass: a context word in one field counts for the value in the next.
-    text = "\n".join(span.text for span in spans)
+    text = "\n".join([span.text for span in spans])
+    if not rules.texts:
+        return scan(text, rules.kinds)
     # An operator's word disguised with invisible or wide characters is still that word.
     dressed = (text,) if text.isascii() else (text, fold(text))
     own = [

@@ -8,6 +8,7 @@ from enum import StrEnum
 from localfleet.core.ask import Api, Need
 from localfleet.core.label import Label
 from localfleet.core.pricing import Price
+from localfleet.core.value import value
 
 __all__ = ["EngineState", "Fleet", "Model", "Readiness"]
 
@@ -40,7 +41,7 @@ TAKES_WORK = frozenset({Readiness.READY, Readiness.DEGRADED})
 OPEN = TAKES_WORK | {Readiness.ASLEEP}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineState:
     """How one engine is right now."""
 
@@ -57,6 +58,9 @@ class EngineState:
     """Seconds until it takes work, as learned from earlier starts or wakes; `None` where nobody knows."""
     why: str = ""
     """A fixed sentence for people (`/readyz`, `doctor`), never text from an engine."""
+
+
+NOT_STARTED = EngineState(readiness=Readiness.DOWN, why="not started")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Model:
         return self.accepts is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fleet:
     """All models with their states, the ledger's health and the money left: everything a decision may look at."""
 
@@ -107,4 +111,4 @@ class Fleet:
 
     def state(self, name: str) -> EngineState:
         """The state of a model; one never reported is down."""
-        return self.states.get(name, EngineState(readiness=Readiness.DOWN, why="not started"))
+        return self.states.get(name, NOT_STARTED)

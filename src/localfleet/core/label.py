@@ -4,8 +4,9 @@ How sensitive a request is, and the one rule: labels only go up.
 Nothing in this file, or anywhere else, takes a label down. Joining takes the highest.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from localfleet.core.value import value
 
 __all__ = ["Finding", "Label", "Verdict", "highest"]
 
@@ -20,7 +21,7 @@ class Label(IntEnum):
     @property
     def word(self) -> str:
         """The label as written in headers, `models.yaml` and receipts: `public`, `internal`, `restricted`."""
-        return self.name.lower()
+        return _WORDS[self]
 
     @classmethod
     def read(cls, word: str) -> "Label":
@@ -32,13 +33,17 @@ class Label(IntEnum):
             raise ValueError(msg) from None
 
 
+_WORDS = tuple(label.name.lower() for label in Label)
+"""An enum's name is a slow property, and each request asks several times."""
+
+
 def highest(*labels: Label | None) -> Label:
     """Join labels; `None` means "nothing was said"; with nothing said at all, restricted."""
     said = [label for label in labels if label is not None]
     return max(said, default=Label.RESTRICTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Finding:
     """What a detector or rule found: its kind and how often. Never the matched text."""
 
@@ -47,7 +52,7 @@ class Finding:
     label: Label = Label.RESTRICTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verdict:
     """
     The label of one request and what raised it.

@@ -14,6 +14,7 @@ from localfleet.core.usage import Usage
 __all__ = ["Price", "price_at", "usd_for", "usd_for_mean", "usd_worst"]
 
 MTOK = Decimal(1_000_000)
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,17 @@ def usd_for_mean(
 ) -> Decimal:
     """The same for token counts that need not be whole, such as the mean request of a month."""
     plain = input_tokens - cache_read_tokens - cache_write_tokens
-    read = price.usd_per_mtok_in if price.usd_per_mtok_cache_read is None else price.usd_per_mtok_cache_read
-    write = price.usd_per_mtok_in if price.usd_per_mtok_cache_write is None else price.usd_per_mtok_cache_write
-    total = plain * price.usd_per_mtok_in + cache_read_tokens * read + cache_write_tokens * write
-    return (total + output_tokens * price.usd_per_mtok_out) / MTOK
+    total = plain * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
+    if cache_read_tokens:
+        read = price.usd_per_mtok_in if price.usd_per_mtok_cache_read is None else price.usd_per_mtok_cache_read
+        total += cache_read_tokens * read
+    if cache_write_tokens:
+        write = price.usd_per_mtok_in if price.usd_per_mtok_cache_write is None else price.usd_per_mtok_cache_write
+        total += cache_write_tokens * write
+    return total / MTOK
 
 
 def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal:
     """An upper bound: every input token at the dearest input price, every output token produced."""
-    dearest = max(p for p in (price.usd_per_mtok_in, price.usd_per_mtok_cache_write or Decimal(0)))
+    dearest = max(price.usd_per_mtok_in, price.usd_per_mtok_cache_write or NOTHING)
     return (input_tokens * dearest + output_tokens * price.usd_per_mtok_out) / MTOK

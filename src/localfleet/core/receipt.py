@@ -1,6 +1,5 @@
 """What happened to one request, without its words. Written on success, failure and disconnect alike."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from localfleet.core.ask import Api
@@ -8,11 +7,12 @@ from localfleet.core.label import Finding, Label
 from localfleet.core.reason import Reason
 from localfleet.core.route import Door
 from localfleet.core.usage import Usage
+from localfleet.core.value import value
 
 __all__ = ["Attempt", "Intent", "Receipt"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Intent:
     """Law 7: this is on disk before the first byte leaves to a hosted door. One per hosted attempt."""
 
@@ -29,7 +29,7 @@ class Intent:
     worst_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Attempt:
     """One door tried: how it ended, and how long it took."""
 
@@ -40,7 +40,7 @@ class Attempt:
     duration_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Receipt:
     """
     The record of one request. Every string comes from the configuration or from this code base.

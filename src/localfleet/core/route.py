@@ -6,11 +6,12 @@ from math import inf
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
+from localfleet.core.value import value
 
 __all__ = ["Decision", "Door", "HostedRoute", "LocalRoute", "Route"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LocalRoute:
     """A way to a model on this box."""
 
@@ -42,7 +43,7 @@ class HostedRoute:
 Route = LocalRoute | HostedRoute
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Door:
     """One model as considered for one request: open or shut, and why; what it would cost, where known."""
 
@@ -53,7 +54,7 @@ class Door:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """
     The answer of `core.policy.decide`.

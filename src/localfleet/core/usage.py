@@ -1,11 +1,11 @@
 """Token counts of one answer. Measured and estimated are kept apart; zero is a value."""
 
-from dataclasses import dataclass
+from localfleet.core.value import value
 
 __all__ = ["Usage"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Usage:
     """
     Tokens as a partition, normalised once so that no price is ever applied twice.

@@ -6,6 +6,7 @@ Lives here: the one place that writes records. May not: threads, queues, retries
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain as joined
 from typing import Any
 
@@ -60,13 +61,18 @@ class Book:
 
 
 def insert_many(
-    database: Database, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], verb: str = "INSERT"
+    database: Database, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], verb: str = "INSERT"
 ) -> None:
     """Insert rows into one of the ledger's own tables, many per statement (`verb` may be `INSERT OR REPLACE`)."""
-    head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES "
-    one = f"({', '.join('?' * len(columns))})"
     for part in _parts(rows):
-        database.run(head + ", ".join([one] * len(part)), tuple(joined.from_iterable(part)))
+        database.run(_insert(table, columns, len(part), verb), tuple(joined.from_iterable(part)))
+
+
+@lru_cache(maxsize=64)
+def _insert(table: str, columns: tuple[str, ...], count: int, verb: str) -> str:
+    """The statement for so many rows; there are few, and each is long."""
+    one = f"({', '.join('?' * len(columns))})"
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * count)}"
 
 
 def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...]]]:

@@ -4,8 +4,9 @@ The one thread that writes.
 Lives here: the queues, the group commit, retrying, and the health that everybody else reads. May not: SQL. The event
 loop never waits for this thread except in `Ledger.intend`.
 
-A turn takes everything that waits and commits it once. Intents make the thread hurry; all else alone lets it linger for
-`LINGER_S`, so that many share a commit. When a commit fails, its intents are refused, its receipts stay first in line.
+A turn takes what waits and commits it once. Intents make the thread hurry, and their commit carries nothing else that
+can wait; receipts and remembered conversations linger for `LINGER_S`, so that many share a commit. When a commit fails,
+its intents are refused, its receipts stay first in line.
 """
 
 import asyncio
@@ -31,7 +32,8 @@ __all__ = ["Waiting", "Writer"]
 
 LINGER_S = 0.05
 GATHER_S = 0.0005
-GATHER_AT_MOST_S = 0.004
+GATHER_AT_MOST = 8
+"""Times `GATHER_S`."""
 POLL_S = 1.0
 LOOK_S = 5.0
 BACK_OFF_S = (0.2, 5.0)
@@ -81,6 +83,7 @@ class Writer(threading.Thread):
         self._close_by = 0.0
         self._idle = False
         self._crowd = 0
+        self._lingered_at = 0.0
 
     @property
     def unwritten(self) -> int:
@@ -145,9 +148,11 @@ class Writer(threading.Thread):
 
     def _write(self, book: Book, waiting: list[Waiting]) -> None:
         """One group commit; what it took stays ours until the commit came back."""
-        self._take_receipts(book)
-        taints = self._taints.take_changes()
+        taints: dict[bytes, int] = {}
         untold = self.dropped - self._dropped_told
+        if not waiting or self._is_due():
+            self._take_receipts(book)
+            taints = self._taints.take_changes()
         batch = Batch(
             intents=[(one.intent, one.body) for one in waiting],
             receipts=self._retry,
@@ -165,6 +170,10 @@ class Writer(threading.Thread):
             self._taints.put_back(taints)
             raise
         self._answer(waiting, None)
+
+    def _is_due(self) -> bool:
+        """Whether receipts have waited long enough; who hurries an intent need not wait for them before."""
+        return bool(self._retry) or time.monotonic() - self._lingered_at > LINGER_S or self._closing.is_set()
 
     def _commit(self, book: Book, batch: Batch) -> None:
         book.database.check_place()
@@ -198,6 +207,7 @@ class Writer(threading.Thread):
         if self._attempted is not None and book.holds(self._attempted):
             self._retry = []
         self._attempted = None
+        self._lingered_at = time.monotonic()
         with suppress(IndexError):
             while len(self._retry) < AT_ONCE:
                 self._retry.append(self._receipts.popleft())
@@ -285,18 +295,22 @@ class Writer(threading.Thread):
             self._wake.wait(LINGER_S)
 
     def _lingers(self) -> bool:
-        """Whether something waits that nobody waits for."""
-        return bool(self._receipts) or self._taints.changed
+        """Whether something waits that nobody waits for, or will soon: the receipt of a request under way."""
+        return bool(self._receipts) or self._taints.changed or bool(self._open_ids)
 
     def _gather(self) -> None:
         """
-        Where intents came several at a time, wait for more, the longer the more there were.
+        Where intents came several at a time, wait as long as more come, for a few milliseconds at most.
 
         Each commit costs the event loop its turn at the interpreter's lock, and the disk a flush. An intent that comes
         alone never waits.
         """
-        if self._crowd > 1:
-            time.sleep(min(self._crowd * GATHER_S, GATHER_AT_MOST_S))
+        seen = 0
+        for _ in range(GATHER_AT_MOST if self._crowd > 1 else 0):
+            if len(self._waiting) == seen:
+                break
+            seen = len(self._waiting)
+            time.sleep(GATHER_S)
 
     def _finished(self) -> bool:
         if not self._closing.is_set():

@@ -14,6 +14,7 @@ import orjson
 
 from localfleet.core.ask import Api, Ask, Caller, Need, Priority
 from localfleet.core.label import Label
+from localfleet.core.value import value
 from localfleet.errors import BadAsk
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
@@ -49,9 +50,11 @@ OUTPUT_LIMITS = {
 """The limits that a server of an API keeps to; another API's word in a body limits nothing and reserves nothing."""
 METADATA_KEYS = ("privacy", "task", "session", "max_cost_usd", "deadline_ms", "priority")
 HEADERS = {key: PREFIX + key.replace("_", "-") for key in METADATA_KEYS}
+HEADER_NAMES = frozenset(HEADERS.values())
+NO_NEEDS: frozenset[Need] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Letter:
     """The opened letter: the facts, and the parsed body that engines may send on."""
 
@@ -189,7 +192,7 @@ def _needs(body: Mapping[str, Any], unreadable: tuple[str, ...]) -> frozenset[Ne
         needs.add(Need.LOGPROBS)
     if "image" in unreadable:
         needs.add(Need.VISION)
-    return frozenset(needs)
+    return frozenset(needs) if needs else NO_NEEDS
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:
@@ -216,8 +219,8 @@ def _flag(body: Mapping[str, Any], key: str) -> bool:
 
 def _max_output(api: Api, body: Mapping[str, Any]) -> int | None:
     """The highest of the limits that count in this API: which of two a server keeps to, nobody can tell."""
-    limits = [_whole(body, key, 0) for key in OUTPUT_LIMITS[api]]
-    return max((limit for limit in limits if limit is not None), default=None)
+    limits = [limit for key in OUTPUT_LIMITS[api] if (limit := _whole(body, key, 0)) is not None]
+    return max(limits, default=None)
 
 
 def _choices(api: Api, body: Mapping[str, Any]) -> int:
@@ -251,9 +254,9 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
 
     A task or session that a header so hides is kept as `also_...`: no header may lower what it says of the label.
     """
-    said = {key: headers[name] for key, name in HEADERS.items() if name in headers}
-    if metadata is None and not said:
+    if metadata is None and HEADER_NAMES.isdisjoint(headers):
         return NO_WISHES
+    said = {key: headers[name] for key, name in HEADERS.items() if name in headers}
     meta = {key: metadata[key] for key in METADATA_KEYS if key in metadata} if isinstance(metadata, dict) else {}
     by_header, by_meta = _label_in_header(said.get("privacy")), _label_in_metadata(metadata)
     both = {**meta, **said}

@@ -39,7 +39,7 @@ WORDS = frozenset(
     any image_url input_image image float base64 low medium high minimal default ephemeral custom
     """.split()  # noqa: SIM905  # as above
 )
-"""Values that structure fields have in nearly every request: dropping them keeps the scan short and hides nothing."""
+"""Values that structure fields have in nearly every request."""
 
 FIVE_DIGITS = 10_000
 
@@ -52,25 +52,27 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
     are small numbers, flags or everyday words. The top-level `model` is not among the texts, for it is replaced before
     anything leaves.
     """
-    return tuple(_walk({key: value for key, value in body.items() if key != "model"}, KNOWN | fields, fields))
-
-
-def _walk(body: dict[str, Any], known: frozenset[str], ruled: frozenset[str]) -> Iterator[Span]:
+    known = KNOWN | fields if fields else KNOWN
     # A stack of iterators: neither depth nor a list of millions of items may exhaust anything.
-    stack = [_entries("", body, known)]
+    spans: list[Span] = []
+    stack = [_entries("", {key: value for key, value in body.items() if key != "model"}, known)]
     while stack:
         for where, key, value in stack[-1]:
-            if isinstance(value, dict):
+            if isinstance(value, str) and key in known and key not in fields:
+                # Nearly every text: dropping everyday words of the structure keeps the scan short and hides nothing.
+                if key not in STRUCTURE or value not in WORDS:
+                    spans.append(Span(where=where, text=value))
+            elif isinstance(value, dict):
                 stack.append(_entries(where, value, known))
                 break
-            if isinstance(value, list):
+            elif isinstance(value, list):
                 stack.append(_items(where, key, value))
                 break
-            text = _ruled(value) if key in ruled else _text(key, value, known)
-            if text is not None:
-                yield Span(where=where, text=text)
+            elif (text := _ruled(value) if key in fields else _text(key, value)) is not None:
+                spans.append(Span(where=where, text=text))
         else:
             stack.pop()
+    return tuple(spans)
 
 
 def _entries(where: str, mapping: dict[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
@@ -91,12 +93,10 @@ def _items(where: str, key: str, items: list[Any]) -> Iterator[tuple[str, str, A
         yield inside, key, item
 
 
-def _text(key: str, value: Any, known: frozenset[str]) -> str | None:
+def _text(key: str, value: Any) -> str | None:
+    """The text under an unknown key, which is text as well and the best context its value has; or a long number."""
     if isinstance(value, str):
-        if value in WORDS and key in STRUCTURE:
-            return None
-        # An unknown key is text as well, and the best context its value has.
-        return value if key in known else f"{key}: {value}"
+        return None if value in WORDS and key in STRUCTURE else f"{key}: {value}"
     if isinstance(value, bool) or value is None:
         return None
     # Without its sign, which would hide the first digit from the detectors.

@@ -71,6 +71,7 @@ TOP = {
 }
 """Fields of a body by which a server takes content that it keeps, or that is no text."""
 CONTENT = ("content", "output", "summary")
+PLAIN_TURN = {"role", "content"}
 MANY_NUMBERS = 64
 """A list of so many numbers is tokens, samples or an embedding, not a setting."""
 
@@ -107,6 +108,8 @@ def _in_content(turns: Sequence[Any]) -> Iterator[str]:
         if isinstance(item, list):
             stack.extend(item)
         elif isinstance(item, dict):
+            if item.keys() == PLAIN_TURN and isinstance(item["content"], str):
+                continue  # what nearly every turn is
             yield from _in_part(item)
             stack.extend(item[key] for key in CONTENT if item.get(key) is not None)
         elif not isinstance(item, str):

@@ -10,15 +10,17 @@ from typing import Any
 
 from localfleet.core.usage import Usage
 
-__all__ = ["messages_usage", "openai_usage"]
+__all__ = ["OBJECT", "messages_usage", "openai_usage"]
 
+OBJECT = (dict, Mapping)
+"""What JSON objects are read from; nearly always the first, which is the quicker question."""
 MOST_TOKENS = 10**9
 """No answer has more; a larger number is an error of the upstream."""
 
 
 def openai_usage(usage: object) -> Usage | None:
     """The `usage` of chat completions, completions, embeddings (`prompt_tokens`) or Responses (`input_tokens`)."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, OBJECT):
         return None
     chat = "prompt_tokens" in usage
     into, out = ("prompt", "completion") if chat else ("input", "output")
@@ -39,7 +41,7 @@ def openai_usage(usage: object) -> Usage | None:
 
 def messages_usage(usage: object) -> Usage | None:
     """The `usage` of an Anthropic message: `input_tokens` without what was read from or written to the cache."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, OBJECT):
         return None
     plain = _count(usage, "input_tokens", None)
     read = _count(usage, "cache_read_input_tokens", 0)
@@ -81,4 +83,4 @@ def _detail(usage: Mapping[str, Any], group: str, name: str) -> int | None:
     details = usage.get(group)
     if details is None:
         return 0
-    return _count(details, name, 0) if isinstance(details, Mapping) else None
+    return _count(details, name, 0) if isinstance(details, OBJECT) else None

@@ -1,20 +1,20 @@
 """One whole JSON answer of an upstream: whether it is one, what it counted, how much text it holds."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from localfleet.core.ask import Api
 from localfleet.core.usage import Usage
+from localfleet.core.value import value
 from localfleet.wire.upstream_error import UpstreamSaid, code_of
-from localfleet.wire.usage import messages_usage, openai_usage
+from localfleet.wire.usage import OBJECT, messages_usage, openai_usage
 
 __all__ = ["Whole", "read_whole", "text_size", "texts_of_turn"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Whole:
     """A parsed answer. `text_bytes` counts the UTF-8 bytes of generated text."""
 
@@ -49,7 +49,7 @@ def texts_of_turn(turn: Mapping[str, Any]) -> Iterator[object]:
     yield turn.get("refusal")
     for call in _mappings(turn.get("tool_calls")):
         function = call.get("function")
-        if isinstance(function, Mapping):
+        if isinstance(function, OBJECT):
             yield function.get("name")
             yield function.get("arguments")
 
@@ -59,7 +59,7 @@ def _texts(api: Api, data: Mapping[str, Any]) -> Iterator[object]:
         for choice in _mappings(data.get("choices")):
             yield choice.get("text")
             message = choice.get("message")
-            if isinstance(message, Mapping):
+            if isinstance(message, OBJECT):
                 yield from texts_of_turn(message)
     elif api is Api.MESSAGES:
         yield from _texts_of_blocks(data.get("content"))
@@ -78,5 +78,5 @@ def _texts_of_blocks(blocks: object) -> Iterator[object]:
             yield orjson.dumps(block.get("input")).decode()
 
 
-def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
-    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
+def _mappings(value: object) -> Iterable[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, OBJECT)] if isinstance(value, list) else ()

@@ -1,10 +1,10 @@
 """
 The first layer of privacy detectors: what has a shape, a prefix or a checksum.
 
-Pure and stdlib only: text in, kinds and counts out. Here live tables of rows (kind, cheap prefilter, pattern,
+Pure: text in, kinds and counts out. Here live tables of rows (kind, cheap prefilter, pattern,
 validator); names, topics and meaning do not, they need more than patterns. `checksums` holds the arithmetic, `fold`
-undoes disguises, `guess` tells secrets from stand-ins, `row` says what a row is, `scan` reads a text; every other
-module is one table.
+undoes disguises, `guess` tells secrets from stand-ins, `row` says what a row is, `sieve` which rows can match at all,
+`scan` reads a text; every other module is one table.
 """
 
 from localfleet.core.detectors.fold import fold

@@ -7,15 +7,17 @@ a class and look behind after it, not before: so the engine skips to the next po
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Page", "Row", "spans"]
+from localfleet.core.value import value
+
+__all__ = ["Page", "Row", "fits"]
 
 _BEFORE_CHARS = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Page:
     """One text, folded, and the same in lower case; both have the same length, so offsets agree."""
 
@@ -48,19 +50,10 @@ class Row:
     lowered: bool = False
 
 
-def _fits(row: Row, page: Page, start: int, end: int) -> bool:
-    """Whether the neighbourhood allows the candidate at these offsets."""
+def fits(row: Row, page: Page, start: int, end: int) -> bool:
+    """Whether the neighbourhood and the arithmetic allow the candidate at these offsets."""
     if row.unless is not None and row.unless.search(page.low, max(0, start - _BEFORE_CHARS), start):
         return False
-    if row.near is None:
-        return True
-    return row.near.search(page.low, max(0, start - row.near_chars), end + row.near_chars) is not None
-
-
-def spans(row: Row, page: Page, window: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Where this row finds its kind inside the window: start and end offsets of each accepted candidate."""
-    group: int | str = "v" if "v" in row.pattern.groupindex else 0
-    for match in row.pattern.finditer(page.low if row.lowered else page.text, *window):
-        start, end = match.span(group)
-        if _fits(row, page, start, end) and row.accept(page.text[start:end]):
-            yield start, end
+    if row.near is not None and not row.near.search(page.low, max(0, start - row.near_chars), end + row.near_chars):
+        return False
+    return row.accept(page.text[start:end])

@@ -6,17 +6,18 @@ and a candidate that overlaps an earlier find is not counted again: a card is no
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from localfleet.core.detectors import assigned, contact, money, national, papers, secrets
 from localfleet.core.detectors.fold import fold
-from localfleet.core.detectors.row import Page, Row, spans
+from localfleet.core.detectors.row import Page, Row, fits
+from localfleet.core.detectors.sieve import Sieve
 from localfleet.core.label import Finding
 
 __all__ = ["KINDS", "scan"]
 
-Gate = Literal["text", "token", "digit", "digits", "number"]
+Gate = Literal["text", "token", "digit", "digits", "number", "unspent"]
 Window = tuple[int, int]
 
 # The shortest credential with a known prefix, in characters.
@@ -30,83 +31,102 @@ _DIGIT = re.compile(r"[0-9]")
 # No paper has a number of fewer than four digits, and a date of birth has four at least.
 _FOUR_DIGITS = re.compile(r"[0-9](?:[^0-9]*[0-9]){3}")
 
+
+# `unspent`: every candidate of these rows holds six digits together, so where all such numbers are spoken for, none is
+# left to find. An IBAN may have its digits in short runs, so `number` opens money's windows whatever was found.
 _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", secrets.TEXT_ROWS),
     ("token", secrets.TOKEN_ROWS),
     ("text", (*assigned.ROWS, *contact.ADDRESS_ROWS)),
     ("text", papers.TOKEN_ROWS),
     ("token", (*national.TOKEN_ROWS, *money.WALLET_ROWS)),
-    ("number", (*money.ROWS, *national.ROWS)),
+    ("number", money.ROWS),
+    ("unspent", national.ROWS),
     ("digits", (*national.WORD_ROWS, *papers.ROWS)),
-    ("number", contact.NUMBER_ROWS),
+    ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
 )
+# Credentials are looked for in the long words only, of which there are usually none.
+_TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
+_OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS])
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
-def _number_windows(text: str) -> list[Window]:
-    """Where six digits or more stand together, separators allowed, with a margin; joined where margins meet."""
+class _Gates:
+    """What the cheap questions say of one page: which parts of it lie behind each gate."""
+
+    __slots__ = ("_digit", "_four_digits", "_numbers", "_whole", "_windows", "long_words")
+
+    def __init__(self, page: Page) -> None:
+        """Ask them."""
+        self._whole: list[Window] = [(0, len(page.text))]
+        self.long_words = "\n".join([word for word in page.low.split() if len(word) >= _LONG_TOKEN_CHARS])
+        first = _DIGIT.search(page.text)
+        self._digit = first is not None
+        # Tried at the first digit only: there are four digits from there on, or nowhere.
+        self._four_digits = first is not None and _FOUR_DIGITS.match(page.text, first.start()) is not None
+        self._numbers = [match.span() for match in _NUMBER.finditer(page.text, first.start())] if first else []
+        self._windows = _windows(self._numbers, len(page.text))
+
+    def behind(self, gate: Gate, taken: bytearray) -> Sequence[Window]:
+        """The parts of the page behind a gate, none where it is shut; `taken` marks what is already spoken for."""
+        match gate:
+            case "text":
+                is_open = True
+            case "token":
+                is_open = self.long_words != ""
+            case "digit":
+                is_open = self._digit
+            case "digits":
+                is_open = self._four_digits
+            case "number":
+                return self._windows
+            case "unspent":
+                spent = all(0 not in taken[start:end] for start, end in self._numbers)
+                return () if spent else self._windows
+        return self._whole if is_open else ()
+
+
+def _windows(numbers: Sequence[Window], length: int) -> list[Window]:
+    """The places of numbers with a margin; joined where margins meet."""
     windows: list[Window] = []
-    for match in _NUMBER.finditer(text):
-        start, end = max(0, match.start() - _MARGIN_CHARS), match.end() + _MARGIN_CHARS
+    for number_start, number_end in numbers:
+        start, end = max(0, number_start - _MARGIN_CHARS), number_end + _MARGIN_CHARS
         if windows and start <= windows[-1][1]:
             windows[-1] = (windows[-1][0], end)
         else:
             windows.append((start, end))
-    return windows if len(windows) <= _MOST_WINDOWS else [(0, len(text))]
-
-
-def _long_words(low: str) -> str:
-    """The words long enough to be a credential, one a line; usually none, so that few needles are looked for at all."""
-    return "\n".join([word for word in low.split() if len(word) >= _LONG_TOKEN_CHARS])
-
-
-def _gates(page: Page) -> dict[Gate, tuple[str, Sequence[Window]]]:
-    """For each gate, where its rows' needs are looked for and which parts of the text lie behind it."""
-    whole: list[Window] = [(0, len(page.text))]
-    long_words = _long_words(page.low)
-    first = _DIGIT.search(page.text)
-    has_digit = first is not None
-    # Tried at the first digit only: there are four digits from there on, or nowhere.
-    has_four = first is not None and _FOUR_DIGITS.match(page.text, first.start()) is not None
-    return {
-        "text": (page.low, whole),
-        "token": (long_words, whole if long_words else ()),
-        "digit": (page.low, whole if has_digit else ()),
-        "digits": (page.low, whole if has_four else ()),
-        "number": (page.low, _number_windows(page.text) if has_digit else ()),
-    }
-
-
-def _needles(rows: tuple[Row, ...]) -> tuple[tuple[str, int], ...]:
-    """What each row needs, with the row's place; the empty needle, which is in every text, for a row without needs."""
-    return tuple((needle, place) for place, row in enumerate(rows) for needle in row.needs or ("",))
-
-
-_NEEDLES = tuple(_needles(rows) for _, rows in _GROUPS)
-
-
-def _possible(needles: tuple[tuple[str, int], ...], where: str) -> Iterable[int]:
-    """The places of rows whose needs are met; one flat loop, because most of a scan's time is spent here."""
-    return dict.fromkeys([place for needle, place in needles if needle in where])
+    return windows if len(windows) <= _MOST_WINDOWS else [(0, length)]
 
 
 class _Tally:
     """Counts by kind, and which characters are already spoken for."""
 
-    __slots__ = ("_taken", "counts")
+    __slots__ = ("counts", "page", "taken")
 
-    def __init__(self, length: int) -> None:
-        self._taken = bytearray(length)
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.taken = bytearray(len(page.text))
         self.counts: dict[str, int] = {}
 
-    def add(self, kind: str, start: int, end: int) -> None:
-        """Count one find unless it overlaps an earlier one."""
-        if 1 not in self._taken[start:end]:
-            self._taken[start:end] = b"\x01" * (end - start)
-            self.counts[kind] = self.counts.get(kind, 0) + 1
+    def try_row(self, row: Row, windows: Sequence[Window]) -> None:
+        """Look for a row's kind in the windows; most rows find nothing, which is one search for each window."""
+        text, search = self.page.low if row.lowered else self.page.text, row.pattern.search
+        for start, end in windows:
+            match = search(text, start, end)
+            while match is not None:
+                self._weigh(row, match)
+                match = search(text, match.end(), end)
+
+    def _weigh(self, row: Row, match: re.Match[str]) -> None:
+        """Count one find if it fits, unless it overlaps an earlier one, which is the cheaper question."""
+        start, end = match.span("v" if "v" in row.pattern.groupindex else 0)
+        if 1 not in self.taken[start:end] and fits(row, self.page, start, end):
+            self.taken[start:end] = b"\x01" * (end - start)
+            self.counts[row.kind] = self.counts.get(row.kind, 0) + 1
 
 
 def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
@@ -117,14 +137,15 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
     """
     folded = fold(text)
     page = Page(text=folded, low=folded.lower())
-    tally = _Tally(len(folded))
-    gates = _gates(page)
-    for (gate, rows), needles in zip(_GROUPS, _NEEDLES, strict=True):
-        where, windows = gates[gate]
-        for place in _possible(needles, where) if windows else ():
-            row = rows[place]
-            if on is None or row.kind in on:
-                for window in windows:
-                    for start, end in spans(row, page, window):
-                        tally.add(row.kind, start, end)
-    return tuple(Finding(kind=kind, count=tally.counts[kind]) for kind in KINDS if kind in tally.counts)
+    tally, gates = _Tally(page), _Gates(page)
+    hits = _OTHERS.hits(page.low)
+    token_hits = _TOKENS.hits(gates.long_words) if gates.long_words else {}
+    for table, (gate, _) in enumerate(_GROUPS):
+        windows = gates.behind(gate, tally.taken)
+        if windows:
+            rows = _TOKENS.rows(table, token_hits) if gate == "token" else _OTHERS.rows(table, hits)
+            for row in rows:
+                if on is None or row.kind in on:
+                    tally.try_row(row, windows)
+    counts = tally.counts
+    return tuple([Finding(kind=kind, count=counts[kind]) for kind in sorted(counts, key=_RANKS.__getitem__)])

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Model
-from localfleet.core.pricing import usd_for, usd_worst
-from localfleet.core.usage import Usage
+from localfleet.core.pricing import usd_for_mean, usd_worst
 
 __all__ = ["by_price", "expected_usd", "most_output_tokens", "worst_usd"]
 
+FREE = Decimal(0)
 EXPECTED_OUTPUT_TOKENS = 512
 """Where the caller sets no smaller limit: the order of doors needs one figure for all, not a forecast."""
 
@@ -16,17 +16,17 @@ EXPECTED_OUTPUT_TOKENS = 512
 def expected_usd(ask: Ask, model: Model) -> Decimal | None:
     """Marginal money of one request: 0 on the box (law 11), `None` where the price is unknown."""
     if model.local:
-        return Decimal(0)
+        return FREE
     if model.price is None:
         return None
     output = min(ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
-    return usd_for(model.price, Usage(input_tokens=ask.input_tokens, output_tokens=output, measured=False))
+    return usd_for_mean(model.price, input_tokens=ask.input_tokens, output_tokens=output)
 
 
 def worst_usd(ask: Ask, model: Model) -> Decimal | None:
     """The most one request can cost: one token per byte of the body, and every output token the limit allows."""
     if model.local:
-        return Decimal(0)
+        return FREE
     if model.price is None:
         return None
     return usd_worst(model.price, input_tokens=ask.input_bytes, output_tokens=most_output_tokens(ask, model))

@@ -1,0 +1,69 @@
+"""
+Which rows of the detector tables can match a text at all, told by the strings they need.
+
+Some three hundred strings, nearly all of them absent: asked for one by one they were most of a scan's time. RE2's set
+looks for all in one pass over the text, linear whatever the text is. Measured: 1 microsecond in place of 21 for 200
+characters, 17 in place of 950 for 10,000 (docs/adr/0008).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import re2
+
+from localfleet.core.detectors.row import Row
+
+__all__ = ["Sieve"]
+
+
+Hits = Mapping[int, Sequence[int]]
+"""For each table with a needle in the text: the places of the rows that need it."""
+
+
+class Sieve:
+    """The needles of several tables; a row without needs is always possible."""
+
+    def __init__(self, tables: Sequence[Sequence[Row]]) -> None:
+        """Compile them, once."""
+        self._tables = tables
+        self._always = [[row for row in rows if not row.needs] for rows in tables]
+        self._set = re2.Set.SearchSet()
+        # In every text: where it is not found, the pass came to no end, and what it did not find means nothing.
+        self._sentinel = self._set.Add("")
+        self._homes: list[list[tuple[int, int]]] = [[]]
+        for needle, homes in _needles(tables).items():
+            self._set.Add(re2.escape(needle))
+            self._homes.append(homes)
+        self._set.Compile()
+
+    def hits(self, text: str) -> Hits:
+        """
+        Look for all needles in `text` (lower case) at once.
+
+        Raises `RuntimeError` where RE2 ran out of the memory it is allowed: the caller makes the request restricted.
+        """
+        # A lone surrogate, which no body can hold but a test can, is not worth an error.
+        found = self._set.Match(text.encode("utf-8", "surrogatepass")) or ()
+        if self._sentinel not in found:
+            raise RuntimeError("the detectors' sieve came to no end")
+        hits: dict[int, list[int]] = {}
+        for pattern in found:
+            for table, place in self._homes[pattern]:
+                hits.setdefault(table, []).append(place)
+        return hits
+
+    def rows(self, table: int, hits: Hits) -> Sequence[Row]:
+        """The rows of a table that can match, in its order."""
+        if table not in hits:
+            return self._always[table]
+        places = set(hits[table])
+        return [row for place, row in enumerate(self._tables[table]) if place in places or not row.needs]
+
+
+def _needles(tables: Sequence[Sequence[Row]]) -> dict[str, list[tuple[int, int]]]:
+    """Each needle with the table and place of every row that needs it."""
+    homes: dict[str, list[tuple[int, int]]] = {}
+    for table, rows in enumerate(tables):
+        for place, row in enumerate(rows):
+            for needle in row.needs:
+                homes.setdefault(needle, []).append((table, place))
+    return homes
