@@ -69,6 +69,7 @@ ARROWS = {
     "local_tier": {"config", "core", "engines", "errors", "machine"},
     "notify": set(),
     "explain": {"core", "errors", "wire"},
+    "evaluate": {"core", "errors"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -80,6 +81,7 @@ LIBRARIES = {
     "config": {"pydantic"},
     "catalogue": {"re2"},
     "cost": {"rich"},
+    "evaluate": {"orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
     "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},

@@ -12,6 +12,7 @@ from localfleet.core.classify import FieldRule, Rules, TextRule
 from localfleet.core.detectors import KINDS
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
+from localfleet.core.layers import LAYERS, layer_of
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
 from localfleet.core.routing.order import Preference
@@ -104,15 +105,26 @@ class Re2Matcher:
         return sum(1 for _ in self.pattern.finditer(text))
 
 
-def build_rules(settings: Settings) -> Rules:
-    """Compile the operator's rules; `check_settings` has found the bad ones before."""
-    own = settings.privacy.rules
+def build_rules(settings: Settings, layers: frozenset[str] | None = None) -> Rules:
+    """
+    Compile the operator's rules; `check_settings` has found the bad ones before.
+
+    `layers` names the only layers that read, to measure them alone; `None` means those that the settings name.
+    """
+    on = frozenset(LAYERS) if layers is None else layers
+    own = settings.privacy.rules if "own" in on else ()
     return Rules(
-        kinds=None if settings.privacy.detectors == "all" else frozenset(settings.privacy.detectors),
+        kinds=_kinds(settings, on),
         texts=tuple(_text_rule(rule) for rule in own if rule.field is None),
         fields=tuple(_field_rule(rule) for rule in own if rule.field is not None),
         tasks={name: Label.read(task.label) for name, task in settings.tasks.items() if task.label is not None},
     )
+
+
+def _kinds(settings: Settings, on: frozenset[str]) -> frozenset[str] | None:
+    named = KINDS if settings.privacy.detectors == "all" else settings.privacy.detectors
+    kinds = frozenset(kind for kind in named if layer_of(kind) in on)
+    return None if kinds == frozenset(KINDS) else kinds
 
 
 def _text_rule(rule: Rule) -> TextRule:

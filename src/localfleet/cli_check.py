@@ -26,7 +26,7 @@ from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["check_command", "explain_command"]
+__all__ = ["check_command", "explain_command", "explainer_of"]
 
 Complaint = tuple[int | None, str, str]
 """A line, a path, and what is wrong."""
@@ -144,7 +144,7 @@ def explain_command(
     as_json: Json = False,
 ) -> None:
     """Dry-run a request: label, findings, doors in order, reason, price of each door."""
-    explainer, models = _explainer(config)
+    explainer, models = explainer_of(config)
     if jsonl is not None:
         _explain_lines(explainer, jsonl)
         return
@@ -164,13 +164,14 @@ def _bytes_of(file: str) -> bytes:
         raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file with one JSON body, or -") from exc
 
 
-def _explainer(config: str) -> tuple[Explainer, dict[str, Model]]:
+def explainer_of(config: str, layers: frozenset[str] | None = None) -> tuple[Explainer, dict[str, Model]]:
+    """The explainer of a models.yaml and its models by name; `layers` names the only layers that read."""
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
     explainer = Explainer(
         models=models,
-        rules=build_rules(settings),
+        rules=build_rules(settings, layers),
         policy=build_policy(settings),
         caller=anyone(settings),
         fields=field_names(settings),

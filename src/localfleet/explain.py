@@ -1,6 +1,6 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import AUTO, Policy, decide, resolve
 from localfleet.core.route import Decision
 from localfleet.errors import FleetError, NotFound
-from localfleet.wire.read import parse_body, read_ask
+from localfleet.wire.read import Letter, parse_body, read_ask
 
 __all__ = ["Explained", "Explainer"]
 
@@ -65,9 +65,17 @@ class Explainer:
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
+        letter = self._read(raw, headers)
+        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
+        if resolve(letter.ask.model, self.policy, fleet) is None:
+            raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
+        verdict = self._verdict(letter.ask)
+        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+
+    def _read(self, raw: bytes, headers: dict[str, str]) -> Letter:
         body = parse_body(raw)
         body.setdefault("model", AUTO)
-        letter = read_ask(
+        return read_ask(
             body,
             api=api_of(body),
             headers=headers,
@@ -76,11 +84,11 @@ class Explainer:
             size=len(raw),
             fields=self.fields,
         )
-        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
-        if resolve(letter.ask.model, self.policy, fleet) is None:
-            raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
-        verdict = self._verdict(letter.ask)
-        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+
+    def from_public(self, raw: bytes) -> Verdict:
+        """What the detectors and rules make of a body whose caller's default is `public`; raises `BadAsk`."""
+        ask = self._read(raw, {}).ask
+        return self._verdict(replace(ask, caller=replace(ask.caller, default_label=Label.PUBLIC)))
 
     def _verdict(self, ask: Ask) -> Verdict:
         try:

@@ -15,7 +15,7 @@ from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.sieve import Sieve
 from localfleet.core.label import Finding
 
-__all__ = ["KINDS", "scan"]
+__all__ = ["KINDS", "SECRET_KINDS", "scan"]
 
 Gate = Literal["text", "token", "digit", "digits", "number", "unspent"]
 Window = tuple[int, int]
@@ -52,6 +52,8 @@ _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
 _OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS])
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
+SECRET_KINDS = frozenset(row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *assigned.ROWS))
+"""Credentials: the kinds of the layer `secrets`; all others are of the layer `patterns`."""
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
