@@ -70,6 +70,7 @@ ARROWS = {
     "notify": set(),
     "explain": {"core", "errors", "wire"},
     "evaluate": {"core", "errors"},
+    "readers": {"readers", "core"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -97,6 +98,7 @@ LIBRARIES_BY_FILE = {
     "engines/litellm_sdk.py": {"litellm"},
     "engines/llamacpp_child.py": {"xllamacpp"},
     "gpus/nvml.py": {"pynvml"},
+    "readers/rampart.py": {"numpy", "onnxruntime", "tokenizers"},
 }
 
 LOUD_MODULES = """

@@ -13,6 +13,7 @@ from localfleet.core.detectors import KINDS
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.layers import LAYERS, layer_of
+from localfleet.core.meaning import Meaning
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
 from localfleet.core.routing.order import Preference
@@ -21,7 +22,16 @@ from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import dialect_of, unreachable
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["anyone", "build_models", "build_policy", "build_rules", "check_settings", "field_names", "secret_of"]
+__all__ = [
+    "anyone",
+    "build_models",
+    "build_policy",
+    "build_rules",
+    "check_settings",
+    "field_names",
+    "layers_on",
+    "secret_of",
+]
 
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
 Problem = tuple[str, str]
@@ -105,20 +115,28 @@ class Re2Matcher:
         return sum(1 for _ in self.pattern.finditer(text))
 
 
-def build_rules(settings: Settings, layers: frozenset[str] | None = None) -> Rules:
+def build_rules(settings: Settings, layers: frozenset[str] | None = None, meaning: Meaning | None = None) -> Rules:
     """
     Compile the operator's rules; `check_settings` has found the bad ones before.
 
     `layers` names the only layers that read, to measure them alone; `None` means those that the settings name.
+    `meaning` is what topics and names need; without it these two are off.
     """
-    on = frozenset(LAYERS) if layers is None else layers
+    on = layers_on(settings) if layers is None else layers
     own = settings.privacy.rules if "own" in on else ()
     return Rules(
         kinds=_kinds(settings, on),
+        topics=meaning if "topics" in on else None,
+        names=meaning if "names" in on else None,
         texts=tuple(_text_rule(rule) for rule in own if rule.field is None),
         fields=tuple(_field_rule(rule) for rule in own if rule.field is not None),
         tasks={name: Label.read(task.label) for name, task in settings.tasks.items() if task.label is not None},
     )
+
+
+def layers_on(settings: Settings) -> frozenset[str]:
+    """The layers that the settings name."""
+    return frozenset(LAYERS) if settings.privacy.layers == "all" else frozenset(settings.privacy.layers)
 
 
 def _kinds(settings: Settings, on: frozenset[str]) -> frozenset[str] | None:

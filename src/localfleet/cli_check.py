@@ -11,12 +11,13 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, layers_on
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
+from localfleet.core.layers import LAYERS
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
@@ -24,6 +25,8 @@ from localfleet.fitting import Checked, check_fits, too_much_together
 from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.readers.load import load_meaning, load_reader
+from localfleet.readers.rampart import rampart_files
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
@@ -113,11 +116,20 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
             found.append(f"hosted.{model.name}: price: {old}")
     if settings.privacy.detectors != "all":
         found.append("privacy.detectors: some detectors are off; what they would find may leave")
+    found += _layer_warnings(settings)
     if settings.privacy.default == "public":
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
         found.append("no local model: restricted requests will be refused")
     return [*found, *_vllm_warnings(settings)]
+
+
+def _layer_warnings(settings: Settings) -> Iterator[str]:
+    off = [layer for layer in LAYERS if layer not in layers_on(settings)]
+    if off:
+        yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
+    if "names" in layers_on(settings) and rampart_files() is None:
+        yield "privacy.layers: `names` finds nothing: install the extra, `pip install 'localfleet[ner]'`"
 
 
 def _vllm_warnings(settings: Settings) -> Iterator[str]:
@@ -169,9 +181,11 @@ def explainer_of(config: str, layers: frozenset[str] | None = None) -> tuple[Exp
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
+    reader = load_reader() if "names" in (layers or layers_on(settings)) else None
     explainer = Explainer(
         models=models,
-        rules=build_rules(settings, layers),
+        rules=build_rules(settings, layers, load_meaning()),
+        reader=reader,
         policy=build_policy(settings),
         caller=anyone(settings),
         fields=field_names(settings),

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from localfleet.core.ask import Api, Ask, Caller
-from localfleet.core.classify import Rules, classify, unclassified
+from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
+from localfleet.core.names import Reader, read_all
 from localfleet.core.policy import AUTO, Policy, decide, resolve
 from localfleet.core.route import Decision
 from localfleet.errors import FleetError, NotFound
@@ -62,6 +63,8 @@ class Explainer:
     policy: Policy
     caller: Caller
     fields: frozenset[str] = frozenset()
+    reader: Reader | None = None
+    """The model of names, where that layer is on."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
@@ -92,7 +95,11 @@ class Explainer:
 
     def _verdict(self, ask: Ask) -> Verdict:
         try:
-            return classify(ask, self.rules)
+            verdict = classify(ask, self.rules)
+            text = names_to_read(ask, verdict, self.rules) if self.reader is not None else None
+            if self.reader is None or text is None:
+                return verdict
+            return named(verdict, self.rules, text, read_all(self.reader, text))
         except (ValueError, RecursionError, OverflowError):
             return unclassified("detector_failed")
 

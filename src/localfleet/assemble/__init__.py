@@ -14,7 +14,7 @@ from typing import Any
 
 from localfleet.assemble.engines import Engines
 from localfleet.books import BookReader, seed_purses
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, layers_on
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.budget import Purses
@@ -29,6 +29,8 @@ from localfleet.gpus.nvml import Nvml
 from localfleet.gpus.watch import GpuWatch
 from localfleet.price_map import PriceMap
 from localfleet.providers import dialect_of
+from localfleet.readers.aside import Aside
+from localfleet.readers.load import load_meaning, load_reader
 from localfleet.server.app import Front, build_app
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
@@ -67,6 +69,7 @@ class House:
     residents: Residents
     gpus: GpuWatch
     admin_token: str
+    names: Aside | None = None
     needs_litellm: bool = False
     background: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -108,6 +111,8 @@ class House:
         await asyncio.gather(*(engine.aclose() for engine in self.gateway.engines.values()))
         await self.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
+        if self.names is not None:
+            self.names.close()
         return await asyncio.to_thread(self.ledger.close)
 
 
@@ -143,13 +148,16 @@ def assemble(
     builder = Engines(settings=settings, env=env, home=home, start=start_engines, on_progress=on_progress)
     engines = builder.build()
     metrics = Metrics()
+    reader = load_reader() if "names" in layers_on(settings) else None
+    names = None if reader is None else Aside(reader)
     models = build_models(settings, prices, datetime.now(UTC).date())
     gateway = Gateway(
         models={model.name: model for model in models},
         engines=engines,
         ledger=ledger,
         policy=build_policy(settings),
-        rules=build_rules(settings),
+        rules=build_rules(settings, meaning=load_meaning()),
+        names=names,
         clock=clock,
         print_key=derive(secret, "conversations"),
         purses=Purses(),
@@ -180,6 +188,7 @@ def assemble(
         residents=builder.residents,
         gpus=gpus,
         admin_token=admin_token,
+        names=names,
         needs_litellm=any(dialect_of(m.provider) != "openai" for m in settings.hosted.values()),
     )
 

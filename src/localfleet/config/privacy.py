@@ -43,6 +43,8 @@ class Privacy(Shape):
 
     default: LabelWord = "internal"
     """The label of callers whose key says nothing else."""
+    layers: tuple[Literal["own", "secrets", "patterns", "topics", "names"], ...] | Literal["all"] = "all"
+    """Which layers of detection read; what is left out is shown by `check`."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
     on_restricted: Literal["local_only"] = "local_only"
