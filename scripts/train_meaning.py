@@ -52,7 +52,9 @@ def templates(name: str) -> list[tuple[str, str]]:
 
 def filled(template: str, table: dict[str, list[str]], rng: random.Random) -> str:
     """One text of a template; sometimes with other manners: no capitals, no full stop, a greeting."""
-    text = SLOT.sub(lambda match: rng.choice(table[match[1]]), template).strip()
+    text = template
+    while SLOT.search(text) is not None:
+        text = SLOT.sub(lambda match: rng.choice(table[match[1]]), text).strip()
     if rng.random() < 0.12:
         text = text.lower()
     if rng.random() < 0.15:
@@ -68,7 +70,7 @@ def corpus(names: list[tuple[str, float]], rng: random.Random) -> list[tuple[str
     for name, wanted in names:
         rows = templates(name)
         for section, template in rows:
-            many = EACH if SLOT.search(template) else 4
+            many = EACH if SLOT.search(template) else 8
             found += [(section, filled(template, table, rng), wanted) for _ in range(many)]
     for wanted in {one for _, one in names}:
         same = [row for row in found if row[2] == wanted]
@@ -170,7 +172,7 @@ def main() -> None:
     """Train, report on a held-out fifth of the templates' fillings, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extra", nargs="*", default=[])
-    parser.add_argument("--limits", nargs=2, type=float, default=(0.2, 0.0), help="thresholds: topics, names")
+    parser.add_argument("--limits", nargs=2, type=float, default=(0.15, 0.0), help="thresholds: topics, names")
     parser.add_argument("--out", default=str(ROOT / "src" / "localfleet" / "data" / "meaning.bin"))
     args = parser.parse_args()
     rng = random.Random(20261125)  # noqa: S311  # a fixed seed is the point

@@ -90,6 +90,7 @@ LIBRARIES = {
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
     "core/detectors/sieve.py": {"re2"},
+    "core/detectors/states.py": {"stdnum"},
     "wire/yaml_lines.py": {"yaml"},
     "gpu_facts.py": {"yaml"},
     "shapes.py": {"yaml"},

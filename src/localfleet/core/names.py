@@ -22,10 +22,12 @@ _PART = {"GIVEN_NAME": "given", "SURNAME": "sur"}
 _JOINT = re.compile(r"[ \-'\u2019]|[ .]{1,2}|(?: [A-Z]\.? )|(?: (?:de|da|del|di|van|von|der|den|la|bin|al) )")
 _WORD_CHAR = re.compile(r"[^\W_]|['\u2019\-](?=[^\W_])")
 # One to four words with capitals that begin no sentence: what could be a name. And words after which one may follow.
+_UP = r"[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я](?:[^\W\d_]|['\u2019\-](?=[^\W\d_])){0,40}[a-zß-ÿā-žα-ωа-я]"
 _CAPITALS = re.compile(
-    r"(?<=[^\W\d_][ ,;:])[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]+(?: (?:[A-Z]\.? )?[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]+){0,3}|"
-    r"(?<![^\s>\"'(*?:,;]) ?[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]+(?: (?:[A-Z]\.? )?[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]+){1,3}|"
-    r"(?<=r\. )[A-ZÀ-Þ][^\W\d_]+|(?<=s\. )[A-ZÀ-Þ][^\W\d_]+"
+    rf"(?<=[^\W\d_][ ,;:]){_UP}(?: (?:[A-Z]\.? )?{_UP}){{0,3}}"
+    rf"|(?<![^\s>\"'(*?:,;]) ?{_UP}(?: (?:[A-Z]\.? )?{_UP}){{1,3}}"
+    r"|(?<![^\W\d_])[A-Z]{3,20} [A-Z]{3,20}(?![^\W\d_])"
+    rf"|(?<=[rs]\. ){_UP}"
 )
 _SMALL = re.compile(
     r"\b(name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
@@ -75,10 +77,17 @@ def supposed(text: str) -> tuple[str, ...]:
     """
     if _CAPITALS.search(text) is None and _SMALL.search(text) is None:
         return ()
-    return tuple(
-        _SMALL.sub(rf"\1 ⟨{kind}⟩ ⟨sure⟩ ", _CAPITALS.sub(f" ⟨{kind}⟩ ⟨sure⟩ ", text))
-        for kind in ("full", "given", "sur")
-    )
+    return _supposed(text, "given"), _supposed(text, "sur")
+
+
+def _supposed(text: str, one: str) -> str:
+    """Two words and more are a full name; a single one is of the kind that is said."""
+
+    def mask(match: re.Match[str]) -> str:
+        kind = "full" if " " in match[0].strip() else one
+        return f" ⟨{kind}⟩ ⟨sure⟩ "
+
+    return _SMALL.sub(lambda match: match[1] + " ⟨full⟩ ⟨sure⟩ ", _CAPITALS.sub(mask, text))
 
 
 def address_like(text: str) -> bool:

@@ -32,7 +32,9 @@ _AUTHORIZATION = re.compile(
     rf"(?:authorization|x-api-key|api-?key|api-token|x-auth-token|private-token|access-token){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?"
     r"(?:(?:bearer|basic|token|apikey|api-token|digest) {1,3})?(?P<v>[a-z0-9._~+/=\-]{10,2000})(?![\w(\[{])"
 )
-_CURL_USER = re.compile(r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}:(?P<v>[^\s\"']{3,100})")
+_CURL_USER = re.compile(
+    r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}[\"']?:[\"']?(?P<v>[^\s\"']{3,100})"
+)
 _TRAILING = ".,;:!?"
 
 

@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from localfleet.core.detectors import assigned, contact, money, national, papers, secrets
+from localfleet.core.detectors import assigned, contact, money, national, papers, secrets, states
 from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.sieve import Sieve
+from localfleet.core.detectors.views import views
 from localfleet.core.label import Finding
 
 __all__ = ["KINDS", "SECRET_KINDS", "scan"]
@@ -41,7 +42,7 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", papers.TOKEN_ROWS),
     ("token", (*national.TOKEN_ROWS, *money.WALLET_ROWS)),
     ("number", money.ROWS),
-    ("unspent", national.ROWS),
+    ("unspent", (*national.ROWS, *states.ROWS)),
     ("digits", (*national.WORD_ROWS, *papers.ROWS)),
     ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
@@ -138,6 +139,10 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
     `on` names the kinds to look for; `None` means all. Time grows linearly with the text.
     """
     folded = fold(text)
+    undressed = views(folded)
+    if undressed:
+        # Last, so that offsets of the text stay; what counts here and there was said twice.
+        folded = "\n".join((folded, *undressed))
     page = Page(text=folded, low=folded.lower())
     tally, gates = _Tally(page), _Gates(page)
     hits = _OTHERS.hits(page.low)

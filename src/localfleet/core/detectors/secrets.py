@@ -10,7 +10,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 
-from localfleet.core.detectors.guess import entropy_bits, placeholder, real_token
+from localfleet.core.detectors.guess import entropy_bits, placeholder, real_token, shuffled
 from localfleet.core.detectors.row import Row
 
 __all__ = ["TEXT_ROWS", "TOKEN_ROWS"]
@@ -26,8 +26,10 @@ def _format(kind: str, needs: str | tuple[str, ...], body: str, accept: Callable
 
 
 def _is_jwt(token: str) -> bool:
-    """Whether the first part decodes to a JSON object that names an algorithm (RFC 7515)."""
-    header = token.split(".", 1)[0]
+    """Whether the first part decodes to a JSON object that names an algorithm (RFC 7515), or the next begins as one."""
+    header, _, rest = token.partition(".")
+    if rest.startswith("eyJ") and len(rest) > 40:
+        return True
     try:
         value = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))
     except (ValueError, RecursionError):
@@ -62,6 +64,7 @@ def _is_slack(token: str) -> bool:
 
 _KEY_BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----(?P<v>[^\-]{1,6000})")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-[23]: [^\n]{1,80}\n(?P<v>[^\0]{40,400})")
+_RANDOM = re.compile(r"[A-Za-z0-9](?<![A-Za-z0-9_.\-/+=&?%:#].)[A-Za-z0-9_\-]{23,127}(?![A-Za-z0-9_\-/+(.])")
 _URL_PASSWORD = re.compile(r"://[^\s:@/?#\"'<>]{0,64}:(?P<v>[^\s@/\"'<>]{3,128}@[A-Za-z0-9\[_][A-Za-z0-9.\-]{0,200})")
 _SERVICE_ACCOUNT = re.compile(
     r"\"type\"\s{0,4}:\s{0,4}\"service_account\"(?=[^\0]{0,400}\"(?:private_key|client_email))"
@@ -236,10 +239,11 @@ _SHAPES = (
         kind="jwt",
         needs=("eyj",),
         pattern=re.compile(
-            r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_\-]{10,1000}\.[A-Za-z0-9_\-]{4,8000}\.[A-Za-z0-9_\-]{10,1000}"
+            r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_\-]{10,1000}\.[A-Za-z0-9_\-]{4,8000}\.[A-Za-z0-9_\-]{0,1000}"
         ),
         accept=_is_jwt,
     ),
+    Row(kind="random_token", pattern=_RANDOM, accept=shuffled),
     Row(kind="url_password", needs=("://",), pattern=_URL_PASSWORD, accept=_is_url_password),
 )
 
