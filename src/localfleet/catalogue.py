@@ -20,6 +20,7 @@ from localfleet.core.routing.order import Preference
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import dialect_of, unreachable
+from localfleet.secret_rules import read_secret_rules
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = [
@@ -128,10 +129,15 @@ def build_rules(settings: Settings, layers: frozenset[str] | None = None, meanin
         kinds=_kinds(settings, on),
         topics=meaning if "topics" in on else None,
         names=meaning if "names" in on else None,
-        texts=tuple(_text_rule(rule) for rule in own if rule.field is None),
+        texts=(*(_text_rule(rule) for rule in own if rule.field is None), *_secret_rules(settings, on)),
         fields=tuple(_field_rule(rule) for rule in own if rule.field is not None),
         tasks={name: Label.read(task.label) for name, task in settings.tasks.items() if task.label is not None},
     )
+
+
+def _secret_rules(settings: Settings, on: frozenset[str]) -> tuple[TextRule, ...]:
+    file = settings.privacy.secret_rules
+    return read_secret_rules(file).rules if file is not None and "own" in on else ()
 
 
 def layers_on(settings: Settings) -> frozenset[str]:
@@ -220,9 +226,22 @@ def _rule_problems(settings: Settings) -> Iterator[Problem]:
                 _compiled(rule)
             except re2.error:
                 yield f"privacy.rules.{i}.pattern", "is no valid RE2 expression (no look-around, no back-references)"
+    if settings.privacy.secret_rules is not None:
+        yield from _secret_file_problems(settings.privacy.secret_rules)
     if settings.privacy.detectors != "all":
         for kind in sorted(frozenset(settings.privacy.detectors) - frozenset(KINDS)):
             yield "privacy.detectors", f"`{kind}` is no detector; docs/concepts/privacy-law.md lists them"
+
+
+def _secret_file_problems(file: str) -> Iterator[Problem]:
+    try:
+        found = read_secret_rules(file)
+    except (OSError, ValueError):
+        yield "privacy.secret_rules", "the file cannot be read as rules in gitleaks' TOML format"
+        return
+    if found.refused:
+        names = ", ".join(found.refused[:5]) + (" and more" if len(found.refused) > 5 else "")
+        yield "privacy.secret_rules", f"RE2 cannot take the rules {names} (no look-around); mend or remove them"
 
 
 def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:

@@ -47,6 +47,8 @@ class Privacy(Shape):
     """Which layers of detection read; what is left out is shown by `check`."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
+    secret_rules: str | None = None
+    """A file of rules for secrets in gitleaks' TOML format, your own; it belongs to the layer `own`."""
     on_restricted: Literal["local_only"] = "local_only"
     detector_budget_ms: int = Field(default=2000, ge=1)
     """Reading a request may take this long; after that it is restricted."""

@@ -47,13 +47,16 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
+    ("token", secrets.LAST_ROWS),
 )
 # Credentials are looked for in the long words only, of which there are usually none.
 _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
 _OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS])
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
-SECRET_KINDS = frozenset(row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *assigned.ROWS))
+SECRET_KINDS = frozenset(
+    row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *secrets.LAST_ROWS, *assigned.ROWS)
+)
 """Credentials: the kinds of the layer `secrets`; all others are of the layer `patterns`."""
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from localfleet.core.detectors.guess import entropy_bits, placeholder, real_token, shuffled
 from localfleet.core.detectors.row import Row
 
-__all__ = ["TEXT_ROWS", "TOKEN_ROWS"]
+__all__ = ["LAST_ROWS", "TEXT_ROWS", "TOKEN_ROWS"]
 
 _LEFT = r"(?<![A-Za-z0-9])"
 _RIGHT = r"(?![A-Za-z0-9])"
@@ -243,7 +243,6 @@ _SHAPES = (
         ),
         accept=_is_jwt,
     ),
-    Row(kind="random_token", pattern=_RANDOM, accept=shuffled),
     Row(kind="url_password", needs=("://",), pattern=_URL_PASSWORD, accept=_is_url_password),
 )
 
@@ -263,3 +262,5 @@ TEXT_ROWS = (
     Row(kind="gcp_key", needs=("service_account",), pattern=_SERVICE_ACCOUNT),
 )
 TOKEN_ROWS = (*_CLOUD, *_FORGES, *_CHAT, *_MONEY, *_MODELS, *_SERVICES, *_SHAPES)
+# After everything that has a shape or a name of its own.
+LAST_ROWS = (Row(kind="random_token", pattern=_RANDOM, accept=shuffled),)
