@@ -337,6 +337,7 @@ BAD_USAGE = (
     ["chat", "--url", "not-a-url"],
     ["explain", "a", "b"],
     ["keys", "create", "ada", "--label", "secret"],
+    ["privacy", "evaluate"],
     ["audit", "export"],
     ["report", "--by", "colour"],
     ["cost", "compare", "--nonsense"],

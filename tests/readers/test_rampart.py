@@ -1,8 +1,10 @@
 """The model of names, for real: what it finds, in windows, aside of the event loop, within a budget."""
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,13 @@ def test_a_long_text_lets_short_ones_pass() -> None:
 
     short_s, long_s = asyncio.run(run())
     assert short_s < long_s / 2
+
+
+def test_the_runtime_has_no_telemetry_in_it(model: Reader) -> None:
+    """ONNX Runtime 1.30 for Linux holds Microsoft's 1DS client and calls out (law 10); what is locked must not."""
+    spec = importlib.util.find_spec("onnxruntime")
+    assert spec is not None
+    assert spec.origin is not None
+    libraries = [path for path in Path(spec.origin).parent.rglob("*.so*") if path.is_file()]
+    assert libraries
+    assert not [path.name for path in libraries if b"OneDsTelemetry" in path.read_bytes()]

@@ -45,6 +45,8 @@ class Rampart:
         from tokenizers import Tokenizer  # noqa: PLC0415  # the same
 
         self._np = np
+        # Law 10. Newer releases than the locked ones call out on Linux; this is the second bolt on that door.
+        ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
