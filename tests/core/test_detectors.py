@@ -325,6 +325,18 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["session 9hQ2xW7bR4kZ1mT8vY3nL6cP", "rotate bV3kX9qL2mZ7wR4tY8nP1sD6 soon"],
         ["getUserByIdentifierAndTenant2", "22226a44024ce5c047a346f500039c945d8cdbb6", "HelloWorldHelloWorld123456"],
     ),
+    "insurance_number": (
+        ["Insurance ID: XGH884120913", "member no. 00481-2290-11"],
+        ["insurance policy 2024", "policy number 12"],
+    ),
+    "number_plate": (
+        ["licence plate B-XY 1234", "plate: KAX 7341"],
+        ["a plate of 12 in", "registration number pending"],
+    ),
+    "coordinates": (
+        ["home is 52.520008, 13.404954", "GPS 48.85661; 2.35222"],
+        ["weights 0.12345, 0.54321", "live at 3.1, 4.2"],
+    ),
     "za_id": (["7503305044089", "800101 5009 087"], ["7503305044088", "7513305044089"]),
     "il_id": (["Teudat Zehut 039337423"], ["Teudat Zehut 039337424", "039337423"]),
     "au_tfn": (["TFN 123 456 782"], ["TFN 123 456 783", "123 456 782"]),
