@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from localfleet.core.ask import Api, Ask, Caller, Priority, Span
 from localfleet.core.classify import Rules, TextRule
 from localfleet.core.fleet import EngineState, Model, Readiness
 from localfleet.core.label import Label
+from localfleet.core.names import Entity
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
@@ -21,6 +24,7 @@ from localfleet.core.usage import Usage
 from localfleet.errors import EngineFailed, LedgerClosed
 from localfleet.gateway import Answer, Gateway
 from localfleet.ports import Call, LedgerHealth
+from localfleet.readers.load import load_meaning
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
@@ -337,6 +341,45 @@ def test_a_detector_that_fails_or_is_late_makes_it_restricted() -> None:
         answer = asyncio.run(scene.ask(spans=(Span(where="user", text=text),)))
         assert answer.visit.judged.because == (because,)
         assert scene.events == ["send small"]
+
+
+class Namer:
+    """A model of names that finds a street with its number, late or never where that is wanted."""
+
+    def __init__(self, *, wait_s: float = 0.0, fault: Exception | None = None) -> None:
+        """How it behaves."""
+        self.wait_s, self.fault, self.asked = wait_s, fault, 0
+
+    async def read(self, text: str, budget_s: float) -> Sequence[Entity]:
+        """What it finds, or its fault."""
+        self.asked += 1
+        if self.fault is not None:
+            raise self.fault
+        await asyncio.wait_for(asyncio.sleep(self.wait_s), budget_s)
+        return [Entity(kind=kind, start=0, end=4, score=0.9) for kind in ("BUILDING_NUMBER", "STREET_NAME")]
+
+
+@pytest.mark.parametrize(
+    ("namer", "because"),
+    [
+        (Namer(), "name:address"),
+        (Namer(wait_s=9), "detector_timed_out"),
+        (Namer(fault=ValueError()), "detector_failed"),
+    ],
+    ids=["finds", "late", "fails"],
+)
+def test_the_model_of_names_restricts_by_what_it_finds_and_by_failing(namer: Namer, because: str) -> None:
+    """It is asked where names could matter, and only there; a fault or a late answer is restricted (law 2)."""
+    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"{}"])])
+    scene.gateway.rules, scene.gateway.names = Rules(names=load_meaning()), namer
+    scene.gateway.detector_budget_s = 0.05
+    answer = asyncio.run(scene.ask(spans=(Span(where="user", text="the number 12 Elm stands empty"),)))
+    assert answer.visit.judged.because == (because,)
+    assert scene.events == ["send small"]
+    other = Scene(mini=[Words([b"{}"])])
+    other.gateway.rules, other.gateway.names = scene.gateway.rules, namer
+    asyncio.run(other.ask(spans=(Span(where="user", text="what is the boiling point of water"),)))
+    assert namer.asked == 1
 
 
 def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:

@@ -60,7 +60,8 @@ ARROWS = {
     "fit_words": {"core", "fitting"},
     "fitting": {"config", "core", "engines", "errors", "gpu_facts", "local_tier", "machine", "shapes", "wire"},
     "providers": set(),
-    "catalogue": {"config", "core", "errors", "price_map", "providers", "wire"},
+    "catalogue": {"config", "core", "errors", "price_map", "providers", "secret_rules", "wire"},
+    "secret_rules": {"core"},
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
@@ -71,6 +72,8 @@ ARROWS = {
     "notify": set(),
     "explain": {"core", "errors", "wire"},
     "reach": {"catalogue", "config", "core", "errors", "providers"},
+    "evaluate": {"core", "errors"},
+    "readers": {"readers", "core"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -82,7 +85,9 @@ LIBRARIES = {
     "server": {"fastapi", "starlette", "pydantic", "uvicorn", "orjson", "prometheus_client"},
     "config": {"pydantic"},
     "catalogue": {"re2"},
+    "secret_rules": {"re2"},
     "cost": {"rich"},
+    "evaluate": {"orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
     "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},
@@ -90,6 +95,7 @@ LIBRARIES = {
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
     "core/detectors/sieve.py": {"re2"},
+    "core/detectors/states.py": {"stdnum"},
     "wire/yaml_lines.py": {"yaml"},
     "gpu_facts.py": {"yaml"},
     "shapes.py": {"yaml"},
@@ -98,6 +104,7 @@ LIBRARIES_BY_FILE = {
     "engines/litellm_sdk.py": {"litellm"},
     "engines/llamacpp_child.py": {"xllamacpp"},
     "gpus/nvml.py": {"pynvml"},
+    "readers/rampart.py": {"numpy", "onnxruntime", "tokenizers"},
 }
 
 LOUD_MODULES = """

@@ -13,12 +13,15 @@ from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, De
 from localfleet.core.detectors import KINDS
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
+from localfleet.core.layers import LAYERS, layer_of
+from localfleet.core.meaning import Meaning
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
 from localfleet.core.routing.order import Preference
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
+from localfleet.secret_rules import read_secret_rules
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "build_rules",
     "check_settings",
     "field_names",
+    "layers_on",
     "planned",
     "secret_of",
 ]
@@ -178,15 +182,39 @@ class Re2Matcher:
         return sum(1 for _ in self.pattern.finditer(text))
 
 
-def build_rules(settings: Settings) -> Rules:
-    """Compile the operator's rules; `check_settings` has found the bad ones before."""
-    own = settings.privacy.rules
+def build_rules(settings: Settings, layers: frozenset[str] | None = None, meaning: Meaning | None = None) -> Rules:
+    """
+    Compile the operator's rules; `check_settings` has found the bad ones before.
+
+    `layers` names the only layers that read, to measure them alone; `None` means those that the settings name.
+    `meaning` is what topics and names need; without it these two are off.
+    """
+    on = layers_on(settings) if layers is None else layers
+    own = settings.privacy.rules if "own" in on else ()
     return Rules(
-        kinds=None if settings.privacy.detectors == "all" else frozenset(settings.privacy.detectors),
-        texts=tuple(_text_rule(rule) for rule in own if rule.field is None),
+        kinds=_kinds(settings, on),
+        topics=meaning if "topics" in on else None,
+        names=meaning if "names" in on else None,
+        texts=(*(_text_rule(rule) for rule in own if rule.field is None), *_secret_rules(settings, on)),
         fields=tuple(_field_rule(rule) for rule in own if rule.field is not None),
         tasks={name: Label.read(task.label) for name, task in settings.tasks.items() if task.label is not None},
     )
+
+
+def _secret_rules(settings: Settings, on: frozenset[str]) -> tuple[TextRule, ...]:
+    file = settings.privacy.secret_rules
+    return read_secret_rules(file).rules if file is not None and "own" in on else ()
+
+
+def layers_on(settings: Settings) -> frozenset[str]:
+    """The layers that the settings name."""
+    return frozenset(LAYERS) if settings.privacy.layers == "all" else frozenset(settings.privacy.layers)
+
+
+def _kinds(settings: Settings, on: frozenset[str]) -> frozenset[str] | None:
+    named = KINDS if settings.privacy.detectors == "all" else settings.privacy.detectors
+    kinds = frozenset(kind for kind in named if layer_of(kind) in on)
+    return None if kinds == frozenset(KINDS) else kinds
 
 
 def _text_rule(rule: Rule) -> TextRule:
@@ -265,9 +293,22 @@ def _rule_problems(settings: Settings) -> Iterator[Problem]:
                 _compiled(rule)
             except re2.error:
                 yield f"privacy.rules.{i}.pattern", "is no valid RE2 expression (no look-around, no back-references)"
+    if settings.privacy.secret_rules is not None:
+        yield from _secret_file_problems(settings.privacy.secret_rules)
     if settings.privacy.detectors != "all":
         for kind in sorted(frozenset(settings.privacy.detectors) - frozenset(KINDS)):
             yield "privacy.detectors", f"`{kind}` is no detector; docs/concepts/privacy-law.md lists them"
+
+
+def _secret_file_problems(file: str) -> Iterator[Problem]:
+    try:
+        found = read_secret_rules(file)
+    except (OSError, ValueError):
+        yield "privacy.secret_rules", "the file cannot be read as rules in gitleaks' TOML format"
+        return
+    if found.refused:
+        names = ", ".join(found.refused[:5]) + (" and more" if len(found.refused) > 5 else "")
+        yield "privacy.secret_rules", f"RE2 cannot take the rules {names} (no look-around); mend or remove them"
 
 
 def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:

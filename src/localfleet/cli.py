@@ -128,6 +128,12 @@ def _audit(app: typer.Typer) -> None:
     app.add_typer(audit_app, name="audit", help=COMMANDS["audit"][0])
 
 
+def _privacy(app: typer.Typer) -> None:
+    from localfleet.cli_privacy import privacy_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(privacy_app, name="privacy", help=COMMANDS["privacy"][0])
+
+
 def _cost(app: typer.Typer) -> None:
     from localfleet.cli_cost import app as cost_app  # noqa: PLC0415  # loaded when asked for
 
@@ -148,6 +154,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "serve": ("Start the router alone; engines run elsewhere (`engine: endpoint`).", _serve),
     "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),
     "explain": ("Dry-run a request: label, findings, doors in order, reason, price of each door.", _explain),
+    "privacy": ("Measure what the detectors find, on labelled prompts.", _privacy),
     "keys": ("API keys: create, list, revoke.", _keys),
     "audit": ("The hash chain: verify, export, what left, and a proof for one host.", _audit),
     "report": (

@@ -11,13 +11,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names
+from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, layers_on
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.cli_paths import paths_command
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
+from localfleet.core.layers import LAYERS
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
@@ -26,9 +27,11 @@ from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.reach import refuse_forbidden
+from localfleet.readers.load import load_meaning, load_reader
+from localfleet.readers.rampart import rampart_files
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["check_command", "explain_command"]
+__all__ = ["check_command", "explain_command", "explainer_of"]
 
 FACTS_DAYS = 366
 Complaint = tuple[int | None, str, str]
@@ -123,6 +126,7 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
     found += _old_facts(settings, datetime.now(UTC).date())
     if settings.privacy.detectors != "all":
         found.append("privacy.detectors: some detectors are off; what they would find may leave")
+    found += _layer_warnings(settings)
     if settings.privacy.default == "public":
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
@@ -135,6 +139,14 @@ def _old_facts(settings: Settings, today: date) -> Iterator[str]:
     for name, model in settings.hosted.items():
         if model.data_policy is not None and (today - model.data_policy.checked).days > FACTS_DAYS:
             yield f"hosted.{name}.data_policy: checked more than a year ago; look again and change `checked:`"
+
+
+def _layer_warnings(settings: Settings) -> Iterator[str]:
+    off = [layer for layer in LAYERS if layer not in layers_on(settings)]
+    if off:
+        yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
+    if "names" in layers_on(settings) and rampart_files() is None:
+        yield "privacy.layers: `names` finds nothing: install the extra, `pip install 'localfleet[ner]'`"
 
 
 def _vllm_warnings(settings: Settings) -> Iterator[str]:
@@ -161,7 +173,7 @@ def explain_command(
     as_json: Json = False,
 ) -> None:
     """Dry-run a request: label, findings, doors in order, reason, price of each door."""
-    explainer, models = _explainer(config)
+    explainer, models = explainer_of(config)
     if jsonl is not None:
         _explain_lines(explainer, jsonl)
         return
@@ -181,13 +193,16 @@ def _bytes_of(file: str) -> bytes:
         raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file with one JSON body, or -") from exc
 
 
-def _explainer(config: str) -> tuple[Explainer, dict[str, Model]]:
+def explainer_of(config: str, layers: frozenset[str] | None = None) -> tuple[Explainer, dict[str, Model]]:
+    """The explainer of a models.yaml and its models by name; `layers` names the only layers that read."""
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
+    reader = load_reader() if "names" in (layers or layers_on(settings)) else None
     explainer = Explainer(
         models=models,
-        rules=build_rules(settings),
+        rules=build_rules(settings, layers, load_meaning()),
+        reader=reader,
         policy=build_policy(settings),
         caller=anyone(settings),
         fields=field_names(settings),

@@ -1,17 +1,18 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from localfleet.core.ask import Api, Ask, Caller
-from localfleet.core.classify import Rules, classify, unclassified
+from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
+from localfleet.core.names import Reader, read_all
 from localfleet.core.policy import AUTO, Policy, decide, resolve
 from localfleet.core.route import Decision
 from localfleet.errors import FleetError, NotFound
-from localfleet.wire.read import parse_body, read_ask
+from localfleet.wire.read import Letter, parse_body, read_ask
 
 __all__ = ["Explained", "Explainer"]
 
@@ -62,12 +63,22 @@ class Explainer:
     policy: Policy
     caller: Caller
     fields: frozenset[str] = frozenset()
+    reader: Reader | None = None
+    """The model of names, where that layer is on."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
+        letter = self._read(raw, headers)
+        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
+        if resolve(letter.ask.model, self.policy, fleet) is None:
+            raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
+        verdict = self._verdict(letter.ask)
+        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+
+    def _read(self, raw: bytes, headers: dict[str, str]) -> Letter:
         body = parse_body(raw)
         body.setdefault("model", AUTO)
-        letter = read_ask(
+        return read_ask(
             body,
             api=api_of(body),
             headers=headers,
@@ -76,15 +87,19 @@ class Explainer:
             size=len(raw),
             fields=self.fields,
         )
-        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
-        if resolve(letter.ask.model, self.policy, fleet) is None:
-            raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
-        verdict = self._verdict(letter.ask)
-        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+
+    def from_public(self, raw: bytes) -> Verdict:
+        """What the detectors and rules make of a body whose caller's default is `public`; raises `BadAsk`."""
+        ask = self._read(raw, {}).ask
+        return self._verdict(replace(ask, caller=replace(ask.caller, default_label=Label.PUBLIC)))
 
     def _verdict(self, ask: Ask) -> Verdict:
         try:
-            return classify(ask, self.rules)
+            verdict = classify(ask, self.rules)
+            text = names_to_read(ask, verdict, self.rules) if self.reader is not None else None
+            if self.reader is None or text is None:
+                return verdict
+            return named(verdict, self.rules, text, read_all(self.reader, text))
         except (ValueError, RecursionError, OverflowError):
             return unclassified("detector_failed")
 

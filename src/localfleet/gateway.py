@@ -14,7 +14,7 @@ from math import inf
 
 from localfleet.core.ask import Ask
 from localfleet.core.budget import Purses, Scope
-from localfleet.core.classify import Rules, classify, unclassified
+from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.conversation import answer_print, name_print, prefix_prints
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.label import Label, Verdict
@@ -26,7 +26,7 @@ from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
-from localfleet.ports import Call, Clock, Engine, Ledger, Reply
+from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
@@ -73,6 +73,8 @@ class Gateway:
     purses: Purses = field(default_factory=Purses)
     usd_per_day: Mapping[str, Decimal] = field(default_factory=dict)
     detector_budget_s: float = 2.0
+    names: Names | None = None
+    """The model of names; without one that layer is off."""
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
     retries: RetryBudget = field(default_factory=RetryBudget)
@@ -123,10 +125,19 @@ class Gateway:
         return verdict
 
     async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:
+        """The cheap layers first; the model of names only where they leave the answer open."""
         if sum(len(span.text) for span in ask.spans) <= LONG_TEXT:
-            return classify(ask, self.rules, remembered)
-        reading = asyncio.to_thread(classify, ask, self.rules, remembered)
-        return await asyncio.wait_for(reading, self.detector_budget_s)
+            verdict, text = self._cheaply(ask, remembered)
+        else:
+            reading = asyncio.to_thread(self._cheaply, ask, remembered)
+            verdict, text = await asyncio.wait_for(reading, self.detector_budget_s)
+        if self.names is None or text is None:
+            return verdict
+        return named(verdict, self.rules, text, await self.names.read(text, self.detector_budget_s))
+
+    def _cheaply(self, ask: Ask, remembered: Label | None) -> tuple[Verdict, str | None]:
+        verdict = classify(ask, self.rules, remembered)
+        return verdict, names_to_read(ask, verdict, self.rules) if self.names is not None else None
 
     def decision(self, ask: Ask, verdict: Verdict) -> Decision:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""

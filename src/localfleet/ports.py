@@ -9,13 +9,14 @@ from typing import Any, Protocol
 from localfleet.core.ask import Api, Priority
 from localfleet.core.fleet import EngineState
 from localfleet.core.label import Label
+from localfleet.core.names import Entity
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.route import Route
 from localfleet.core.usage import Usage
 from localfleet.core.value import value
 
-__all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Reply"]
+__all__ = ["Call", "Clock", "Engine", "Ledger", "LedgerHealth", "Names", "Reply"]
 
 
 def _nobody_asks(_: float) -> None:
@@ -141,4 +142,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds, for durations."""
+        ...
+
+
+class Names(Protocol):
+    """The model of names, off the event loop."""
+
+    async def read(self, text: str, budget_s: float) -> Sequence[Entity]:
+        """What is in the text, in order; raises `TimeoutError` where the budget (seconds) does not suffice."""
         ...

@@ -10,6 +10,7 @@ from localfleet.core.detectors import KINDS, scan
 from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.scan import _DIGIT, _FOUR_DIGITS, _GROUPS, _NUMBER, _windows
+from localfleet.core.detectors.views import views
 from localfleet.core.label import Finding
 
 WORDS = [
@@ -22,7 +23,8 @@ WORDS = [
 
 def plain_scan(text: str) -> tuple[Finding, ...]:
     """The same tables, with nothing skipped but what a row's own needs and its gate rule out."""
-    page = Page(text=fold(text), low=fold(text).lower())
+    shown = "\n".join([fold(text), *views(fold(text))])
+    page = Page(text=shown, low=shown.lower())
     taken = bytearray(len(page.text))
     counts: dict[str, int] = {}
     for gate, rows in _GROUPS:

@@ -337,6 +337,7 @@ BAD_USAGE = (
     ["chat", "--url", "not-a-url"],
     ["explain", "a", "b"],
     ["keys", "create", "ada", "--label", "secret"],
+    ["privacy", "evaluate"],
     ["audit", "export"],
     ["audit", "prove", "--host", "api.example.com", "--from", "yesterday"],
     ["audit", "left", "--from", "2026-01-02", "--to", "2026-01-01"],

@@ -85,6 +85,7 @@ class House:
         await self.reloader.stop()
         await self.ground.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
+        self.ground.reader.close()
         await asyncio.to_thread(self.heads.stand_aside)
         closed = await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.heads.end)

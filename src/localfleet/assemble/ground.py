@@ -10,12 +10,14 @@ from localfleet.core.rate import Bucket
 from localfleet.engines.client import HttpClient
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
+from localfleet.readers.aside import Aside
+from localfleet.readers.load import load_reader
 from localfleet.server.data_plane import Traffic
 from localfleet.server.metrics import Metrics
 from localfleet.server.recall import Recall
 from localfleet.storage.ledger import SqliteLedger
 
-__all__ = ["Ground", "SystemClock"]
+__all__ = ["Ground", "NameReader", "SystemClock"]
 
 
 class SystemClock:
@@ -28,6 +30,26 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds, for durations."""
         return time.monotonic()
+
+
+@dataclass(slots=True)
+class NameReader:
+    """The model of names, loaded when a file first asks for it: it takes memory, and a moment."""
+
+    aside: Aside | None = None
+    looked: bool = False
+
+    def get(self) -> Aside | None:
+        """The reader; `None` where the extra `ner` is not installed. Blocks at the first call."""
+        if not self.looked:
+            found = load_reader()
+            self.aside, self.looked = (None if found is None else Aside(found)), True
+        return self.aside
+
+    def close(self) -> None:
+        """End its thread."""
+        if self.aside is not None:
+            self.aside.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +70,4 @@ class Ground:
     client: HttpClient = field(default_factory=HttpClient)
     traffic: Traffic = field(default_factory=Traffic)
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    reader: NameReader = field(default_factory=NameReader)

@@ -16,7 +16,16 @@ from localfleet.assemble.entry import Entry
 from localfleet.assemble.ground import Ground
 from localfleet.assemble.memory import gpu_sizes, room_of
 from localfleet.assemble.tier import LocalTier
-from localfleet.catalogue import Checked, anyone, build_models, build_policy, build_rules, field_names, planned
+from localfleet.catalogue import (
+    Checked,
+    anyone,
+    build_models,
+    build_policy,
+    build_rules,
+    field_names,
+    layers_on,
+    planned,
+)
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
@@ -27,6 +36,7 @@ from localfleet.gateway import Gateway
 from localfleet.machine import look
 from localfleet.ports import Engine
 from localfleet.providers import dialect_of
+from localfleet.readers.load import load_meaning
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 
@@ -113,7 +123,8 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         engines=engines,
         ledger=ground.ledger,
         policy=build_policy(settings),
-        rules=build_rules(settings),
+        rules=build_rules(settings, meaning=load_meaning()),
+        names=ground.reader.get() if "names" in layers_on(settings) else None,
         clock=ground.clock,
         print_key=ground.print_key,
         purses=ground.seeds.purses,

@@ -44,10 +44,14 @@ class Privacy(Shape):
 
     default: LabelWord = "internal"
     """The label of callers whose key says nothing else."""
+    layers: tuple[Literal["own", "secrets", "patterns", "topics", "names"], ...] | Literal["all"] = "all"
+    """Which layers of detection read; what is left out is shown by `check`."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
     providers: dict[Literal["public", "internal"], ProviderDemand] = Field(default_factory=dict)
     """What is demanded of providers for text of a label; what is demanded for `public` holds for `internal` too."""
+    secret_rules: str | None = None
+    """A file of rules for secrets in gitleaks' TOML format, your own; it belongs to the layer `own`."""
     on_restricted: Literal["local_only"] = "local_only"
     detector_budget_ms: int = Field(default=2000, ge=1)
     """Reading a request may take this long; after that it is restricted."""

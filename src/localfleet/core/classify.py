@@ -5,15 +5,17 @@ Pure: detectors and operator rules come in as values. A failure here is not caug
 or time-out into restricted (law 2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from localfleet.core.ask import Ask, Span
 from localfleet.core.detectors import fold, scan
 from localfleet.core.label import Finding, Label, Verdict
+from localfleet.core.meaning import Meaning
+from localfleet.core.names import Entity
 
-__all__ = ["FieldRule", "Matcher", "Rules", "TextRule", "classify", "unclassified"]
+__all__ = ["FieldRule", "Matcher", "Rules", "TextRule", "classify", "named", "names_to_read", "unclassified"]
 
 
 class Matcher(Protocol):
@@ -52,6 +54,10 @@ class Rules:
     texts: tuple[TextRule, ...] = ()
     fields: tuple[FieldRule, ...] = ()
     tasks: Mapping[str, Label] = field(default_factory=dict)
+    topics: Meaning | None = None
+    """Whether a text speaks of somebody's own affairs; `None`: that layer is off."""
+    names: Meaning | None = None
+    """What names mean, once a reader has found them; `None`: that layer is off."""
 
 
 def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict:
@@ -68,6 +74,14 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
+    if rules.topics is not None and all(label is not Label.RESTRICTED for label, _ in said):
+        topics = rules.topics.of(_whole(ask.spans))
+        findings = (*findings, *topics)
+        said += [(found.label, found.kind) for found in topics]
+    return _joined(said, findings)
+
+
+def _joined(said: Sequence[tuple[Label, str]], findings: tuple[Finding, ...]) -> Verdict:
     if len(said) == 1:
         return Verdict(label=said[0][0], findings=findings, because=(said[0][1],))
     label = max([label for label, _ in said])
@@ -75,14 +89,35 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
     return Verdict(label=label, findings=findings, because=because)
 
 
+def names_to_read(ask: Ask, verdict: Verdict, rules: Rules) -> str | None:
+    """The text in which names could still change the verdict; `None` where a model of names need not be asked."""
+    if verdict.label is Label.RESTRICTED or rules.names is None:
+        return None
+    text = fold(_whole(ask.spans))
+    return text if rules.names.names_matter(text) else None
+
+
+def named(verdict: Verdict, rules: Rules, text: str, entities: Sequence[Entity]) -> Verdict:
+    """The verdict with what the names in `text` add to it; never lower."""
+    findings = rules.names.of_names(text, entities) if rules.names is not None else ()
+    if not findings:
+        return verdict
+    said = [(verdict.label, because) for because in verdict.because]
+    return _joined([*said, *((found.label, found.kind) for found in findings)], (*verdict.findings, *findings))
+
+
 def unclassified(because: str) -> Verdict:
     """The verdict where classifying failed or took too long: restricted."""
     return Verdict(label=Label.RESTRICTED, because=(because,))
 
 
-def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
+def _whole(spans: tuple[Span, ...]) -> str:
     # One text, one pass: a context word in one field counts for the value in the next.
-    text = "\n".join([span.text for span in spans])
+    return "\n".join([span.text for span in spans])
+
+
+def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
+    text = _whole(spans)
     if not rules.texts:
         return scan(text, rules.kinds)
     # An operator's word disguised with invisible or wide characters is still that word.

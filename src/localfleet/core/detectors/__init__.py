@@ -8,6 +8,6 @@ undoes disguises, `guess` tells secrets from stand-ins, `row` says what a row is
 """
 
 from localfleet.core.detectors.fold import fold
-from localfleet.core.detectors.scan import KINDS, scan
+from localfleet.core.detectors.scan import KINDS, SECRET_KINDS, scan
 
-__all__ = ["KINDS", "fold", "scan"]
+__all__ = ["KINDS", "SECRET_KINDS", "fold", "scan"]

@@ -6,7 +6,7 @@ The name says that a secret follows; `guess` says whether the value is one or a 
 
 import re
 
-from localfleet.core.detectors.guess import looks_like_password, looks_random, placeholder
+from localfleet.core.detectors.guess import entropy_bits, looks_like_password, looks_random, placeholder
 from localfleet.core.detectors.row import Row
 
 __all__ = ["ROWS"]
@@ -16,6 +16,9 @@ _TOKEN_NAMES = ("token", "secret", "apikey", "api_key", "api-key", "_key", "key"
 _ASSIGN = rf"[\w.\-]{{0,24}}(?:\\?{_QUOTE}|\))?(?: (?:string|str))? {{0,3}}(?:=>|:=|\?=|=|:|,(?= ?{_QUOTE})|>)\s{{0,8}}"
 _TOKEN_ASSIGNED = re.compile(
     rf"(?:token|secret|key|credential|auth){_ASSIGN}(?:\\?{_QUOTE})?(?P<v>[a-z0-9+/=_.~\-:]{{16,200}})(?![\w(\[{{@])"
+)
+_TOKEN_QUOTED = re.compile(
+    rf"(?i:token|secret|key|credential|auth){_ASSIGN}\\?(?P<q>{_QUOTE})(?P<v>[^\s\"'`<>(){{}}]{{16,200}})(?P=q)"
 )
 _PASSWORD_QUOTED = re.compile(
     rf"(?:passw(?:or)?d|passphrase|pwd|pass){_ASSIGN}\\?{_QUOTE}(?P<v>[^\"'`\n\\]{{6,100}})\\?{_QUOTE}"
@@ -32,12 +35,21 @@ _AUTHORIZATION = re.compile(
     rf"(?:authorization|x-api-key|api-?key|api-token|x-auth-token|private-token|access-token){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?"
     r"(?:(?:bearer|basic|token|apikey|api-token|digest) {1,3})?(?P<v>[a-z0-9._~+/=\-]{10,2000})(?![\w(\[{])"
 )
-_CURL_USER = re.compile(r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}:(?P<v>[^\s\"']{3,100})")
+_CURL_USER = re.compile(
+    r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}[\"']?:[\"']?(?P<v>[^\s\"']{3,100})"
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TRAILING = ".,;:!?"
 
 
 def _is_token(value: str) -> bool:
-    return looks_random(value.rstrip(_TRAILING))
+    bare = value.rstrip(_TRAILING)
+    return looks_random(bare) or (_UUID.fullmatch(bare) is not None and len(set(bare)) > 6)
+
+
+def _is_odd_token(value: str) -> bool:
+    """Whether a quoted value of any alphabet is in no order: as a token, and with much in it."""
+    return looks_random(value) and entropy_bits(value) >= 3.7 and "," not in value
 
 
 def _is_password(value: str) -> bool:
@@ -58,6 +70,7 @@ def _is_header_value(value: str) -> bool:
 
 
 def _is_curl_password(value: str) -> bool:
+    value = value.strip("{}")
     if placeholder(value):
         return False
     return looks_like_password(value) or (len(value) >= 8 and value.lower() != value != value.upper())
@@ -78,6 +91,12 @@ ROWS = (
         pattern=_TOKEN_ASSIGNED,
         lowered=True,
         accept=_is_token,
+    ),
+    Row(
+        kind="assigned_secret",
+        needs=("token", "secret", "key", "credential", "auth"),
+        pattern=_TOKEN_QUOTED,
+        accept=_is_odd_token,
     ),
     Row(kind="password", needs=("pass", "pwd"), pattern=_PASSWORD_QUOTED, lowered=True, accept=_is_password),
     Row(

@@ -7,8 +7,9 @@ A value counts as a stand-in when nobody could log in with it: repeated or count
 
 import math
 import re
+from itertools import pairwise
 
-__all__ = ["entropy_bits", "looks_like_password", "looks_random", "placeholder", "real_token"]
+__all__ = ["entropy_bits", "looks_like_password", "looks_random", "placeholder", "real_token", "shuffled"]
 
 _ENTROPY_CHARS = 128
 _ALPHABET = "abcdefghijklmnopqrst"
@@ -53,8 +54,18 @@ def real_token(token: str) -> bool:
         and "xxxx" not in low
         and "example" not in low
         and "..." not in token
+        and "####" not in token
         and _ALPHABET not in low
     )
+
+
+def shuffled(token: str) -> bool:
+    """Whether capitals, small letters and digits come in no order, as only a generator writes them."""
+    if entropy_bits(token) < 3.9 or placeholder(token) or not 3 <= sum(map(str.isdigit, token)) <= len(token) // 2:
+        return False
+    kinds = ["A" if char.isupper() else "a" if char.islower() else "0" if char.isdigit() else "-" for char in token]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return {"A", "a", "0"} <= set(kinds) and changes * 2.2 >= len(token) and "aaaaaa" not in "".join(kinds)
 
 
 def looks_random(value: str) -> bool:

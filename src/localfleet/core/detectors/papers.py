@@ -35,6 +35,20 @@ _RECORD = re.compile(
     r"[^\n]{0,20}?(?<![a-z0-9\-])(?P<v>[a-z]{0,4}-?[0-9]{5,10}(?:-[0-9]{1,4})?)(?![a-z0-9])"
 )
 _VEHICLE = re.compile(r"[A-HJ-NPR-Z0-9](?<![A-Za-z0-9].)[A-HJ-NPR-Z0-9]{16}(?![A-Za-z0-9])")
+_COORDINATES = re.compile(
+    r"(?<![0-9.])-?[0-9]{1,2}\.[0-9]{4,10}(?: ?\u00b0)? ?[ns]?[,;] ?-?[0-9]{1,3}\.[0-9]{4,10}(?: ?\u00b0)?(?![0-9.])"
+)
+_POLICY = re.compile(
+    r"(?:\binsurance|\bpolicy|\bmember(?:ship)?|\bversicherten|\bversicherung|\bassurance|\bseguro|\bmedicaid)[ _\-]?"
+    r"(?:id|no\.?|number|nr\.?|#|card|policy|schein|póliza)[^\n]{0,16}?(?<![a-z0-9\-])"
+    r"(?P<v>[a-z]{0,4}[ \-]?[0-9]{3,12}(?:-?[0-9a-z]{1,6}){0,3})(?![a-z0-9])"
+)
+_PLATE = re.compile(
+    r"(?:\bplates?\b|\bregistration (?:number|plate|mark)|\bkennzeichen|\bmatrícula|\bimmatriculation|\btarga\b)"
+    r"[^\n]{0,12}?(?<![a-z0-9\-])(?P<v>[a-z0-9äöü]{1,4}[ \-][a-z0-9]{1,4}(?:[ \-][a-z0-9]{1,4})?|"
+    r"[a-z]{2,3}[0-9]{2,4}[a-z]{0,3})"
+    r"(?![a-z0-9])"
+)
 _DIGIT = re.compile(r"[0-9]")
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:[0-9]{2}){1,2}){0,2}")
 
@@ -42,6 +56,17 @@ _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:[0-9]{2}){1,2}){0,2}")
 def _is_document(value: str) -> bool:
     """Whether a value beside a document's name has five digits and is no year or date."""
     return len(_DIGIT.findall(value)) >= 5 and _YEARS.fullmatch(value) is None
+
+
+def _is_policy(value: str) -> bool:
+    """Whether six digits are there."""
+    return len(_DIGIT.findall(value)) >= 6
+
+
+def _is_plate(value: str) -> bool:
+    """Whether two digits and a letter are there: "12 in" is none, "B-XY 123" is one."""
+    letters = [char for char in value if char.isalpha()]
+    return len(_DIGIT.findall(value)) >= 2 and bool(letters) and len(value) >= 5 and " in" not in value
 
 
 TOKEN_ROWS = (
@@ -79,5 +104,29 @@ ROWS = (
         needs=("mrn", "medical record", "patient", "hospital", "chart", "health record"),
         pattern=_RECORD,
         lowered=True,
+    ),
+    Row(
+        kind="insurance_number",
+        needs=("insurance", "policy", "member", "versicher", "assurance", "seguro", "medicaid"),
+        pattern=_POLICY,
+        lowered=True,
+        accept=_is_policy,
+    ),
+    Row(
+        kind="number_plate",
+        needs=("plate", "registration", "kennzeichen", "matrícula", "immatriculation", "targa"),
+        pattern=_PLATE,
+        lowered=True,
+        accept=_is_plate,
+    ),
+    Row(
+        kind="coordinates",
+        needs=(".",),
+        pattern=_COORDINATES,
+        lowered=True,
+        near=re.compile(
+            r"\b(?:lat|latitude|gps|coordinates?|coords?|location|located|live|lives|home|meet|pin|parked)\b"
+        ),
+        near_chars=60,
     ),
 )

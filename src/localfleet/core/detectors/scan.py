@@ -9,13 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from localfleet.core.detectors import assigned, contact, money, national, papers, secrets
+from localfleet.core.detectors import assigned, contact, money, national, papers, secrets, states
 from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.sieve import Sieve
+from localfleet.core.detectors.views import views
 from localfleet.core.label import Finding
 
-__all__ = ["KINDS", "scan"]
+__all__ = ["KINDS", "SECRET_KINDS", "scan"]
 
 Gate = Literal["text", "token", "digit", "digits", "number", "unspent"]
 Window = tuple[int, int]
@@ -41,17 +42,22 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", papers.TOKEN_ROWS),
     ("token", (*national.TOKEN_ROWS, *money.WALLET_ROWS)),
     ("number", money.ROWS),
-    ("unspent", national.ROWS),
+    ("unspent", (*national.ROWS, *states.ROWS)),
     ("digits", (*national.WORD_ROWS, *papers.ROWS)),
     ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
+    ("token", secrets.LAST_ROWS),
 )
 # Credentials are looked for in the long words only, of which there are usually none.
 _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
 _OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS])
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
+SECRET_KINDS = frozenset(
+    row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *secrets.LAST_ROWS, *assigned.ROWS)
+)
+"""Credentials: the kinds of the layer `secrets`; all others are of the layer `patterns`."""
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -131,6 +137,10 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
     `on` names the kinds to look for; `None` means all. Time grows linearly with the text.
     """
     folded = fold(text)
+    undressed = views(folded)
+    if undressed:
+        # Last, so that offsets of the text stay; what counts here and there was said twice.
+        folded = "\n".join((folded, *undressed))
     page = Page(text=folded, low=folded.lower())
     tally, gates = _Tally(page), _Gates(page)
     hits = _OTHERS.hits(page.low)

@@ -10,10 +10,10 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 
-from localfleet.core.detectors.guess import entropy_bits, placeholder, real_token
+from localfleet.core.detectors.guess import entropy_bits, placeholder, real_token, shuffled
 from localfleet.core.detectors.row import Row
 
-__all__ = ["TEXT_ROWS", "TOKEN_ROWS"]
+__all__ = ["LAST_ROWS", "TEXT_ROWS", "TOKEN_ROWS"]
 
 _LEFT = r"(?<![A-Za-z0-9])"
 _RIGHT = r"(?![A-Za-z0-9])"
@@ -25,9 +25,16 @@ def _format(kind: str, needs: str | tuple[str, ...], body: str, accept: Callable
     return Row(kind=kind, needs=needles, pattern=re.compile(f"{_LEFT}(?:{body}){_RIGHT}"), accept=accept)
 
 
+def _always(_token: str) -> bool:
+    """Its length and prefix leave no doubt."""
+    return True
+
+
 def _is_jwt(token: str) -> bool:
-    """Whether the first part decodes to a JSON object that names an algorithm (RFC 7515)."""
-    header = token.split(".", 1)[0]
+    """Whether the first part decodes to a JSON object that names an algorithm (RFC 7515), or the next begins as one."""
+    header, _, rest = token.partition(".")
+    if rest.startswith("eyJ") and len(rest) > 40:
+        return True
     try:
         value = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))
     except (ValueError, RecursionError):
@@ -62,6 +69,7 @@ def _is_slack(token: str) -> bool:
 
 _KEY_BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----(?P<v>[^\-]{1,6000})")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-[23]: [^\n]{1,80}\n(?P<v>[^\0]{40,400})")
+_RANDOM = re.compile(r"[A-Za-z0-9](?<![A-Za-z0-9_.\-/+=&?%:#].)[A-Za-z0-9_\-]{23,127}(?![A-Za-z0-9_\-/+(.])")
 _URL_PASSWORD = re.compile(r"://[^\s:@/?#\"'<>]{0,64}:(?P<v>[^\s@/\"'<>]{3,128}@[A-Za-z0-9\[_][A-Za-z0-9.\-]{0,200})")
 _SERVICE_ACCOUNT = re.compile(
     r"\"type\"\s{0,4}:\s{0,4}\"service_account\"(?=[^\0]{0,400}\"(?:private_key|client_email))"
@@ -212,7 +220,7 @@ _SERVICES = (
     _format("provider_token", ("sm_aat_", "sm_pat_", "sm_sat_"), r"sm_[aps]at_[A-Za-z0-9]{16}"),
     _format("provider_token", "pat", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
     _format("provider_token", "dnkey-", r"dnkey-[a-z0-9=_\-]{26}-[a-z0-9=_\-]{52}"),
-    _format("provider_token", "age-secret-key-", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}"),
+    _format("provider_token", "age-secret-key-", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}", _always),
     _format("provider_token", "eaa", r"EAA[A-Za-z0-9]{80,300}"),
     _format("provider_token", ("nrak-", "nrii-"), r"NRAK-[A-Z0-9]{27}|NRII-[A-Za-z0-9_\-]{32}"),
     _format(
@@ -236,7 +244,7 @@ _SHAPES = (
         kind="jwt",
         needs=("eyj",),
         pattern=re.compile(
-            r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_\-]{10,1000}\.[A-Za-z0-9_\-]{4,8000}\.[A-Za-z0-9_\-]{10,1000}"
+            r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_\-]{10,1000}\.[A-Za-z0-9_\-]{4,8000}\.[A-Za-z0-9_\-]{0,1000}"
         ),
         accept=_is_jwt,
     ),
@@ -259,3 +267,5 @@ TEXT_ROWS = (
     Row(kind="gcp_key", needs=("service_account",), pattern=_SERVICE_ACCOUNT),
 )
 TOKEN_ROWS = (*_CLOUD, *_FORGES, *_CHAT, *_MONEY, *_MODELS, *_SERVICES, *_SHAPES)
+# After everything that has a shape or a name of its own.
+LAST_ROWS = (Row(kind="random_token", pattern=_RANDOM, accept=shuffled),)

@@ -1,0 +1,116 @@
+"""
+The same text undressed: what it says when encodings and spellings are undone. The pattern layers read these as well.
+
+Each view is a piece of the text in another dress: base64 and hexadecimal, URL and HTML escapes, JSON's escapes, digits
+as words in several languages, letters set apart ("c a r d"). Only what was dressed becomes a view, one level deep,
+so the views are hardly longer than the text, and the time is linear.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import unquote
+
+__all__ = ["views"]
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_\-=])[A-Za-z0-9+/_\-]{16,4000}={0,2}(?![A-Za-z0-9+/_\-=])")
+_HEX = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-f]{2}){10,2000}(?![0-9A-Za-z])|(?<![0-9A-Za-z])(?:[0-9A-F]{2}){10,2000}(?![0-9A-Za-z])"
+)
+_ESCAPE = re.compile(r"\\u(00[0-9a-fA-F]{2})")
+_APART = re.compile(r"(?<![^\W_])(?:[^\W_][ .\-_*]{1,2}){5,60}[^\W_](?![^\W_])")
+_GAPS = re.compile(r"(?<=[^\W_])[ .\-_*](?=[^\W_])|[ .\-_*]{2}")
+
+_WORDS = (
+    ("zero", "oh", "cero", "zéro", "null", "nul", "noll", "nolla"),
+    ("one", "uno", "una", "un", "une", "eins", "ein", "um", "uma", "een", "ett", "yksi"),
+    ("two", "dos", "deux", "zwei", "zwo", "due", "dois", "duas", "twee", "två", "kaksi"),
+    ("three", "tres", "trois", "drei", "tre", "três", "drie", "kolme"),
+    ("four", "cuatro", "quatre", "vier", "quattro", "quatro", "fyra", "neljä"),
+    ("five", "cinco", "cinq", "fünf", "cinque", "vijf", "fem", "viisi"),
+    ("six", "seis", "sechs", "sei", "zes", "sex", "kuusi"),
+    ("seven", "siete", "sept", "sieben", "sette", "sete", "zeven", "sju", "seitsemän"),
+    ("eight", "ocho", "huit", "acht", "otto", "oito", "åtta", "kahdeksan"),
+    ("nine", "nueve", "neuf", "neun", "nove", "negen", "nio", "yhdeksän"),
+)
+_DIGIT_OF = {word: str(digit) for digit, words in enumerate(_WORDS) for word in words}
+_TIMES = {"double": 2, "doble": 2, "triple": 3, "treble": 3}
+_SAID = "|".join(sorted((*_DIGIT_OF, *_TIMES), key=len, reverse=True))
+# Six said digits or more; digits written as such may stand between them, as may "dash" and "dot".
+_SPOKEN = re.compile(
+    rf"(?<![^\W_])(?:{_SAID})(?:[ ,.\-]{{1,2}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?![^\W_])){{5,60}}",
+    re.IGNORECASE,
+)
+_LONG_CHARS = 16
+_CONTEXT_CHARS = 40
+_APART_LETTERS = 6
+_PIECE = re.compile(r"[^\W_]+")
+
+
+def views(text: str) -> list[str]:
+    """What the text says undressed, a string for each dressed piece; empty for everyday text. Linear, pure."""
+    pieces = text.split()
+    lengths = [len(piece) for piece in pieces]
+    found: list[str] = []
+    if max(lengths, default=0) >= _LONG_CHARS:
+        found += _decoded(text)
+    if "%" in text:
+        found += [plain for piece in pieces if "%" in piece and (plain := unquote(piece)) != piece]
+    if "&" in text:
+        found += [plain for piece in pieces if "&" in piece and (plain := unescape(piece)) != piece]
+    if "\\u00" in text:
+        found.append(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
+    if not _DIGIT_OF.keys().isdisjoint(text.lower().replace(",", " ").replace("-", " ").split()):
+        found += [_before(text, m) + _digits(m[0]) for m in _SPOKEN.finditer(text)]
+    if sum([length < 3 for length in lengths]) >= _APART_LETTERS or max(lengths, default=0) > 2 * _APART_LETTERS:
+        found += [_before(text, m) + _GAPS.sub("", m[0]) for m in _APART.finditer(text)]
+    return found
+
+
+def _before(text: str, match: re.Match[str]) -> str:
+    """What stands before a piece: a number in another dress still needs its word."""
+    return text[max(0, match.start() - _CONTEXT_CHARS) : match.start()]
+
+
+def _decoded(text: str) -> Iterator[str]:
+    for match in _BASE64.finditer(text):
+        plain = _readable(_bytes_of(match[0]))
+        if plain:
+            yield _before(text, match) + plain
+    for match in _HEX.finditer(text):
+        plain = _readable(bytes.fromhex(match[0]))
+        if plain:
+            yield _before(text, match) + plain
+
+
+def _bytes_of(word: str) -> bytes:
+    body = word.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(body) % 4 == 1:
+        return b""
+    return b64decode(body + "=" * (-len(body) % 4))
+
+
+def _readable(raw: bytes) -> str:
+    """The text that bytes are, if they are one: most tokens decode to noise."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if len(text) >= 8 and all(char.isprintable() or char in "\n\r\t" for char in text) else ""
+
+
+def _digits(spoken: str) -> str:
+    """The number that was said; "double five" is two."""
+    out, times = [], 1
+    for word in _PIECE.findall(spoken.lower()):
+        if word in _TIMES:
+            times = _TIMES[word]
+        elif word in {"dash", "hyphen"}:
+            out.append("-")
+        elif word in {"dot", "point"}:
+            out.append(".")
+        elif word != "space":
+            out.append(_DIGIT_OF.get(word, word) * times)
+            times = 1
+    return "".join(out)

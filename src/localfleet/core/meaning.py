@@ -1,0 +1,203 @@
+"""
+What a text is about, and about whom: a linear model over hashed words.
+
+It tells "my biopsy came back" from "how does a biopsy work". Patterns cannot, and a large model is too slow here. The
+features are words, pairs of neighbours, word beginnings, and pairs of a possessive with the words that follow it
+("our ... schema"). The weights are trained by `scripts/train_meaning.py`; reading them from a file happens at the edge.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from localfleet.core.label import Finding
+from localfleet.core.names import Entity, address_findings, address_like, masked, supposed
+
+__all__ = ["BUCKETS", "Head", "Meaning", "features", "read_heads", "read_meaning", "windows", "words"]
+
+BUCKETS = 1 << 15
+# An exercise, a letter, a paragraph: as much as a statement about someone needs around it.
+_WINDOW_WORDS = 96
+_STEP_WORDS = 64
+_STEM_CHARS = 5
+_LONGEST_WORD = 24
+_LEAST_WORDS = 4
+_REACH_WORDS = 6
+# The guess masks a little more or less than the model will; so much is allowed for that, in log-odds.
+_DOUBT = 0.75
+_WORD = re.compile(r"⟨[a-z]+⟩|[^\W_]+|[?$€£%\n]")
+_WIDE = re.compile("[\u3400-\u9fff\u3040-\u30ff]")
+_OWNERS = frozenset(
+    (
+        *(
+            "my",
+            "our",
+            "we",
+            "i",
+            "me",
+            "us",
+            "his",
+            "her",
+            "their",
+            "this",
+            "these",
+            "company",
+            "internal",
+            "mi",
+            "mis",
+        ),
+        *(
+            "nuestro",
+            "nuestra",
+            "nuestros",
+            "mon",
+            "ma",
+            "mes",
+            "notre",
+            "nos",
+            "mein",
+            "meine",
+            "unser",
+            "unsere",
+            "meu",
+        ),
+        *("minha", "nosso", "nossa", "的", "我", "们"),
+    )
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case: a number by its length, a token by being one, Chinese by the character."""
+    found = []
+    for word in _WORD.findall(text.lower()):
+        if word.isdecimal():
+            found.append("#" * min(len(word), 6))
+        elif _WIDE.match(word):
+            found.extend(word)
+        elif not word.isalpha() or len(word) > _LONGEST_WORD:
+            found.append(word if word[0] == "⟨" or len(word) == 1 else "⟨code⟩")
+        else:
+            found.append(word)
+    return found
+
+
+def features(window: Sequence[str]) -> set[int]:
+    """The buckets of one window of words."""
+    return {zlib.crc32(feature.encode()) % BUCKETS for feature in _features(window)}
+
+
+def _features(window: Sequence[str]) -> Iterator[str]:
+    before = "^"
+    owner, since = "", _REACH_WORDS
+    for word in window:
+        yield word
+        yield f"{before} {word}"
+        if len(word) > _STEM_CHARS:
+            yield f"{word[:_STEM_CHARS]}-"
+        if since < _REACH_WORDS:
+            yield f"{owner}~{word[:_STEM_CHARS]}"
+        if word in _OWNERS:
+            owner, since = word, 0
+        else:
+            since += 1
+        before = word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One question about a text: a weight for each bucket, in units of `scale`; above `threshold` the answer is yes."""
+
+    name: str
+    weights: memoryview
+    scale: float
+    bias: float
+    threshold: float
+
+    def score(self, buckets: set[int]) -> float:
+        """The log-odds for one window; the more words, the less each counts."""
+        weights = self.weights
+        total = sum([weights[bucket] for bucket in buckets])
+        return self.bias + self.scale * total / sqrt(len(buckets))
+
+    def margin(self, found: Sequence[str]) -> float:
+        """How far the best window lies above the threshold; negative means no. Linear in the text."""
+        return max((self.score(features(window)) for window in windows(found)), default=-1.0) - self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """The two questions: is this about somebody's own affairs, and does it speak of somebody by name."""
+
+    topics: Head
+    kinds: tuple[Head, ...]
+    named: Head
+    known: frozenset[str]
+    """People whom everybody knows, in lower case: they are no private persons."""
+
+    def of(self, text: str) -> tuple[Finding, ...]:
+        """The topic that makes a text private, if one does: `topic:health` and so on."""
+        found = words(text)
+        for window in windows(found):
+            if not _says_something(window):
+                continue
+            buckets = features(window)
+            if self.topics.score(buckets) > self.topics.threshold:
+                kind = max(self.kinds, key=lambda head: head.score(buckets) - head.threshold)
+                return (Finding(kind=kind.name, count=1),)
+        return ()
+
+    def names_matter(self, text: str) -> bool:
+        """Whether names could change the answer: if all that looks like one were one, would it be private?"""
+        return address_like(text) or any(self.named.margin(words(guess)) > -_DOUBT for guess in supposed(text))
+
+    def of_names(self, text: str, entities: Sequence[Entity]) -> tuple[Finding, ...]:
+        """What the model's entities make of a text: a person spoken of in private, an address."""
+        plain, count = masked(text, entities, self.known)
+        private = count > 0 and self.named.margin(words(plain)) > 0
+        person = (Finding(kind="name:person", count=count),) if private else ()
+        return (*person, *address_findings(entities))
+
+
+def _says_something(window: Sequence[str]) -> bool:
+    """Whether there are words enough for a statement; a token, a name or a number alone is other layers' business."""
+    return sum(word.isalpha() for word in window) >= _LEAST_WORDS
+
+
+def windows(found: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The words in overlapping windows; none where there are no words."""
+    for start in range(0, max(1, len(found) - (_WINDOW_WORDS - _STEP_WORDS)), _STEP_WORDS):
+        if found:
+            yield found[start : start + _WINDOW_WORDS]
+
+
+def read_heads(raw: bytes) -> dict[str, Head]:
+    """
+    The heads of a weights file: one line of JSON, then the weights, one signed byte each, compressed.
+
+    Raises `ValueError` (or `zlib.error`, `KeyError`) for a file that is none.
+    """
+    head, _, packed = raw.partition(b"\n")
+    table = json.loads(head)
+    weights = memoryview(zlib.decompress(packed)).cast("b")
+    if len(weights) != BUCKETS * len(table["heads"]):
+        raise ValueError("the weights do not fit their table")
+    return {
+        row["name"]: Head(
+            name=row["name"],
+            weights=weights[at * BUCKETS : (at + 1) * BUCKETS],
+            scale=row["scale"],
+            bias=row["bias"],
+            threshold=row["threshold"],
+        )
+        for at, row in enumerate(table["heads"])
+    }
+
+
+def read_meaning(raw: bytes, known: frozenset[str]) -> "Meaning":
+    """The layers from their weights file; raises as `read_heads`."""
+    heads = read_heads(raw)
+    kinds = tuple(head for name, head in heads.items() if name.startswith("topic:"))
+    return Meaning(topics=heads["topics"], kinds=kinds, named=heads["names"], known=known)

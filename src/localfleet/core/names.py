@@ -1,0 +1,165 @@
+"""
+Persons and places as a model of names reports them, and a text with its names taken out.
+
+A name alone decides nothing: exercises, novels and textbooks are full of them. The text around it does, with the name
+replaced by what kind of name it is, so that the decision can never rest on who somebody is.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from localfleet.core.label import Finding
+
+__all__ = ["Entity", "Reader", "address_findings", "address_like", "in_order", "masked", "read_all", "supposed"]
+
+_SURE = 0.93
+_LIKELY = 0.5
+_PLACED = 0.8
+_PART = {"GIVEN_NAME": "given", "SURNAME": "sur"}
+# What may stand inside one name: a space, a hyphen, an apostrophe, an initial, a small particle.
+_JOINT = re.compile(r"[ \-'\u2019]|[ .]{1,2}|(?: [A-Z]\.? )|(?: (?:de|da|del|di|van|von|der|den|la|bin|al) )")
+_WORD_CHAR = re.compile(r"[^\W_]|['\u2019\-](?=[^\W_])")
+# One to four words with capitals that begin no sentence: what could be a name. And words after which one may follow.
+_UP = r"[A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я](?:[^\W\d_]|['\u2019\-](?=[^\W\d_])){0,40}[a-zß-ÿā-žα-ωа-я]"
+_CAPITALS = re.compile(
+    rf"(?<=[^\W\d_][ ,;:]){_UP}(?: (?:[A-Z]\.? )?{_UP}){{0,3}}"
+    rf"|(?<![^\s>\"'(*?:,;]) ?{_UP}(?: (?:[A-Z]\.? )?{_UP}){{1,3}}"
+    r"|(?<![^\W\d_])[A-Z]{3,20} [A-Z]{3,20}(?![^\W\d_])"
+    rf"|(?<=[rs]\. ){_UP}"
+)
+_SMALL = re.compile(
+    r"\b(name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
+    r"(?!(?:the|my|our|your|his|her|an?|this|that|not) )[^\W\d_]{3,}(?: (?:[^\W\d_]\.? )?[^\W\d_]{3,})?",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"[0-9][A-Za-z]?,? [A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A stretch of text that the model takes for a kind of thing, and how sure it is (0 to 1)."""
+
+    kind: str
+    start: int
+    end: int
+    score: float
+
+
+class Reader(Protocol):
+    """A model of names. It may be slow: whoever calls it keeps it off the event loop, a batch at a time."""
+
+    def batches(self, text: str) -> Sequence[Sequence[tuple[int, str]]]:
+        """The text in overlapping windows, each with its place, so many together as are read in one go."""
+        ...
+
+    def read(self, batch: Sequence[tuple[int, str]]) -> Sequence[Entity]:
+        """What is in a batch of windows; places are those of the whole text."""
+        ...
+
+
+def read_all(reader: Reader, text: str) -> list[Entity]:
+    """What is in a text, in order, read at once by whoever may wait."""
+    return in_order(entity for batch in reader.batches(text) for entity in reader.read(batch))
+
+
+def in_order(entities: Iterable[Entity]) -> list[Entity]:
+    """Entities by place: windows overlap, so they come twice or out of order."""
+    return sorted(entities, key=lambda entity: (entity.start, entity.end))
+
+
+def supposed(text: str) -> tuple[str, ...]:
+    """
+    The text as if all that looks like a name were one, of each kind in turn; none where nothing does.
+
+    Where even that would not matter, the model of names need not be asked: it costs a hundred times as much.
+    """
+    if _CAPITALS.search(text) is None and _SMALL.search(text) is None:
+        return ()
+    return _supposed(text, "given"), _supposed(text, "sur")
+
+
+def _supposed(text: str, one: str) -> str:
+    """Two words and more are a full name; a single one is of the kind that is said."""
+
+    def mask(match: re.Match[str]) -> str:
+        kind = "full" if " " in match[0].strip() else one
+        return f" ⟨{kind}⟩ ⟨sure⟩ "
+
+    return _SMALL.sub(lambda match: match[1] + " ⟨full⟩ ⟨sure⟩ ", _CAPITALS.sub(mask, text))
+
+
+def address_like(text: str) -> bool:
+    """Whether a number stands before a word with a capital, as house numbers do in many countries."""
+    return _NUMBERED.search(text) is not None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Name:
+    start: int
+    end: int
+    score: float
+    first: str
+
+
+def masked(text: str, entities: Sequence[Entity], known: frozenset[str]) -> tuple[str, int]:
+    """
+    The text with each name replaced by its kind, and how many names there are.
+
+    Kinds: `⟨full⟩`, `⟨given⟩`, `⟨sur⟩`, `⟨public⟩` for people that everybody knows (`known`, in lower case), each
+    followed by `⟨sure⟩` where the model is.
+    """
+    parts, end, count = [], 0, 0
+    for name in _names(text, entities):
+        kind = _kind(text[name.start : name.end], name, known)
+        sure = " ⟨sure⟩" if name.score >= _SURE else ""
+        parts += [text[end : name.start], f" ⟨{kind}⟩{sure} "]
+        end = name.end
+        count += kind != "public"
+    return "".join([*parts, text[end:]]), count
+
+
+def _kind(written: str, name: _Name, known: frozenset[str]) -> str:
+    found = written.lower().removesuffix("'s").removesuffix("\u2019s")
+    if found in known or found.split()[-1] in known:
+        return "public"
+    return "full" if len(found.split()) > 1 else name.first
+
+
+def _names(text: str, entities: Sequence[Entity]) -> Iterator[_Name]:
+    """Pieces of names joined to whole names, at the borders of words."""
+    current: _Name | None = None
+    for entity in entities:
+        if entity.kind not in _PART or entity.score < _LIKELY:
+            continue
+        start, end = _whole_words(text, entity.start, entity.end)
+        if current is not None and (start < current.end or _JOINT.fullmatch(text, current.end, start)):
+            current.end, current.score = max(current.end, end), max(current.score, entity.score)
+            continue
+        if current is not None:
+            yield current
+        current = _Name(start=start, end=end, score=entity.score, first=_PART[entity.kind])
+    if current is not None:
+        yield current
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while start > 0 and _WORD_CHAR.match(text, start - 1) and text[start - 1] not in "'\u2019-":
+        start -= 1
+    while end < len(text) and _WORD_CHAR.match(text, end):
+        end += 1
+    return start, end
+
+
+def address_findings(entities: Sequence[Entity]) -> tuple[Finding, ...]:
+    """A street with its number, or with its town and code, close together: an address without the need of a pattern."""
+    count, last = 0, -100
+    for street in (entity for entity in entities if entity.kind == "STREET_NAME" and entity.score >= _PLACED):
+        near = {e.kind for e in entities if e.score >= _PLACED and abs(e.start - street.start) < 60}
+        placed = "BUILDING_NUMBER" in near or {"CITY", "ZIP_CODE"} <= near
+        if placed and street.start - last > 60:
+            count, last = count + 1, street.start
+    return (Finding(kind="name:address", count=count),) if count else ()

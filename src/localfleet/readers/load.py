@@ -1,0 +1,22 @@
+"""What the layers `topics` and `names` need, read from packages: weights, well-known people, the model of names."""
+
+from importlib.resources import files
+
+from localfleet.core.meaning import Meaning, read_meaning
+from localfleet.core.names import Reader
+from localfleet.readers.rampart import Rampart, rampart_files
+
+__all__ = ["load_meaning", "load_reader"]
+
+
+def load_meaning() -> Meaning:
+    """The linear model: 330 KB in memory, read in a few milliseconds."""
+    data = files("localfleet") / "data"
+    known = data.joinpath("public_people.txt").read_text(encoding="utf-8").splitlines()
+    return read_meaning(data.joinpath("meaning.bin").read_bytes(), frozenset(known))
+
+
+def load_reader() -> Reader | None:
+    """The model of names; `None` where the extra `ner` is not installed."""
+    found = rampart_files()
+    return None if found is None else Rampart(found)

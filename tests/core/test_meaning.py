@@ -1,0 +1,147 @@
+"""Topics and names: one's own affairs against the same matters in general; a name by itself decides nothing."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from localfleet.core.ask import Api, Ask, Caller, Span
+from localfleet.core.classify import Rules, classify, named, names_to_read
+from localfleet.core.label import Finding, Label, Verdict
+from localfleet.core.meaning import BUCKETS, Meaning, read_heads, windows, words
+from localfleet.core.names import Entity, address_findings, masked, supposed
+from localfleet.readers.load import load_meaning
+
+KNOWN = frozenset({"curie", "jane austen"})
+
+
+@pytest.fixture(scope="module")
+def meaning() -> Meaning:
+    """The shipped weights."""
+    return load_meaning()
+
+
+def ask(text: str) -> Ask:
+    """A request of a caller whose default is public."""
+    caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC)
+    return Ask(request_id="r", api=Api.CHAT, model="auto", caller=caller, spans=(Span(where="m", text=text),))
+
+
+@pytest.mark.parametrize(
+    ("own", "general"),
+    [
+        ("My biopsy came back and I have lymphoma, what do I tell my kids?", "How does a biopsy detect lymphoma?"),
+        ("I owe 40k on three cards, should I declare bankruptcy?", "How does bankruptcy work in Canada?"),
+        ("My husband beat me and I need a restraining order.", "What is a restraining order?"),
+        ("Summarise the confidential minutes of our board meeting.", "What should the minutes of a meeting contain?"),
+        ("Find the bug in our internal billing service.", "Write a billing service in Go as an example."),
+    ],
+)
+def test_ones_own_affairs_and_the_same_in_general(meaning: Meaning, own: str, general: str) -> None:
+    """The pair differs in whose matter it is, not in the matter."""
+    (found,) = meaning.of(own)
+    assert found.kind.startswith("topic:")
+    assert found.count == 1
+    assert not meaning.of(general)
+
+
+@pytest.mark.parametrize("text", ["", "ok", "AKIA0123456789ABCDEF", "token = 'a8f3c0'", "42", "名", "my our my"])
+def test_what_says_nothing_is_not_judged(meaning: Meaning, text: str) -> None:
+    """A token, a word, a number: other layers' business."""
+    assert not meaning.of(text)
+
+
+def test_a_statement_is_found_anywhere_in_a_long_text(meaning: Meaning) -> None:
+    """Windows overlap, so no statement falls between two."""
+    filler = "The river flows past the old mill and the meadow. " * 40
+    own = "My doctor says that I have breast cancer and I have not told my daughter yet, what should I do? "
+    assert not meaning.of(filler * 2)
+    assert all(meaning.of(filler[:cut] + own + filler) for cut in (0, 500, 1333, 2000))
+
+
+def test_classify_runs_topics_only_where_nothing_else_decided(meaning: Meaning) -> None:
+    """Cheap layers first: a card restricts, and the topic is not asked."""
+    rules = Rules(topics=meaning)
+    text = "I was diagnosed with HIV last month, how do I tell my wife?"
+    verdict = classify(ask(text), rules)
+    assert (verdict.label, verdict.because) == (Label.RESTRICTED, ("topic:health",))
+    both = classify(ask(f"{text} card 4111 1111 1111 1111"), rules)
+    assert [found.kind for found in both.findings] == ["card"]
+    assert classify(ask(text), Rules()).label is Label.PUBLIC
+
+
+def test_words_keep_no_token_and_no_number() -> None:
+    """What identifies is told by its shape, before any weight is looked up."""
+    assert words("Pay 4111111111 to x9Kq2 now?") == ["pay", "######", "to", "⟨code⟩", "now", "?"]
+    assert words("我们的数据") == list("我们的数据")
+    assert list(windows([])) == []
+
+
+def test_a_weights_file_that_is_none_is_refused() -> None:
+    """Short weights would be read past their end."""
+    with pytest.raises(ValueError, match="do not fit"):
+        read_heads(
+            b'{"heads": [{"name": "x", "scale": 1, "bias": 0, "threshold": 0}]}\n' + b"x\x9c\x03\x00\x00\x00\x00\x01"
+        )
+    assert BUCKETS == 32768
+
+
+def entity(text: str, part: str, kind: str, score: float = 0.99) -> Entity:
+    """An entity where `part` stands in `text`."""
+    return Entity(kind=kind, start=text.index(part), end=text.index(part) + len(part), score=score)
+
+
+def test_pieces_of_a_name_become_one_name_without_its_letters() -> None:
+    """Word pieces, initials and particles join; what everybody knows is told apart; the name itself is gone."""
+    text = "Ask Yuridia V. de la Torre-Gal about Curie."
+    entities = [
+        entity(text, "Yuri", "GIVEN_NAME"),
+        entity(text, "dia", "GIVEN_NAME"),
+        entity(text, "Torre", "SURNAME"),
+        entity(text, "Gal", "SURNAME"),
+        entity(text, "Curie", "SURNAME", 0.7),
+        entity(text, "Ask", "SURNAME", 0.3),
+    ]
+    plain, count = masked(text, entities, KNOWN)
+    assert "Torre" not in plain
+    assert "⟨public⟩" in plain
+    assert "Curie" not in plain
+    assert plain.startswith("Ask  ⟨")
+    assert count >= 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "count"),
+    [
+        (("BUILDING_NUMBER", "STREET_NAME"), 1),
+        (("STREET_NAME", "CITY", "ZIP_CODE"), 1),
+        (("STREET_NAME",), 0),
+        (("CITY", "ZIP_CODE", "BUILDING_NUMBER"), 0),
+    ],
+)
+def test_a_street_needs_company_to_be_an_address(kinds: Sequence[str], count: int) -> None:
+    """A street's name alone is geography."""
+    entities = [Entity(kind=kind, start=10 * at, end=10 * at + 5, score=0.9) for at, kind in enumerate(kinds)]
+    assert sum(found.count for found in address_findings(entities)) == count
+
+
+def test_names_are_asked_for_only_where_they_would_matter(meaning: Meaning) -> None:
+    """Nothing name-like, an exercise, a restricted verdict: the model of names is spared."""
+    rules, public = Rules(names=meaning), Verdict(label=Label.PUBLIC)
+    private = "Write a reminder to Ilse Okonjo that her rent is late."
+    assert names_to_read(ask(private), public, rules) == private
+    for text in ("what is the boiling point of water", "Explain how HTTP works.", "What is the capital of France?"):
+        assert names_to_read(ask(text), public, rules) is None
+    assert names_to_read(ask(private), Verdict(label=Label.RESTRICTED), rules) is None
+    assert names_to_read(ask(private), public, Rules()) is None
+    assert supposed("no capitals here") == ()
+
+
+def test_what_names_add_only_raises(meaning: Meaning) -> None:
+    """A private person makes the text restricted and says so; no entity leaves the verdict as it was."""
+    text = "Write a performance review for Ilse Okonjo, who missed two deadlines."
+    rules, before = Rules(names=meaning), Verdict(label=Label.INTERNAL, because=("key_default",))
+    entities = [entity(text, "Ilse", "GIVEN_NAME"), entity(text, "Okonjo", "SURNAME")]
+    after = named(before, rules, text, entities)
+    assert (after.label, after.because) == (Label.RESTRICTED, ("name:person",))
+    assert after.findings == (Finding(kind="name:person", count=1),)
+    assert named(before, rules, text, []) is before
