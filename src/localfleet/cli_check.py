@@ -34,6 +34,8 @@ from localfleet.wire.yaml_lines import Lines
 __all__ = ["check_command", "explain_command", "explainer_of"]
 
 FACTS_DAYS = 366
+EXTRA_LAYERS = frozenset({"topics", "names"})
+"""Off unless switched on: told, and no reason for a warning."""
 Complaint = tuple[int | None, str, str]
 """A line, a path, and what is wrong."""
 
@@ -64,8 +66,9 @@ def check_command(
     else:
         _print_report(config, problems, warnings, fits)
         if not problems:
-            models = len(settings.local) + len(settings.hosted)
-            console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules: ok", markup=False)
+            models, off = len(settings.local) + len(settings.hosted), _layers_off(settings)
+            layers = f", layers off: {', '.join(off)}" if off else ""
+            console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules{layers}: ok", markup=False)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -141,8 +144,12 @@ def _old_facts(settings: Settings, today: date) -> Iterator[str]:
             yield f"hosted.{name}.data_policy: checked more than a year ago; look again and change `checked:`"
 
 
+def _layers_off(settings: Settings) -> list[str]:
+    return [layer for layer in LAYERS if layer not in layers_on(settings)]
+
+
 def _layer_warnings(settings: Settings) -> Iterator[str]:
-    off = [layer for layer in LAYERS if layer not in layers_on(settings)]
+    off = [layer for layer in _layers_off(settings) if layer not in EXTRA_LAYERS]
     if off:
         yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
     if "names" in layers_on(settings) and rampart_files() is None:

@@ -44,8 +44,12 @@ class Privacy(Shape):
 
     default: LabelWord = "internal"
     """The label of callers whose key says nothing else."""
-    layers: tuple[Literal["own", "secrets", "patterns", "topics", "names"], ...] | Literal["all"] = "all"
-    """Which layers of detection read; what is left out is shown by `check`."""
+    layers: tuple[Literal["own", "secrets", "patterns", "topics", "names"], ...] | Literal["all"] = (
+        "own",
+        "secrets",
+        "patterns",
+    )
+    """Which layers of detection read; what is left out is shown by `check`. `topics` and `names` cost time."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
     providers: dict[Literal["public", "internal"], ProviderDemand] = Field(default_factory=dict)

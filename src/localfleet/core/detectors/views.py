@@ -42,6 +42,8 @@ _SPOKEN = re.compile(
     rf"(?<![^\W_])(?:{_SAID})(?:[ ,.\-]{{1,2}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?![^\W_])){{5,60}}",
     re.IGNORECASE,
 )
+_SPOKEN_WITH = frozenset({*_DIGIT_OF, *_TIMES, "dash", "hyphen", "dot", "point", "space"})
+_SPOKEN_PIECES = 6
 _LONG_CHARS = 16
 _CONTEXT_CHARS = 40
 _APART_LETTERS = 6
@@ -61,11 +63,24 @@ def views(text: str) -> list[str]:
         found += [plain for piece in pieces if "&" in piece and (plain := unescape(piece)) != piece]
     if "\\u00" in text:
         found.append(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
-    if not _DIGIT_OF.keys().isdisjoint(text.lower().replace(",", " ").replace("-", " ").split()):
+    if _said_in_a_row(text):
         found += [_before(text, m) + _digits(m[0]) for m in _SPOKEN.finditer(text)]
-    if sum([length < 3 for length in lengths]) >= _APART_LETTERS or max(lengths, default=0) > 2 * _APART_LETTERS:
+    if _stand_alone(pieces) >= _APART_LETTERS or max(lengths, default=0) > 2 * _APART_LETTERS:
         found += [_before(text, m) + _GAPS.sub("", m[0]) for m in _APART.finditer(text)]
     return found
+
+
+def _said_in_a_row(text: str) -> bool:
+    """Whether six pieces of a spoken number can be there at all; the pattern itself costs ten times as much."""
+    words = text.lower().replace(",", " ").replace("-", " ").replace(".", " ").split()
+    if _DIGIT_OF.keys().isdisjoint(words):
+        return False
+    return sum([word in _SPOKEN_WITH or word.isdigit() for word in words]) >= _SPOKEN_PIECES
+
+
+def _stand_alone(pieces: list[str]) -> int:
+    """How many letters and digits stand by themselves, with a dash or a dot at most."""
+    return sum([len(piece) == 1 or (len(piece) == 2 and not piece.isalnum()) for piece in pieces])
 
 
 def _before(text: str, match: re.Match[str]) -> str:
