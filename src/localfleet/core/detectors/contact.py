@@ -206,11 +206,25 @@ ADDRESS_ROWS = (
 NUMBER_ROWS = (
     Row(kind="phone", needs=("+",), pattern=_PHONE_PLUS, accept=_is_phone),
     Row(kind="phone", needs=("00",), pattern=_PHONE_00, unless=_NO_PHONE, accept=_is_phone),
-    Row(kind="phone", pattern=_PHONE_US, unless=_NO_PHONE, accept=_is_phone),
+    Row(kind="phone", shape="[0-9]{3}[. -][0-9]{4}", pattern=_PHONE_US, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_FR, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_0, unless=_NO_PHONE, accept=_is_phone),
-    Row(kind="phone", pattern=_PHONE_ANY, near=_PHONE_WORD, unless=_NO_PHONE, accept=_is_phone),
-    Row(kind="phone", pattern=_PHONE_SPLIT, near=_REACH_WORD, unless=_NO_PHONE, accept=_is_phone),
+    Row(
+        kind="phone",
+        shape=_PHONE_WORD.pattern,
+        pattern=_PHONE_ANY,
+        near=_PHONE_WORD,
+        unless=_NO_PHONE,
+        accept=_is_phone,
+    ),
+    Row(
+        kind="phone",
+        shape=_REACH_WORD.pattern,
+        pattern=_PHONE_SPLIT,
+        near=_REACH_WORD,
+        unless=_NO_PHONE,
+        accept=_is_phone,
+    ),
 )
 PLACE_ROWS = (
     Row(kind="ip_address", shape=r"[0-9]\.[0-9]{1,3}\.[0-9]", pattern=_IPV4, unless=_VERSION, accept=_is_host_v4),

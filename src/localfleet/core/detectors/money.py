@@ -75,12 +75,12 @@ _BITCOIN_NEW = re.compile(r"bc1(?<![A-Za-z0-9]bc1)[02-9ac-hj-np-z]{11,71}(?![A-Z
 _ETHEREUM = re.compile(r"0x(?<![A-Za-z0-9]0x)[0-9A-Fa-f]{40}(?![A-Za-z0-9])")
 
 ROWS = (
-    Row(kind="card", pattern=_CARD_BARE, unless=_NO_CARD, accept=_is_card),
-    Row(kind="card", pattern=_CARD_SHORT, near=_CARD_WORD, unless=_NO_CARD, accept=_is_card),
-    Row(kind="card", pattern=_CARD_FOURS, accept=_is_card),
-    Row(kind="card", needs=("3",), pattern=_CARD_AMEX, accept=_is_card),
+    Row(kind="card", shape="[0-9]{14}", pattern=_CARD_BARE, unless=_NO_CARD, accept=_is_card),
+    Row(kind="card", shape="[0-9]{12}", pattern=_CARD_SHORT, near=_CARD_WORD, unless=_NO_CARD, accept=_is_card),
+    Row(kind="card", shape="[0-9]{4}[ .-][0-9]{4}[ .-][0-9]{4}", pattern=_CARD_FOURS, accept=_is_card),
+    Row(kind="card", shape="3[0-9]{3}[ .-][0-9]{6}[ .-][0-9]{4}", pattern=_CARD_AMEX, accept=_is_card),
     Row(kind="card", pattern=_CARD_SPACED, near=_CARD_WORD, accept=_is_card),
-    Row(kind="iban", pattern=_IBAN, accept=_is_iban),
+    Row(kind="iban", shape="[a-z]{2}[0-9]{2}[ -]?[a-z0-9]{4}", pattern=_IBAN, accept=_is_iban),
     Row(
         kind="us_routing",
         needs=("routing", "aba", "rtn", "ach", "transit"),

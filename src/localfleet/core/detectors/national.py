@@ -117,6 +117,7 @@ _AMERICAN = (
     ),
     Row(
         kind="mx_curp",
+        shape="[a-z]{4}[0-9]{6}[hmx][a-z]{5}",
         pattern=_shape(r"[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{2}[B-DF-HJ-NP-TV-Z]{3}[0-9A-Z][0-9]"),
         accept=checksums.curp,
     ),
@@ -131,11 +132,13 @@ _BRITISH_AND_IBERIAN = (
     ),
     Row(
         kind="uk_nino",
+        shape="[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-d]",
         pattern=_shape(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?: ?[0-9]{2}){3} ?[A-D]"),
         accept=_uk_nino,
     ),
     Row(
         kind="es_dni",
+        shape=r"(?:[0-9]{7}|[0-9]{3}\.[0-9]{3})[ -]?[a-z]",
         pattern=_shape(r"(?:[0-9]{8}|[0-9]{2}\.[0-9]{3}\.[0-9]{3}|[XYZ][ \-]?[0-9]{7})[ \-]?[A-HJ-NP-TV-Z]"),
         accept=_bare(checksums.dni),
     ),
@@ -148,7 +151,12 @@ _BRITISH_AND_IBERIAN = (
     ),
 )
 _CONTINENTAL = (
-    Row(kind="de_steuer_id", pattern=_shape(r"[1-9][0-9](?: [0-9]{3}){3}"), accept=_bare(checksums.steuer_id)),
+    Row(
+        kind="de_steuer_id",
+        shape="[0-9]{2} [0-9]{3} [0-9]{3} [0-9]{3}",
+        pattern=_shape(r"[1-9][0-9](?: [0-9]{3}){3}"),
+        accept=_bare(checksums.steuer_id),
+    ),
     Row(
         kind="de_steuer_id",
         needs=("steuer", "idnr", "tax id", "tin"),
@@ -158,6 +166,7 @@ _CONTINENTAL = (
     ),
     Row(
         kind="fr_nir",
+        shape="(?:[0-9]|2[ab]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
         pattern=_shape(
             r"[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"
         ),
@@ -172,6 +181,7 @@ _CONTINENTAL = (
     ),
     Row(
         kind="be_national",
+        shape="[0-9]{2}[.-]?[0-9]{2}[ -]?[0-9]{3}[. -]?[0-9]{2}",
         pattern=_shape(r"[0-9]{2}[.\-]?[0-9]{2}[.\-]?[0-9]{2}[ \-]?[0-9]{3}[. \-]?[0-9]{2}"),
         accept=_bare(checksums.be_national),
     ),
@@ -193,6 +203,7 @@ _CONTINENTAL = (
 _NORDIC = (
     Row(
         kind="fi_hetu",
+        shape="[0-9]{6}[+a-fu-y-][0-9]{3}[0-9a-y]",
         pattern=_shape(r"[0-3][0-9][01][0-9]{3}[+\-A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]"),
         accept=checksums.hetu,
     ),
@@ -209,7 +220,12 @@ _NORDIC = (
         near=_word("personn|samordning"),
         accept=_swedish,
     ),
-    Row(kind="no_fodselsnummer", pattern=_shape(r"[0-9]{6} ?[0-9]{5}"), accept=_bare(checksums.fodselsnummer)),
+    Row(
+        kind="no_fodselsnummer",
+        shape="[0-9]{6} ?[0-9]{5}",
+        pattern=_shape(r"[0-9]{6} ?[0-9]{5}"),
+        accept=_bare(checksums.fodselsnummer),
+    ),
     Row(kind="dk_cpr", needs=("-",), pattern=_shape(r"[0-3][0-9]{5}-[0-9]{4}"), accept=_bare(checksums.dk_cpr)),
     Row(
         kind="dk_cpr",
@@ -229,6 +245,7 @@ _ASIAN = (
     ),
     Row(
         kind="in_aadhaar",
+        shape="[0-9]{4} [0-9]{4} [0-9]{4}",
         pattern=re.compile(
             r"(?<![A-Za-z0-9_.\-])(?<![0-9] )[2-9][0-9]{3} [0-9]{4} [0-9]{4}(?![A-Za-z0-9_.,\-]| [0-9])"
         ),
@@ -236,6 +253,7 @@ _ASIAN = (
     ),
     Row(
         kind="cn_resident_id",
+        shape="[0-9]{17}[0-9x]",
         pattern=_shape(r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]"),
         accept=_bare(checksums.cn_resident),
     ),
@@ -254,10 +272,15 @@ _ASIAN = (
         near=_word("my ?number|マイナンバー|個人番号"),
         accept=_bare(checksums.my_number),
     ),
-    Row(kind="sg_nric", pattern=_shape(r"[STFGM][0-9]{7}[A-Z]"), accept=checksums.nric),
+    Row(kind="sg_nric", shape="[stfgm][0-9]{7}[a-z]", pattern=_shape(r"[STFGM][0-9]{7}[A-Z]"), accept=checksums.nric),
 )
 _OTHERS = (
-    Row(kind="za_id", pattern=_shape(r"[0-9]{6} ?[0-9]{4} ?[0-9]{3}"), accept=_bare(_south_african)),
+    Row(
+        kind="za_id",
+        shape="[0-9]{6} ?[0-9]{4} ?[0-9]{3}",
+        pattern=_shape(r"[0-9]{6} ?[0-9]{4} ?[0-9]{3}"),
+        accept=_bare(_south_african),
+    ),
     Row(
         kind="il_id",
         needs=("teudat", "israeli id", "תעודת זהות", "ת.ז", 'ת"ז'),

@@ -35,7 +35,8 @@ class Row:
     One way one kind looks.
 
     `needs`: any of these lower-case strings must be in the text, or the row is skipped; `shape` says the same of a row
-    without words: a pattern in RE2's syntax that the lower-case text must match somewhere. `near`: must match within
+    without words: a pattern in RE2's syntax that the lower-case text must match somewhere. Keep its repeats to whole
+    classes: `[456][0-9]{11}` has two thousand states on digits, `[0-9]{12}` has twelve. `near`: must match within
     `near_chars` (in lower case). `unless`: must not match in the 24 characters before. `accept` sees the candidate, the
     named group `v` if the pattern has one, and judges checksum, entropy and the like. `lowered`: the pattern runs on
     the lower-case text (the candidate is handed over as written).
