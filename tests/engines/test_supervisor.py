@@ -287,3 +287,27 @@ def test_child_goes_when_the_parent_is_killed() -> None:
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(pid)
+
+
+def test_whoever_stops_it_last_reaps_it() -> None:
+    """A stop that is cut off at any step leaves nothing unreaped to the next one."""
+
+    async def story() -> None:
+        for steps in range(12):
+            fake = FakeTime()
+            supervisor = Supervisor(
+                serving(), clock=fake.clock, sleep=fake.sleep, jitter=lambda: 0.0, on_change=lambda _: None
+            )
+            await supervisor.start()
+            while supervisor._process is None:  # noqa: ASYNC110  # nothing tells when the process begins
+                await asyncio.sleep(0.005)
+            process = supervisor._process
+            cut_off = asyncio.create_task(supervisor.stop(0))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            cut_off.cancel()
+            await asyncio.gather(cut_off, return_exceptions=True)
+            await supervisor.stop(0)
+            assert process.returncode is not None, steps
+
+    asyncio.run(story())

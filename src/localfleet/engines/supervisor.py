@@ -354,7 +354,7 @@ class Supervisor:
 
     async def _end(self, grace_s: float) -> None:
         """End the process and its children, and reap it."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         self._url = None
@@ -367,6 +367,7 @@ class Supervisor:
             # Also after a clean exit, for its children; also where nobody waits for the end any more.
             _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
+        self._process = None  # Only now: who is cut off above leaves the reaping to whoever stops it next.
         if process.stdin is not None:
             process.stdin.close()
         drain, self._drain = self._drain, None
