@@ -1,6 +1,7 @@
 """A supervised process that sleeps, wakes, is unloaded, finishes, and shows its vital signs."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from tiny_engine import FakeTime, alive, serving, supervise, until
 
 from localfleet.core.fleet import Readiness
 from localfleet.engines.launch import Controls
+from localfleet.engines.probe import Probe
 from localfleet.engines.stages import WOKE_WRONG, Progress, Stage
 from localfleet.engines.supervisor import Supervisor
 
@@ -209,3 +211,30 @@ def test_an_idle_engine_that_gives_no_token_is_started_anew() -> None:
         assert Stage.STUCK in {one.stage for one in told}
 
     supervise(serving(says={"tires_after": 1}), story)
+
+
+def test_a_connection_that_closes_as_it_is_used_is_no_missed_check() -> None:
+    """Servers close idle connections after five seconds, just when the next look comes: it looks again at once."""
+    served: list[asyncio.Task[None] | None] = []
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def story() -> None:
+        server = await asyncio.start_server(rude, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        probe = Probe(serving(), f"http://127.0.0.1:{port}")
+        assert [await probe.healthy() for _ in range(3)] == [True, True, True]
+        assert len(served) == 3
+        await probe.aclose()
+        await asyncio.wait({one for one in served if one})
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(story())

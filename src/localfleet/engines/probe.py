@@ -19,6 +19,8 @@ from localfleet.wire.engine_metrics import read_counters
 __all__ = ["Probe"]
 
 HEALTH_TIMEOUT_S = 5.0
+# Many servers close a connection that was idle for five seconds: at the very moment of the next look.
+HEALTH_TRIES = 2
 CANARY_TIMEOUT_S = 120.0
 """The first token of a large model on a cold machine takes its time."""
 WAKE_TRIES = 3
@@ -39,12 +41,14 @@ class Probe:
     async def healthy(self) -> bool:
         """True where the health path says 200 within five seconds."""
         deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
-        try:
-            response = await self._host.get(self._launch.health_path, Headers({}), deadline=deadline)
-        except EngineFailed:
-            return False
-        response.close()
-        return response.status == 200
+        for _ in range(HEALTH_TRIES):
+            try:
+                response = await self._host.get(self._launch.health_path, Headers({}), deadline=deadline)
+            except EngineFailed:
+                continue
+            response.close()
+            return response.status == 200
+        return False
 
     async def answers(self) -> bool:
         """True where a completion of a few tokens succeeds and holds a choice."""
