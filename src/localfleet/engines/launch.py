@@ -77,3 +77,8 @@ class Launch:
     """Fixed sentences for exit codes this engine is known to use (a negative code is a signal)."""
     causes: tuple[Cause, ...] = ()
     """Known reasons not to start, looked for in what it prints until it is ready; none: nothing is read."""
+
+    @property
+    def tells_port(self) -> bool:
+        """Whether its place is known only from its first line on stdout."""
+        return self.port is None and self.socket is None

@@ -266,7 +266,7 @@ class Supervisor:
             *launch.argv,
             env=dict(launch.env),
             stdin=PIPE,
-            stdout=PIPE if launch.causes or _tells_port(launch) else DEVNULL,
+            stdout=PIPE if launch.causes or launch.tells_port else DEVNULL,
             stderr=STDOUT if launch.causes else DEVNULL,
             start_new_session=True,
         )
@@ -389,10 +389,6 @@ class Supervisor:
             self._settled.set()
         else:
             self._settled.clear()
-
-
-def _tells_port(launch: Launch) -> bool:
-    return launch.port is None and launch.socket is None
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
