@@ -35,6 +35,7 @@ def main() -> None:
 
 def takes(action: argparse.Action) -> str:
     """How many values: `nothing`, `one`, `many`."""
+    # Typeshed says `nargs` is int, str or None; here only 0 and None matter, all else takes many.
     return {0: "nothing", None: "one"}.get(action.nargs, "many")  # type: ignore[call-overload]
 
 
