@@ -74,6 +74,7 @@ ARROWS = {
     "reach": {"catalogue", "config", "core", "errors", "providers"},
     "evaluate": {"core", "errors"},
     "readers": {"readers", "core"},
+    "traces": {"traces", "core", "errors"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -88,6 +89,7 @@ LIBRARIES = {
     "secret_rules": {"re2"},
     "cost": {"rich"},
     "evaluate": {"orjson"},
+    "traces": {"orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
     "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},

@@ -16,6 +16,7 @@ Everything that can go wrong, as one tree.
     ├── ReloadRefused          409  models.yaml is not read again now
     ├── ClientLeft             499  the client closed the connection before its answer: nobody is told
     ├── ShapeUnknown                a model's files do not say, in a way understood here, what it is made of
+    ├── BadInput                    a file of traffic, prices or measurements: file, line, field, how to mend it
     └── ConfigError            422  models.yaml: file, line, what is wrong, how to mend it
 
 No message holds text from a request or from an engine: error text is content.
@@ -25,6 +26,7 @@ from localfleet.core.reason import Reason
 
 __all__ = [
     "BadAsk",
+    "BadInput",
     "ClientLeft",
     "ConfigError",
     "EngineFailed",
@@ -218,6 +220,24 @@ class ClientLeft(FleetError):
 
 class ShapeUnknown(FleetError):
     """Its memory cannot be told: the family, the format or a figure is not known here. Never a reason to guess."""
+
+
+class BadInput(FleetError):
+    """
+    A file that a command was given is wrong. Says the file, the line, the field and what to do; never a cell's text.
+
+    `line` is `None` and `field` empty where it is not about one.
+    """
+
+    status = 422
+    code = "bad_input"
+    kind = "invalid_request_error"
+
+    def __init__(self, file: str, line: int | None, field: str, sentence: str) -> None:
+        """Say all four in one sentence."""
+        self.file, self.line, self.field = file, line, field
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {field}: {sentence}" if field else f"{where}: {sentence}")
 
 
 class ConfigError(FleetError):
