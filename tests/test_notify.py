@@ -50,6 +50,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     listening.socket.close()
 
 
+@pytest.mark.slow
 def test_the_life_of_a_service(tmp_path: Path, manager: Manager, local_tap: Tap) -> None:
     """READY once and with a door open, a watchdog that hears us, STOPPING before the drain, all in fixed words."""
     settings = {"version": 1, "local": {"box": local_entry(local_tap)}}

@@ -133,6 +133,7 @@ def test_a_driver_that_fails(tmp_path: Path, port: str) -> None:
     assert faults(done) == ["nvidia-smi is there but shows no GPU"]
 
 
+@pytest.mark.slow
 def test_disk_and_port_are_looked_at(tmp_path: Path) -> None:
     """Too little room, and a port that another program has: both are told in one run."""
     path = driver(tmp_path / "bin", H100)

@@ -90,6 +90,7 @@ def ask(port: int, path: str, body: bytes | None = None, key: str = "") -> "urll
     return urllib.request.Request(f"https://127.0.0.1:{port}{path}", body, headers)
 
 
+@pytest.mark.slow
 def test_the_proxy_lets_streams_pass_and_nothing_else(proxy: tuple[Router, int, str], local_tap: Tap) -> None:
     """Through TLS a stream comes as it is made, restricted work stays local, and the admin plane is not to be seen."""
     router, port, key = proxy

@@ -44,6 +44,7 @@ def _host(tap: Tap) -> str:
     return tap.v1.removeprefix("http://").removesuffix("/v1")
 
 
+@pytest.mark.slow
 def test_what_left_and_the_proof_for_one_host(worked: Router, openai_tap: Tap, local_tap: Tap) -> None:
     """Internal text went to the provider (the default label), restricted text did not; before today nothing did."""
     host = _host(openai_tap)
@@ -64,6 +65,7 @@ def test_what_left_and_the_proof_for_one_host(worked: Router, openai_tap: Tap, l
     assert box["answer"] == "refuted"
 
 
+@pytest.mark.slow
 def test_an_export_of_a_running_router_passes_the_offline_check(worked: Router) -> None:
     """Export, key, verifier: three commands, the last with nothing but Python."""
     work = worked.folder / "work"

@@ -277,6 +277,7 @@ def test_chat_from_a_script(talking: Router, local_tap: Tap, shell: Shell) -> No
     assert b"zebra" not in kept
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_answer_and_not_the_program(talking: Router, local_tap: Tap, shell: Shell) -> None:
     """An interrupt while the engine thinks ends that turn, which is then forgotten; the next one is answered."""
     local_tap.script(Behaviour(fault=Fault.HANG))

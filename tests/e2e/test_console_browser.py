@@ -104,6 +104,7 @@ def test_the_page_comes_with_a_strict_policy(router: Router) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_no_traffic_then_traffic(router: Router, tmp_path: Path) -> None:
     """An idle router shows its fleet and the request to try; then receipts and totals appear, and no words."""
     idle = look(router, f"token={token(router)}", tmp_path)

@@ -30,6 +30,7 @@ def asked(canary: str, *, stream: bool) -> dict[str, Any]:
     return {"model": "auto", "stream": stream, "messages": [{"role": "user", "content": f"Remember {canary}."}]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CRASHES, ids=lambda number: number.name)
 def test_a_crash_leaves_no_words(router: Router, local_tap: Tap, openai_tap: Tap, number: signal.Signals) -> None:
     """With answers given, streams half sent and requests that wait upstream, a crash writes nothing of them."""

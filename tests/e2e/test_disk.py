@@ -100,6 +100,7 @@ def _receipts(router: Router) -> int:
     return len(records(router.home, "receipt"))
 
 
+@pytest.mark.slow
 def test_a_full_disk(disk: Disk, router: Router, openai_tap: Tap) -> None:
     """Full while a hosted stream runs: it ends well, later ones are refused; with space again all is written."""
     before = _receipts(router)

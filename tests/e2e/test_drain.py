@@ -108,6 +108,7 @@ def test_a_second_signal_waits_for_nobody(router: Router, openai_tap: Tap, local
     assert openai_tap.wait_for("cut", timeout_s=1)
 
 
+@pytest.mark.slow
 def test_the_second_router_on_a_folder_is_refused(router: Router) -> None:
     """One writer per ledger: the message says what to do, the exit code is 1, the first router does not notice."""
     second = router.run("serve", "--port", "0")

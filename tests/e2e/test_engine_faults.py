@@ -71,6 +71,7 @@ def yard(doors: Yard, local_tap: Tap, openai_tap: Tap, anthropic_tap: Tap) -> Ya
     return doors
 
 
+@pytest.mark.slow
 def test_a_refused_connection_goes_to_the_next_door(yard: Yard) -> None:
     """Nobody listens: tried twice, then the next door answers and the header says why; alone it is a 502."""
     yard.a.refuse()
@@ -184,6 +185,7 @@ def test_two_errors_and_then_the_next_door(yard: Yard) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -53,6 +53,7 @@ def eventually(router: Router, driver: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_figures_reach_metrics_and_the_admin_api(tmp_path: Path, driver: FakeDriver, local_tap: Tap) -> None:
     """Every figure of every card under its index and name; what a card does not tell has no series."""
     driver.says(H100 | RTX_4090)
@@ -75,6 +76,7 @@ def test_figures_reach_metrics_and_the_admin_api(tmp_path: Path, driver: FakeDri
         assert shown[0]["processes"][0] == {"pid": 4711, "memory_bytes": 60 * GIB}
 
 
+@pytest.mark.slow
 def test_what_the_cards_used_is_kept_for_the_cost_report(tmp_path: Path, driver: FakeDriver, local_tap: Tap) -> None:
     """By the card's own energy counter, from one look to the next; written when the router ends."""
     driver.says(H100)
@@ -120,6 +122,7 @@ def test_a_box_without_a_driver_has_no_gpu_anything(tmp_path: Path, local_tap: T
     assert not (router.home / "gpu_power.json").exists()
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_the_cards(tmp_path: Path, driver: FakeDriver, local_tap: Tap) -> None:
     """Well, too hot, lost, silent: one row, with what to do; without a driver no row."""
 

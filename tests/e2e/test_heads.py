@@ -23,6 +23,7 @@ def _settings(local: Tap, openai: Tap, **audit: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_heads_of_a_working_router_vouch_for_it(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """A file and a checkpoint, while it works and at the end; rolling its ledger back is found by them."""
     lines, point = tmp_path / "heads.jsonl", tmp_path / "checkpoint"

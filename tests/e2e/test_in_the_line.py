@@ -92,7 +92,8 @@ class Crowd:
             thread.join(30)
 
 
-@pytest.mark.parametrize(("plan", "share"), [(None, 0.5), pytest.param("double", 2 / 3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("plan", "share"), [(None, 0.5), ("double", 2 / 3)])
 def test_a_flood_of_long_prompts_leaves_the_other_key_its_share(
     start: Start, model: CountingModel, plan: str | None, share: float
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_flood_of_long_prompts_leaves_the_other_key_its_share(
     assert served["modest"] / served.total() == pytest.approx(share, rel=0.2)
 
 
+@pytest.mark.slow
 def test_live_goes_before_batch_and_who_waited_is_told(start: Start, model: CountingModel) -> None:
     """Batch that came first goes last; header, receipt, metrics and status tell of the line."""
     model.seconds_each = 0.02
@@ -160,6 +162,7 @@ def test_unrestricted_work_overflows_and_the_rest_waits_or_is_told_to_come_back(
     assert CANARY.encode() not in b"".join(request.body for request in openai_tap.posts())
 
 
+@pytest.mark.slow
 def test_patience_ends_where_another_door_stands_open(start: Start, model: CountingModel, openai_tap: Tap) -> None:
     """Nothing was learned yet, so open work stands in the line for its patience, and then goes out."""
     model.seconds_each = 0.05
@@ -201,6 +204,7 @@ def test_restricted_work_waits_to_its_deadline_and_never_goes_out(
     assert openai_tap.posts() == []
 
 
+@pytest.mark.slow
 def test_who_leaves_the_line_is_gone_from_it(start: Start, model: CountingModel) -> None:
     """The engine never hears of a caller that hung up while it waited; the one behind it moves up."""
     model.seconds_each = 0.05
@@ -218,6 +222,7 @@ def test_who_leaves_the_line_is_gone_from_it(start: Start, model: CountingModel)
         assert left[0]["queue_ms"] > 0
 
 
+@pytest.mark.slow
 def test_a_drain_lets_the_line_finish(start: Start, model: CountingModel) -> None:
     """SIGTERM while three are in the line: all are answered, nobody new gets in, the exit code is 0."""
     model.seconds_each = 0.02
@@ -232,6 +237,7 @@ def test_a_drain_lets_the_line_finish(start: Start, model: CountingModel) -> Non
         assert router.signal(signal.SIGTERM) == 0
 
 
+@pytest.mark.slow
 def test_a_box_that_fails_is_left_alone_and_says_when_to_come_back(
     start: Start, model: CountingModel, openai_tap: Tap
 ) -> None:

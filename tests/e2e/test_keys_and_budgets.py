@@ -79,6 +79,7 @@ def _chat(router: Router, headers: Mapping[str, str], model: str = "auto", **mor
     return router.post(CHAT, ask(model, **{"max_tokens": OUT, **more}), headers)
 
 
+@pytest.mark.slow
 def test_keys_take_effect_while_running(router: Router) -> None:
     """Before the first key anybody on this machine may ask; after it nobody without one; a revoked one is none."""
     assert _chat(router, {}).status == 200
@@ -114,6 +115,7 @@ def test_real_clients_see_a_401(router: Router) -> None:
     assert (body["type"], body["error"]["type"]) == ("error", "authentication_error")
 
 
+@pytest.mark.slow
 def test_what_a_key_may(router: Router, openai_tap: Tap) -> None:
     """Its default label, its models, its rate and its plan hold, whatever the request says."""
     _, secret = _made(router, name="legal", label=Label.RESTRICTED)

@@ -159,6 +159,7 @@ def test_a_deadline_ends_the_wait_inside_the_stream(two: Router) -> None:
     assert whole.status in {503, 504}
 
 
+@pytest.mark.slow
 def test_kill_9_in_a_turn(two: Router, shared_taps: tuple[Tap, Tap, Tap]) -> None:
     """The engine dies under load: who must stay waits for the next process, and nothing restricted leaves."""
     shared_taps[1].reset()
@@ -170,6 +171,7 @@ def test_kill_9_in_a_turn(two: Router, shared_taps: tuple[Tap, Tap, Tap]) -> Non
     assert not shared_taps[1].posts()
 
 
+@pytest.mark.slow
 def test_it_sleeps_when_idle_and_the_end_leaves_nothing(tmp_path: Path) -> None:
     """Idle time unloads an engine that cannot sleep; the next request loads it; SIGTERM leaves no process."""
     settings = {"version": 1, "local": {"small": model(sleep_after_s=1)}}

@@ -71,6 +71,7 @@ def namespace_or_skip() -> None:
         pytest.skip("may not make a network namespace here")
 
 
+@pytest.mark.slow
 def test_without_a_network_everything_local_works_and_nothing_reaches_out(tmp_path: Path) -> None:
     """The real model answers, and the kernel saw no packet that wanted to leave; one sent on purpose it does see."""
     namespace_or_skip()

@@ -129,6 +129,7 @@ def test_only_the_console_token_reloads(router: Router) -> None:
     assert not log_lines(router)
 
 
+@pytest.mark.slow
 def test_a_hosted_model_comes_and_goes_under_a_stream(
     router: Router, settings: dict[str, Any], openai_tap: Tap, anthropic_tap: Tap
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_hosted_model_comes_and_goes_under_a_stream(
     assert verify(router.home).ok
 
 
+@pytest.mark.slow
 def test_a_door_that_was_decided_before_stays_open_to_that_request(
     router: Router, settings: dict[str, Any], openai_tap: Tap, local_tap: Tap
 ) -> None:
@@ -209,6 +211,7 @@ def _state(router: Router, name: str) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_a_budget_that_comes_later_counts_what_was_spent(
     router: Router, settings: dict[str, Any], openai_tap: Tap
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_budget_that_comes_later_counts_what_was_spent(
     assert router.post(CHAT, ask("auto", max_tokens=1000)).headers["x-localfleet-tier"] == "local"
 
 
+@pytest.mark.slow
 def test_a_tier_of_an_earlier_life_is_known_when_it_comes_back(
     router: Router, settings: dict[str, Any], openai_tap: Tap
 ) -> None:
@@ -260,6 +264,7 @@ def test_a_restricted_conversation_stays_so(router: Router, settings: dict[str, 
     assert router.post(CHAT, ask("auto", "Who is that?")).headers["x-localfleet-privacy"] == "internal"
 
 
+@pytest.mark.slow
 def test_the_label_of_a_request_under_way_does_not_change(
     router: Router, settings: dict[str, Any], local_tap: Tap, openai_tap: Tap
 ) -> None:
@@ -279,6 +284,7 @@ def test_the_label_of_a_request_under_way_does_not_change(
     assert len(openai_tap.posts()) == posts
 
 
+@pytest.mark.slow
 def test_no_reload_while_it_drains(router: Router, settings: dict[str, Any], openai_tap: Tap) -> None:
     """After SIGTERM a SIGHUP changes nothing and ends nothing: the stream under way is whole."""
     openai_tap.always(SLOW)
@@ -293,6 +299,7 @@ def test_no_reload_while_it_drains(router: Router, settings: dict[str, Any], ope
     assert not records(router.home, "reload")
 
 
+@pytest.mark.slow
 def test_restricted_stays_at_home_while_the_file_changes_without_end(
     router: Router, settings: dict[str, Any], openai_tap: Tap, anthropic_tap: Tap
 ) -> None:

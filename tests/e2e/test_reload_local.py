@@ -50,6 +50,7 @@ def say(name: str, **more: Any) -> dict[str, Any]:
     return ask(name, "Count from one to a hundred.", **{**LONG, **more})
 
 
+@pytest.mark.slow
 def test_one_that_did_not_change_keeps_its_process(router: Router) -> None:
     """Same process, also where its line, life and abilities change; others come beside it and go again."""
     (pid,) = engines(router)
@@ -69,6 +70,7 @@ def test_one_that_did_not_change_keeps_its_process(router: Router) -> None:
     assert router.post(CHAT, ask("small", max_tokens=2)).status == 200
 
 
+@pytest.mark.slow
 def test_one_that_changed_gives_way_and_nobody_is_cut_off(router: Router) -> None:
     """A stream ends whole at the old process; who comes meanwhile waits for the new one; never two at once."""
     (pid,) = engines(router)
@@ -106,6 +108,7 @@ def test_one_that_changed_gives_way_and_nobody_is_cut_off(router: Router) -> Non
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_one_that_is_removed_finishes_and_ends(router: Router) -> None:
     """The stream under way is whole, the next request hears 404, then the process is gone and its memory free."""
     assert reload(router, fleet(small=model(), other=model(life={"load": "on_demand"}))).status == 200
@@ -120,6 +123,7 @@ def test_one_that_is_removed_finishes_and_ends(router: Router) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_files_that_follow_one_another_at_once_end_with_the_last(router: Router) -> None:
     """Ten forms of one entry within a second: no process is left over, and the last form answers."""
     for tokens in range(1024, 1034):
@@ -144,6 +148,7 @@ def test_one_that_does_not_end_in_time_is_cut_off(router: Router) -> None:
     assert until(lambda: state(router, "small") == "ready", 60)
 
 
+@pytest.mark.slow
 def test_the_end_in_the_middle_of_a_reload_leaves_no_process(router: Router) -> None:
     """SIGTERM while an old process drains and a new one waits for it: all are gone, and the exit is clean."""
     (pid,) = engines(router)

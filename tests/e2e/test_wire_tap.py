@@ -280,6 +280,7 @@ def test_wrong_books_would_be_noticed(rig: Rig) -> None:
         assert any(sentence in text for text in book_problems(broken, tally)), sentence
 
 
+@pytest.mark.slow
 def test_a_few_explored_cases_leak_nothing(rig: Rig) -> None:
     """Sixty cases that hypothesis draws, with faults that take no seconds: nothing leaves, nothing stays."""
     explored = explore(rig, drawn_cases(slow=False), number=EXPLORED_CASES, first_seed=SEED)

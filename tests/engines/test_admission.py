@@ -323,15 +323,14 @@ def test_a_crowd_gets_in_and_out() -> None:
 
         tasks = [asyncio.create_task(one(number)) for number in range(500)]
         await settle()
-        for task in tasks[50:400:7]:
-            task.cancel()
+        left = sum(tasks[number].cancel() for number in range(50, 400, 7) if number % 5)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert most == 7
         assert (door.inside, door.waiting, door.waiting_tokens) == (0, 0, 0)
         assert door._line.keys_known == 0
         assert not door._turns
         assert ends.count(Reason.QUEUE_FULL) == 100
-        assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 50
+        assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == left > 0
         assert ends.count("in") > 250
 
     told(story)

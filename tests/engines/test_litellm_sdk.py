@@ -106,6 +106,7 @@ def test_nothing_imports_litellm_early() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_whole_answer_comes_as_chat(anthropic_tap: Tap) -> None:
     """Text, counts with the cache, and one request with our headers only."""
     anthropic_tap.always(Behaviour(tokens=Tokens(input=10, output=3, cache_read=6, cache_write=2)))

@@ -286,6 +286,7 @@ def test_child_writes_nowhere_and_dumps_no_core(engine: Running) -> None:
         assert {str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in (1, 2)} == {"/dev/null"}
 
 
+@pytest.mark.slow
 def test_health_answers_while_every_slot_is_busy(engine: Running) -> None:
     """Waiting requests do not use up the threads that answer `/health`: that would look like a hang."""
     body = {"prompt": "Once", "max_tokens": 20, "temperature": 0, "ignore_eos": True}

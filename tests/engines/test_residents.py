@@ -163,6 +163,7 @@ def test_pinned_stays_and_the_guest_waits_in_vain() -> None:
     house.run(story)
 
 
+@pytest.mark.slow
 def test_it_sleeps_when_idle_and_the_next_request_wakes_it(tmp_path: Path) -> None:
     """Idle time puts it to sleep with its process; a request wakes it; asleep for long, it is unloaded."""
     heard = tmp_path / "heard"
@@ -197,6 +198,7 @@ def test_one_that_refuses_to_sleep_is_unloaded() -> None:
     house.run(story)
 
 
+@pytest.mark.slow
 def test_at_night_it_sleeps_and_in_the_morning_it_comes_back() -> None:
     """A window of sleep: not loaded at start, there for whoever asks, and back by itself when the window ends."""
     house = House(TWO_OF_THREE)

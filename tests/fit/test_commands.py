@@ -77,6 +77,7 @@ def test_a_model_that_does_not_fit_is_a_problem_with_proposals(folder: Path) -> 
     assert run(folder, "check").stderr.startswith("models.yaml:4: local.large: does not fit")
 
 
+@pytest.mark.slow
 def test_the_vllm_section_is_in_the_sum(folder: Path) -> None:
     """Tensor parallelism, quantisation and cache type change what is computed; adapters and a set cache too."""
     wide = "context_tokens: 8192, parallel: 4,"
@@ -100,6 +101,7 @@ def test_the_vllm_section_is_in_the_sum(folder: Path) -> None:
     assert found["eager"]["budget_bytes"] * 2 == pytest.approx(found["eager"]["usable_bytes"], abs=2)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_a_warning(folder: Path) -> None:
     """An unknown model, an unknown format, a GPU of unknown size: exit 0, with a sentence; with --strict exit 1."""
     cases = {
@@ -156,6 +158,7 @@ def test_a_gguf_that_needs_more_than_there_is(folder: Path) -> None:
     assert told["fits"][0]["cache_bytes"] == 23_040 * 8192 * 256
 
 
+@pytest.mark.slow
 def test_fit_answers_before_anything_is_there(folder: Path) -> None:
     """A model, a card, a wish: figures and exit 0; too large: proposals and exit 1; unknown: a sentence and exit 1."""
     fine = run(folder, "fit", "Qwen/Qwen3-8B", "--gpu", "4090", "--parallel", "4")

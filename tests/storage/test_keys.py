@@ -38,6 +38,7 @@ def _cli(home: Path, what: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_running_router_takes_keys_up_from_another_process(ledger: SqliteLedger) -> None:
     """Made and revoked by another process while the router runs; both seen within two seconds; the chain is whole."""
     assert ledger.keys.known

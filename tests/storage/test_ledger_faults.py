@@ -89,6 +89,7 @@ def test_a_full_disk_refuses_the_intent_that_meets_it_first(disk: Disk) -> None:
         ledger.close()
 
 
+@pytest.mark.slow
 def test_a_write_lock_held_by_another_process(ledger: SqliteLedger) -> None:
     """After two seconds the ledger says so, refuses at once from then on, and goes on when the lock is free."""
     with closing(sqlite3.connect(ledger.home / "ledger.db", isolation_level=None)) as other:
@@ -102,6 +103,7 @@ def test_a_write_lock_held_by_another_process(ledger: SqliteLedger) -> None:
     _goes_on(ledger, 1)
 
 
+@pytest.mark.slow
 def test_a_disk_that_does_not_answer(ledger: SqliteLedger) -> None:
     """A writer that hangs is noticed by who waits for it, within three seconds, and forgiven when it moves again."""
     go_on = threading.Event()
@@ -243,6 +245,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert not ledger.close(0.3)
 
 
+@pytest.mark.slow
 def test_dropped_receipts_are_told_in_health_and_later_in_the_chain(ledger: SqliteLedger) -> None:
     """With the disk away and memory full the count is shown; when the disk is back the chain holds it."""
     ledger._writer._most_receipts = 5
@@ -271,6 +274,7 @@ def test_a_commit_that_reached_the_disk_and_still_failed_is_not_written_twice(le
     assert [line.request_id for line in recent(ledger.home)] == ["req-2", "req-1"]
 
 
+@pytest.mark.slow
 def test_a_reload_is_in_the_chain_once_also_after_a_lock(ledger: SqliteLedger) -> None:
     """While another process holds the lock it waits; then it stands there once, before what came later, and fits."""
     with closing(sqlite3.connect(ledger.home / "ledger.db", isolation_level=None)) as other:
@@ -303,6 +307,7 @@ def test_a_reload_whose_commit_reached_the_disk_and_still_failed_is_not_written_
     assert sql(ledger.home, "SELECT kind FROM chain ORDER BY seq") == [("reload",), ("receipt",)]
 
 
+@pytest.mark.slow
 def test_close_gives_up_on_a_disk_that_stays_away(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It ends in time, returns false, and logs how many receipts are lost, in fixed sentences only."""
     ledger = SqliteLedger(home, clock=Clock())
