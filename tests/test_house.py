@@ -62,7 +62,7 @@ ARROWS = {
     "providers": set(),
     "catalogue": {"config", "core", "errors", "price_map", "providers", "secret_rules", "wire"},
     "secret_rules": {"core"},
-    "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map"},
+    "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map", "storage"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
     "gpus": {"gpus", "core"},

@@ -6,13 +6,16 @@ Here are the clock, the working folder and the exit code: 0 answered, 1 no price
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from localfleet.cli_cost_advice import add_advice
+from localfleet.cli_cost_scenario import given, keep_scenario, scenario_app
 from localfleet.cli_parts import home_path
 from localfleet.config import Settings, load_settings
 from localfleet.core.capacity import ModelShape
@@ -27,6 +30,8 @@ from localfleet.price_map import read_price_map
 __all__ = ["app", "compare", "main"]
 
 app = typer.Typer(no_args_is_help=True)
+add_advice(app)
+app.add_typer(scenario_app(), name="scenario", help="Saved comparisons: save, list, show, delete.")
 
 
 @app.callback()
@@ -35,7 +40,8 @@ def cost() -> None:
 
 
 @app.command()
-def compare(
+def compare(  # typer's own context comes first
+    ctx: typer.Context,
     *,
     gpu: Annotated[str | None, typer.Option(help="GPU name, loosely: h100, 4090, 'NVIDIA L40S'.")] = None,
     gpus: Annotated[str | None, typer.Option(metavar="NUMBER", help="GPUs in the box; default: 1.")] = None,
@@ -77,64 +83,80 @@ def compare(
     kv_bytes_per_token: Annotated[str | None, typer.Option(metavar="NUMBER", help="Estimate: cache bytes.")] = None,
     against: Annotated[str | None, typer.Option(help="Hosted model to answer for; default: the cheapest.")] = None,
     config: Annotated[str | None, typer.Option(help="models.yaml; default: the one in this folder.")] = None,
+    save: Annotated[str | None, typer.Option(metavar="NAME", help="Keep as a scenario: `cost scenario show`.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare a fixed GPU box with hosted models for one month: which to take, and from which volume."""
-    try:
-        question = Question(
-            workload=the_workload(
-                requests=requests_per_month,
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                cached=cached_share,
-                written=cache_write_share,
-                peak=peak_to_mean,
-            ),
-            gpu=gpu,
-            box=BoxAsked(
-                gpus=maybe_whole("--gpus", gpus, low=1, high=1024),
-                usd_per_hour=maybe("--usd-per-hour", usd_per_hour, above_low=True),
-                commit_discount=number("--commit-discount", commit_discount, high=1),
-                own=own,
-                purchase_usd=maybe("--purchase-usd", purchase_usd, above_low=True),
-                residual_usd=maybe("--residual-usd", residual_usd),
-                life_months=maybe_whole("--life-months", life_months, low=1, high=600),
-                cost_of_capital=number("--cost-of-capital", cost_of_capital, high=1),
-                power_w=maybe("--power-w", power_w, above_low=True),
-                idle_share=None if idle_share is None else number("--idle-share", idle_share, high=1),
-                pue=maybe("--pue", pue, low=1),
-                usd_per_kwh=maybe("--usd-per-kwh", usd_per_kwh),
-                maintenance=number("--maintenance", maintenance, high=1),
-                colo_usd_per_kw_month=maybe("--colo-usd-per-kw-month", colo_usd_per_kw_month),
-                other_usd_per_month=maybe("--other-usd-per-month", other_usd_per_month),
-            ),
-            pace=PaceAsked(
-                tokens_per_second=maybe("--tokens-per-second", tokens_per_second, above_low=True),
-                token_work_us=token_work_us,
-                model=ModelShape(
-                    params_b=number("--model-params-b", model_params_b, above_low=True, high=10**5),
-                    bits_per_weight=number("--quantisation-bits", quantisation_bits, low=1, high=32),
-                    kv_bytes_per_token=maybe("--kv-bytes-per-token", kv_bytes_per_token, above_low=True),
-                ),
-            ),
-            busy_limit=number("--busy-limit", busy_limit, above_low=True, high=1),
-            staff_usd_per_month=number("--staff-usd-per-month", staff_usd_per_month),
-            spare_boxes=whole("--spare-boxes", spare_boxes, high=1000),
-            against=against,
-        )
-        report = _report(question, _settings(config))
-    except (Misuse, ConfigError) as exc:
-        raise _stop(str(exc), code=2) from None
-    except FleetError as exc:
-        raise _stop(exc.message, code=1) from None
+    report = answer(ctx.params)
+    if save is not None:
+        keep_scenario(save, given(ctx), report)
     _print(report, as_one_object=json_)
     done = report.comparison
     raise typer.Exit(1 if done.box is not None and done.against is None else 0)
 
 
+def answer(options: Mapping[str, Any]) -> Report:
+    """What `compare` answers for these options, by their Python names; leaves with an exit code where it cannot."""
+    try:
+        return _report(_question(options), _settings(options["config"]))
+    except (Misuse, ConfigError) as exc:
+        raise _stop(str(exc), code=2) from None
+    except FleetError as exc:
+        raise _stop(exc.message, code=1) from None
+
+
 def main() -> None:
     """`scripts/compare_costs.py`: the same command without its name."""
     typer.run(compare)
+
+
+def _question(options: Mapping[str, Any]) -> Question:
+    return Question(
+        workload=the_workload(
+            requests=options["requests_per_month"],
+            input_tokens=options["input_tokens"],
+            output_tokens=options["output_tokens"],
+            cached=options["cached_share"],
+            written=options["cache_write_share"],
+            peak=options["peak_to_mean"],
+        ),
+        gpu=options["gpu"],
+        box=_box_asked(options),
+        pace=PaceAsked(
+            tokens_per_second=maybe("--tokens-per-second", options["tokens_per_second"], above_low=True),
+            token_work_us=options["token_work_us"],
+            model=ModelShape(
+                params_b=number("--model-params-b", options["model_params_b"], above_low=True, high=10**5),
+                bits_per_weight=number("--quantisation-bits", options["quantisation_bits"], low=1, high=32),
+                kv_bytes_per_token=maybe("--kv-bytes-per-token", options["kv_bytes_per_token"], above_low=True),
+            ),
+        ),
+        busy_limit=number("--busy-limit", options["busy_limit"], above_low=True, high=1),
+        staff_usd_per_month=number("--staff-usd-per-month", options["staff_usd_per_month"]),
+        spare_boxes=whole("--spare-boxes", options["spare_boxes"], high=1000),
+        against=options["against"],
+    )
+
+
+def _box_asked(options: Mapping[str, Any]) -> BoxAsked:
+    idle = options["idle_share"]
+    return BoxAsked(
+        gpus=maybe_whole("--gpus", options["gpus"], low=1, high=1024),
+        usd_per_hour=maybe("--usd-per-hour", options["usd_per_hour"], above_low=True),
+        commit_discount=number("--commit-discount", options["commit_discount"], high=1),
+        own=options["own"],
+        purchase_usd=maybe("--purchase-usd", options["purchase_usd"], above_low=True),
+        residual_usd=maybe("--residual-usd", options["residual_usd"]),
+        life_months=maybe_whole("--life-months", options["life_months"], low=1, high=600),
+        cost_of_capital=number("--cost-of-capital", options["cost_of_capital"], high=1),
+        power_w=maybe("--power-w", options["power_w"], above_low=True),
+        idle_share=None if idle is None else number("--idle-share", idle, high=1),
+        pue=maybe("--pue", options["pue"], low=1),
+        usd_per_kwh=maybe("--usd-per-kwh", options["usd_per_kwh"]),
+        maintenance=number("--maintenance", options["maintenance"], high=1),
+        colo_usd_per_kw_month=maybe("--colo-usd-per-kw-month", options["colo_usd_per_kw_month"]),
+        other_usd_per_month=maybe("--other-usd-per-month", options["other_usd_per_month"]),
+    )
 
 
 def _report(question: Question, settings: Settings | None) -> Report:

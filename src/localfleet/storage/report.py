@@ -20,7 +20,7 @@ from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.money import add_up
 from localfleet.storage.schema import receipts
 
-__all__ = ["By", "Line", "Total", "recent", "spent_usd", "totals"]
+__all__ = ["By", "Line", "Total", "count_where", "reading", "recent", "spent_usd", "split_sums", "totals"]
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api"]
 
@@ -98,7 +98,7 @@ def totals(home: Path, *, by: By, since: float | None = None, until: float | Non
 
     An empty list where there is no ledger yet. Days are UTC. Raises `LedgerFault`.
     """
-    with _reading(home) as database:
+    with reading(home) as database:
         if database is None:
             return []
         with database.snapshot():
@@ -113,24 +113,24 @@ def recent(home: Path, *, limit: int = 100, before: int | None = None) -> list[L
     query = select(*columns, receipts.c.cost_pico, receipts.c.cost_rest).order_by(receipts.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(receipts.c.seq < before)
-    with _reading(home) as database:
+    with reading(home) as database:
         return [] if database is None else [_line(row._mapping) for row in database.all(query)]  # noqa: SLF001  # SQLAlchemy's public name for a row as a mapping
 
 
 def spent_usd(home: Path, *, key_id: str | None, tier: str | None, since: float) -> Decimal:
     """Money since a time (Unix seconds), for a key or a tier; what is unknown counts with what was reserved for it."""
     owed = func.coalesce(receipts.c.cost_pico, 0) + func.coalesce(receipts.c.reserved_pico, 0)
-    query = select(*_split_sums(owed), func.group_concat(receipts.c.cost_rest)).where(receipts.c.at >= since)
+    query = select(*split_sums(owed), func.group_concat(receipts.c.cost_rest)).where(receipts.c.at >= since)
     if key_id is not None:
         query = query.where(receipts.c.key_id == key_id)
     if tier is not None:
         query = query.where(receipts.c.tier == tier)
-    with _reading(home) as database:
+    with reading(home) as database:
         return Decimal(0) if database is None else add_up(*database.all(query)[0])
 
 
 @contextmanager
-def _reading(home: Path) -> Iterator[Database | None]:
+def reading(home: Path) -> Iterator[Database | None]:
     """The ledger for reading, or `None` where none was made yet."""
     if not (home / LEDGER_FILE).exists():
         yield None
@@ -152,7 +152,7 @@ def _between(query: Select[Any], since: float | None, until: float | None) -> Se
     return query if until is None else query.where(receipts.c.at < until)
 
 
-def _split_sums(pico: ColumnElement[Any]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def split_sums(pico: ColumnElement[Any]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Millions and ones apart: one sum could overflow 64 bits at nine million dollars."""
     return func.sum(pico // _MILLION), func.sum(pico % _MILLION)
 
@@ -164,15 +164,15 @@ def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
     query = select(
         group,
         func.count(),
-        _count(receipts.c.outcome != Reason.ANSWERED.value),
+        count_where(receipts.c.outcome != Reason.ANSWERED.value),
         _add(measured, receipts.c.input_tokens),
         _add(measured, receipts.c.output_tokens),
         _add(guessed, receipts.c.input_tokens),
         _add(guessed, receipts.c.output_tokens),
-        _count(or_(unknown)),
-        *_split_sums(receipts.c.cost_pico),
+        count_where(or_(unknown)),
+        *split_sums(receipts.c.cost_pico),
         func.group_concat(receipts.c.cost_rest),
-        *_split_sums(receipts.c.reserved_pico),
+        *split_sums(receipts.c.reserved_pico),
     )
     return _between(query, since, until).group_by(group).order_by(func.count().desc(), group)
 
@@ -189,7 +189,8 @@ def _times(by: By, since: float | None, until: float | None) -> Select[Any]:
     return select(inner.c.of, func.max(half, type_=Float), func.max(most, type_=Float)).group_by(inner.c.of)
 
 
-def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many rows meet a condition; zero where there is none."""
     return func.coalesce(func.sum(case((condition, 1), else_=0), type_=Integer), 0)
 
 

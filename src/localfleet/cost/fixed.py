@@ -1,0 +1,43 @@
+"""What the box of models.yaml costs in a month in which nobody asks: rent, or capital, idle power and upkeep."""
+
+from decimal import Decimal
+
+from localfleet.config import Settings
+from localfleet.core.gpu_cost import usd_per_month_fixed
+from localfleet.cost_inputs import BoxAsked, the_box
+from localfleet.gpu_facts import GpuFacts, find_gpu
+
+__all__ = ["declared_fixed_usd"]
+
+NOTHING_SAID = BoxAsked(
+    gpus=None,
+    usd_per_hour=None,
+    commit_discount=Decimal(0),
+    own=False,
+    purchase_usd=None,
+    residual_usd=None,
+    life_months=None,
+    cost_of_capital=Decimal("0.10"),
+    power_w=None,
+    idle_share=None,
+    pue=None,
+    usd_per_kwh=None,
+    maintenance=Decimal("0.03"),
+    colo_usd_per_kw_month=None,
+    other_usd_per_month=None,
+)
+
+
+def declared_fixed_usd(settings: Settings | None, gpus: tuple[GpuFacts, ...]) -> Decimal | None:
+    """
+    The sum over `hardware.gpus`, US dollars a month; `None` where the file describes none.
+
+    Raises `Misuse` where the cost of a card is neither stated nor known.
+    """
+    if settings is None or settings.hardware.gpus == "detect" or not settings.hardware.gpus:
+        return None
+    total = Decimal(0)
+    for gpu in settings.hardware.gpus:
+        box, _ = the_box(NOTHING_SAID.with_file(gpu), find_gpu(gpu.name, gpus))
+        total += usd_per_month_fixed(box)
+    return total

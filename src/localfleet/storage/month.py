@@ -1,0 +1,100 @@
+"""
+The ledger's receipts as a month's work: one row for each task, model and tier, with its tokens, money and second tries.
+
+SQL does the adding, so a million receipts take the memory of a few rows.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from localfleet.core.label import Label
+from localfleet.core.reason import Reason
+from localfleet.storage.money import add_up
+from localfleet.storage.report import count_where, reading, split_sums
+from localfleet.storage.schema import receipts
+
+__all__ = ["Done", "Period", "work_done"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """
+    What one task had done by one model, named as the ledger names them. `cost_usd` leaves out `cost_unknown` requests.
+
+    `second_tries` are requests that went to more than one door; `restricted` those that may not leave.
+    """
+
+    task: str
+    model: str
+    tier: str
+    requests: int
+    failed: int
+    second_tries: int
+    restricted: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    cost_unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """The work between two moments: `first_at` and `last_at` (Unix seconds) are those of the receipts, `None`: none."""
+
+    rows: tuple[Done, ...]
+    first_at: float | None
+    last_at: float | None
+
+
+def work_done(home: Path, *, since: float, until: float) -> Period:
+    """Receipts with `since <= at < until`, those of requests that reached a model. Raises `LedgerFault`."""
+    when = (receipts.c.at >= since) & (receipts.c.at < until) & receipts.c.model.is_not(None)
+    task, tier = func.coalesce(receipts.c.task, "none"), func.coalesce(receipts.c.tier, "none")
+    unknown = receipts.c.cost_pico.is_(None) & (receipts.c.attempts > 0)
+    query = (
+        select(
+            task,
+            receipts.c.model,
+            tier,
+            func.count(),
+            count_where(receipts.c.outcome != Reason.ANSWERED.value),
+            count_where(receipts.c.attempts > 1),
+            count_where(receipts.c.label == Label.RESTRICTED.value),
+            func.coalesce(func.sum(receipts.c.input_tokens), 0),
+            func.coalesce(func.sum(receipts.c.output_tokens), 0),
+            count_where(unknown),
+            *split_sums(receipts.c.cost_pico),
+            func.group_concat(receipts.c.cost_rest),
+        )
+        .where(when)
+        .group_by(task, receipts.c.model, tier)
+        .order_by(func.count().desc(), task, receipts.c.model)
+    )
+    with reading(home) as database:
+        if database is None:
+            return Period(rows=(), first_at=None, last_at=None)
+        with database.snapshot():
+            rows = database.all(query)
+            first, last = database.all(select(func.min(receipts.c.at), func.max(receipts.c.at)).where(when))[0]
+    return Period(rows=tuple(_done(*row) for row in rows), first_at=first, last_at=last)
+
+
+def _done(*row: Any) -> Done:
+    task, model, tier, requests, failed, again, restricted, tokens_in, tokens_out, unknown = row[:10]
+    return Done(
+        task=task,
+        model=model,
+        tier=tier,
+        requests=requests,
+        failed=failed,
+        second_tries=again,
+        restricted=restricted,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cost_usd=add_up(*row[10:13]),
+        cost_unknown=unknown,
+    )
