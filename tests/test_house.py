@@ -75,6 +75,7 @@ ARROWS = {
     "evaluate": {"core", "errors"},
     "readers": {"readers", "core"},
     "traces": {"traces", "core", "errors"},
+    "bench": {"bench", "core", "errors", "ports", "wire"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -90,12 +91,14 @@ LIBRARIES = {
     "cost": {"rich"},
     "evaluate": {"orjson"},
     "traces": {"orjson"},
+    "bench": {"orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
     "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},
 }
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
+    "core/cost/fit.py": {"numpy"},
     "core/detectors/sieve.py": {"re2"},
     "core/detectors/states.py": {"stdnum"},
     "wire/yaml_lines.py": {"yaml"},

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from localfleet.cli_cost_advice import add_advice
+from localfleet.cli_cost_calibrate import add_calibrate
 from localfleet.cli_cost_scenario import given, keep_scenario, scenario_app
 from localfleet.cli_parts import home_path
 from localfleet.config import Settings, load_settings
@@ -31,6 +32,7 @@ __all__ = ["app", "compare", "main"]
 
 app = typer.Typer(no_args_is_help=True)
 add_advice(app)
+add_calibrate(app)
 app.add_typer(scenario_app(), name="scenario", help="Saved comparisons: save, list, show, delete.")
 
 
