@@ -50,8 +50,9 @@ ARROWS = {
     "wire": {"wire", "core", "errors"},
     "engines": {"engines", "core", "ports", "wire", "errors"},
     "storage": {"storage", "core", "ports", "errors"},
-    "visit": {"core", "ports"},
-    "gateway": {"visit", "core", "ports", "errors", "wire"},
+    "redacting": {"core", "ports", "wire"},
+    "visit": {"core", "ports", "redacting"},
+    "gateway": {"visit", "core", "ports", "errors", "redacting", "wire"},
     "server": {"server", "gateway", "visit", "explain", "ports", "wire", "core", "errors"},
     "config": {"config", "core", "errors", "wire"},
     "price_map": {"core", "config", "errors"},
@@ -70,7 +71,7 @@ ARROWS = {
     "machine": set(),
     "local_tier": {"config", "core", "engines", "errors", "machine"},
     "notify": set(),
-    "explain": {"core", "errors", "wire"},
+    "explain": {"core", "errors", "redacting", "wire"},
     "reach": {"catalogue", "config", "core", "errors", "providers"},
     "evaluate": {"core", "errors"},
     "readers": {"readers", "core"},
@@ -236,6 +237,18 @@ def only_the_policy_builds_hosted_routes(source: Source) -> Iterator[Breach]:
             yield node.lineno, advice
 
 
+def only_the_draft_builds_a_proof_of_redaction(source: Source) -> Iterator[Breach]:
+    """A Redacted, which opens doors, is made in core/redaction/draft.py, where the text is read again."""
+    if not source.inside or source.inside == "core/redaction/draft.py":
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and called(node) not in {"isinstance", "issubclass"}:
+            if "Redacted" in {called(node), *(last_name(arg) for arg in node.args)}:
+                yield node.lineno, "only core/redaction/draft.py proves a redaction; take the one it made"
+        elif isinstance(node, ast.alias) and node.asname and node.name.endswith("Redacted"):
+            yield node.lineno, "only core/redaction/draft.py proves a redaction; take the one it made"
+
+
 def broad_catches_are_counted(source: Source) -> Iterator[Breach]:
     """`except Exception` stands once in gateway.py (around the classifier) and once in server/errors.py."""
     if not source.inside:
@@ -369,6 +382,13 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE} as Way"),
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE}\nWay = HostedRoute"),
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE}\nobject.__new__(HostedRoute)"),
+    (only_the_draft_builds_a_proof_of_redaction, "gateway.py", "Redacted(verdict=x)"),
+    (only_the_draft_builds_a_proof_of_redaction, "core/policy.py", "object.__new__(Redacted)"),
+    (
+        only_the_draft_builds_a_proof_of_redaction,
+        "explain.py",
+        "from localfleet.core.redaction.proof import Redacted as R",
+    ),
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept Exception: ..."),
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept: ..."),
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept (OSError, BaseException): ..."),

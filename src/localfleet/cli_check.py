@@ -1,7 +1,9 @@
 """`check` and `explain`: what the file says, and what would happen to a request."""
 
 import os
+import secrets
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.cli_paths import paths_command
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
+from localfleet.core.classify import Rules
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
 from localfleet.errors import ConfigError, FleetError
@@ -29,6 +32,7 @@ from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.reach import refuse_forbidden
 from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
+from localfleet.redacting import Redactor, Sessions
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
@@ -130,6 +134,7 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
     if settings.privacy.detectors != "all":
         found.append("privacy.detectors: some detectors are off; what they would find may leave")
     found += _layer_warnings(settings)
+    found += _redaction_warnings(settings)
     if settings.privacy.default == "public":
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
@@ -154,6 +159,13 @@ def _layer_warnings(settings: Settings) -> Iterator[str]:
         yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
     if "names" in layers_on(settings) and rampart_files() is None:
         yield "privacy.layers: `names` finds nothing: install the extra, `pip install 'localfleet[ner]'`"
+
+
+def _redaction_warnings(settings: Settings) -> Iterator[str]:
+    if settings.privacy.on_restricted == "redact":
+        unread = [layer for layer in _layers_off(settings) if layer in EXTRA_LAYERS]
+        also = f"; {' and '.join(unread)} are not read" if unread else ""
+        yield f"privacy.on_restricted: redact: what no layer finds in a restricted text leaves with it{also}"
 
 
 def _vllm_warnings(settings: Settings) -> Iterator[str]:
@@ -206,15 +218,24 @@ def explainer_of(config: str, layers: frozenset[str] | None = None) -> tuple[Exp
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
     reader = load_reader() if "names" in (layers or layers_on(settings)) else None
+    rules = build_rules(settings, layers, load_meaning())
     explainer = Explainer(
         models=models,
-        rules=build_rules(settings, layers, load_meaning()),
+        rules=rules,
         reader=reader,
         policy=build_policy(settings),
         caller=anyone(settings),
         fields=field_names(settings),
+        redactor=_redactor(settings, rules),
     )
     return explainer, {model.name: model for model in models}
+
+
+def _redactor(settings: Settings, rules: Rules) -> Redactor | None:
+    """With a key of its own: nothing is sent, and pseudonyms of a dry run are nobody's business."""
+    if settings.privacy.on_restricted != "redact":
+        return None
+    return Redactor(rules=rules, key=secrets.token_bytes(32), sessions=Sessions(now=time.monotonic))
 
 
 def _explain_lines(explainer: Explainer, file: Path) -> None:
@@ -241,6 +262,9 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
     out.print(f"label     {row['label']}  (because: {', '.join(row['because'])})", markup=False)
     found = ", ".join(f"{item['kind']} x{item['count']}" for item in row["findings"])
     out.print(f"findings  {found or 'none'}", markup=False)
+    if "redacted" in row:
+        made = ", ".join(f"{item['kind']} x{item['count']}" for item in row["redacted"]["replaced"])
+        out.print(f"redacted  {row['redacted']['label']} (replaced: {made})", markup=False)
     out.print(f"reason    {row['reason']}", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):

@@ -1,17 +1,21 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
-from localfleet.core.names import Reader, read_all
+from localfleet.core.names import Entity, Reader, read_all
 from localfleet.core.policy import AUTO, Policy, decide, resolve
+from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision
 from localfleet.errors import FleetError, NotFound
+from localfleet.redacting import Redactor, redact_now
 from localfleet.wire.read import Letter, parse_body, read_ask
 
 __all__ = ["Explained", "Explainer"]
@@ -26,6 +30,8 @@ class Explained:
     ask: Ask
     verdict: Verdict
     decision: Decision
+    redacted: Redacted | None = None
+    """The proof that opens hosted doors to the redacted text, where there is one."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -36,6 +42,7 @@ class Explained:
             "label": self.verdict.label.word,
             "because": list(self.verdict.because),
             "findings": [{"kind": kind, "count": count} for kind, count in counts.items()],
+            **({} if self.redacted is None else {"redacted": _redacted_row(self.redacted)}),
             "reason": self.decision.reason,
             "doors": [
                 {
@@ -48,6 +55,16 @@ class Explained:
                 for door in self.decision.doors
             ],
         }
+
+
+def _reads_nothing(_text: str) -> Sequence[Entity]:
+    return ()
+
+
+def _redacted_row(redacted: Redacted) -> dict[str, Any]:
+    """What would leave in place of the text: its label, and how many values of which kind are replaced."""
+    replaced = [{"kind": one.kind.partition(":")[2], "count": one.count} for one in redacted.replaced]
+    return {"label": redacted.label.word, "replaced": replaced}
 
 
 def _usd(usd: Decimal | None) -> str | None:
@@ -65,6 +82,8 @@ class Explainer:
     fields: frozenset[str] = frozenset()
     reader: Reader | None = None
     """The model of names, where that layer is on."""
+    redactor: Redactor | None = None
+    """Where the file says `on_restricted: redact`."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
@@ -73,7 +92,16 @@ class Explainer:
         if resolve(letter.ask.model, self.policy, fleet) is None:
             raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
         verdict = self._verdict(letter.ask)
-        return Explained(ask=letter.ask, verdict=verdict, decision=decide(letter.ask, verdict, fleet, self.policy))
+        proof = self._redacted(letter, verdict)
+        decision = decide(letter.ask, verdict, fleet, self.policy, proof)
+        return Explained(ask=letter.ask, verdict=verdict, decision=decision, redacted=proof)
+
+    def _redacted(self, letter: Letter, verdict: Verdict) -> Redacted | None:
+        if self.redactor is None or verdict.label is not Label.RESTRICTED:
+            return None
+        steps = self.redactor.steps(letter, verdict, (), None)
+        found = redact_now(steps, _reads_nothing if self.reader is None else partial(read_all, self.reader))
+        return None if found is None else found.proof
 
     def _read(self, raw: bytes, headers: dict[str, str]) -> Letter:
         body = parse_body(raw)

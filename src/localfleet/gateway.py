@@ -15,7 +15,7 @@ from math import inf
 from localfleet.core.ask import Ask
 from localfleet.core.budget import Purses, Scope
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
-from localfleet.core.conversation import answer_print, name_print, prefix_prints
+from localfleet.core.conversation import answer_print, name_print, prints_of
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy, decide, resolve
@@ -27,6 +27,7 @@ from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
+from localfleet.redacting import Redaction, Redactor, body_for, redact_aside
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
@@ -75,6 +76,8 @@ class Gateway:
     detector_budget_s: float = 2.0
     names: Names | None = None
     """The model of names; without one that layer is off."""
+    redactor: Redactor | None = None
+    """Replaces private values on the way out; without one restricted text goes nowhere."""
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
     retries: RetryBudget = field(default_factory=RetryBudget)
@@ -85,8 +88,8 @@ class Gateway:
         """Read, classify, decide, dispatch, record. Never raises `FleetError`: a refusal is an answer too."""
         ask, stream = letter.ask, None
         try:
-            visit.verdict = await self.verdict(ask)
-            visit.decision = self.decision(ask, visit.verdict)
+            visit.verdict = await self.judge(letter, visit)
+            visit.decision = self.decision(ask, visit.verdict, visit.redaction)
             reply = await self._dispatch(letter, visit)
             if not ask.stream:
                 return await self._whole(reply, visit)
@@ -102,26 +105,37 @@ class Gateway:
             if stream is None and not visit.recorded:
                 self._record(visit, None, Reason.CLIENT_LEFT if _cancelled() else Reason.INTERNAL_ERROR)
 
-    async def verdict(self, ask: Ask) -> Verdict:
+    async def judge(self, letter: Letter, visit: Visit) -> Verdict:
         """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
-        key, caller = self.print_key, ask.caller.key_id
-        prints = list(prefix_prints(ask.turns, key=key, caller=caller))
-        sessions = [session for session in (ask.session, ask.also_session) if session is not None]
-        prints += [name_print("session", session, key=key, caller=caller) for session in sessions]
-        if ask.previous_response is not None:
-            prints.append(answer_print(ask.previous_response, key=key, caller=caller))
+        ask = letter.ask
+        prints = prints_of(ask, self.print_key)
         remembered = self.ledger.remembered(prints)
         try:
             verdict = await self._classified(ask, remembered)
+            if self.redactor is not None:
+                verdict = await self._redacted(letter, visit, verdict, prints, remembered)
         except TimeoutError:
             verdict = unclassified("detector_timed_out")
         except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
             verdict = unclassified("detector_failed")
-        if verdict.label is Label.RESTRICTED and ask.caller.default_label is not Label.RESTRICTED:
+        restricted = verdict.label is Label.RESTRICTED and visit.redaction is None
+        if restricted and ask.caller.default_label is not Label.RESTRICTED:
             # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
             whole = prints[max(len(ask.turns) - 1, 0) :]
-            answer = answer_print(f"resp_{ask.request_id}", key=key, caller=caller)
+            answer = answer_print(f"resp_{ask.request_id}", key=self.print_key, caller=ask.caller.key_id)
             self.ledger.remember([*whole, answer], Label.RESTRICTED)
+        return verdict
+
+    async def _redacted(
+        self, letter: Letter, visit: Visit, verdict: Verdict, prints: list[bytes], remembered: Label | None
+    ) -> Verdict:
+        """The verdict, restricted too where a session goes on about somebody; the redaction, if there can be one."""
+        assert self.redactor is not None, "the caller looks first"
+        if verdict.label is not Label.RESTRICTED and self.redactor.speaks_of(letter.ask):
+            verdict = unclassified("session")
+        if verdict.label is Label.RESTRICTED:
+            steps = self.redactor.steps(letter, verdict, prints, remembered)
+            visit.redaction = await redact_aside(steps, self.names, self.detector_budget_s)
         return verdict
 
     async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:
@@ -139,7 +153,7 @@ class Gateway:
         verdict = classify(ask, self.rules, remembered)
         return verdict, names_to_read(ask, verdict, self.rules) if self.names is not None else None
 
-    def decision(self, ask: Ask, verdict: Verdict) -> Decision:
+    def decision(self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None) -> Decision:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
         fleet = self.fleet(ask)
         if resolve(ask.model, self.policy, fleet) is None:
@@ -148,7 +162,7 @@ class Gateway:
                 code="model_not_found",
                 param="model",
             )
-        return decide(ask, verdict, fleet, self.policy)
+        return decide(ask, verdict, fleet, self.policy, None if redaction is None else redaction.proof)
 
     def fleet(self, ask: Ask) -> Fleet:
         """The snapshot one decision looks at."""
@@ -214,6 +228,8 @@ class Gateway:
                 self._fell_through(visit, model, Reason.CLIENT_LEFT, None, started)
             raise
         visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
+        if visit.redaction is not None and isinstance(route, HostedRoute):
+            return visit.redaction.restored(reply, letter.ask.api)
         return reply
 
     def _fell_through(self, visit: Visit, model: Model, reason: Reason, status: int | None, started: float) -> None:
@@ -232,7 +248,7 @@ class Gateway:
         return Call(
             request_id=ask.request_id,
             api=ask.api,
-            body=letter.body,
+            body=body_for(route, letter, visit.judged, visit.redaction),
             stream=ask.stream,
             wants_usage=letter.wants_usage,
             timeout_s=min(visit.timeouts.get(route.model, 600.0), left_s),
@@ -262,7 +278,8 @@ class Gateway:
         if limits and not self.purses.reserve(limits, worst, self.clock.now()):
             raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
         visit.reserved(model, worst)
-        verdict = visit.judged
+        redaction = visit.redaction
+        verdict = visit.judged if redaction is None else redaction.proof.leaves
         intent = Intent(
             request_id=ask.request_id,
             attempt=len(visit.attempts),

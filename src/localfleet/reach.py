@@ -59,7 +59,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
     for name, local in settings.local.items():
         yield from _local(name, local)
     for name, hosted in settings.hosted.items():
-        yield _hosted(name, hosted, apis[name])
+        yield _hosted(name, hosted, apis[name], redacts=settings.privacy.on_restricted == "redact")
     yield from _heads(settings.audit)
 
 
@@ -119,14 +119,14 @@ def _heads(audit: Audit) -> Iterator[Outlet]:
         )
 
 
-def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:
+def _hosted(name: str, model: HostedModel, apis: frozenset[Api], *, redacts: bool) -> Outlet:
     return Outlet(
         kind="model",
         name=f"hosted.{name}",
         host=host_of(base_url_of(model.provider, model.base_url)) or "?",
         place=Place.STREET,
         cargo=Cargo.TEXT,
-        rule=f"`accepts: {model.accepts}`",
+        rule=f"`accepts: {model.accepts}`" + (", restricted text with pseudonyms for its values" if redacts else ""),
         model=name,
         apis=_spoken(model, apis),
     )

@@ -13,6 +13,7 @@ from localfleet.core.receipt import Attempt, Receipt
 from localfleet.core.route import Decision
 from localfleet.core.usage import Usage
 from localfleet.ports import Reply
+from localfleet.redacting import Redaction
 
 __all__ = ["Visit"]
 
@@ -39,6 +40,8 @@ class Visit:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     decision: Decision | None = None
+    redaction: Redaction | None = None
+    """What hosted doors may have in place of a restricted text, where they may have anything."""
     attempts: list[Attempt] = field(default_factory=list)
     reserved_for: Model | None = None
     reserved_usd: Decimal = Decimal(0)
@@ -119,7 +122,7 @@ class Visit:
             task=self.task,
             session=self.session,
             label=judged.label,
-            findings=judged.findings,
+            findings=judged.findings if self.redaction is None else (*judged.findings, *self.redaction.proof.replaced),
             because=judged.because,
             wanted=self.wanted,
             model=None if model is None else model.name,

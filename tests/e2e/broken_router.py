@@ -6,14 +6,17 @@ from localfleet.core import policy as law
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet
 from localfleet.core.label import Verdict
+from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, LocalRoute
 
 real = law.decide
 
 
-def fails_over_anywhere(ask: Ask, verdict: Verdict, fleet: Fleet, policy: law.Policy) -> Decision:
+def fails_over_anywhere(
+    ask: Ask, verdict: Verdict, fleet: Fleet, policy: law.Policy, redacted: Redacted | None = None
+) -> Decision:
     """Where the law leaves nothing, take every model there is."""
-    decision = real(ask, verdict, fleet, policy)
+    decision = real(ask, verdict, fleet, policy, redacted)
     anything = tuple(LocalRoute(model=model.name) for model in fleet.models)
     return decision if decision.routes else replace(decision, routes=anything)
 

@@ -12,6 +12,7 @@ from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
 from localfleet.readers.aside import Aside
 from localfleet.readers.load import load_reader
+from localfleet.redacting import Sessions
 from localfleet.server.data_plane import Traffic
 from localfleet.server.metrics import Metrics
 from localfleet.server.recall import Recall
@@ -71,3 +72,5 @@ class Ground:
     traffic: Traffic = field(default_factory=Traffic)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     reader: NameReader = field(default_factory=NameReader)
+    sessions: Sessions = field(default_factory=lambda: Sessions(now=time.monotonic))
+    """Names that were replaced on the way out, by session."""

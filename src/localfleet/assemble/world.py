@@ -28,6 +28,7 @@ from localfleet.catalogue import (
 )
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
+from localfleet.core.classify import Rules
 from localfleet.core.fleet import Fleet
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
@@ -37,6 +38,7 @@ from localfleet.machine import look
 from localfleet.ports import Engine
 from localfleet.providers import dialect_of
 from localfleet.readers.load import load_meaning
+from localfleet.redacting import Redactor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 
@@ -118,12 +120,14 @@ def build_world(checked: Checked, ground: Ground, before: Mapping[Place, Entry])
 def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) -> Gateway:
     settings = checked.settings
     models = build_models(settings, checked.prices, datetime.now(UTC).date())
+    rules = build_rules(settings, meaning=load_meaning())
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,
         ledger=ground.ledger,
         policy=build_policy(settings),
-        rules=build_rules(settings, meaning=load_meaning()),
+        rules=rules,
+        redactor=_redactor(settings, ground, rules),
         names=ground.reader.get() if "names" in layers_on(settings) else None,
         clock=ground.clock,
         print_key=ground.print_key,
@@ -135,6 +139,12 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         retries=RetryBudget(settings.routing.retry_share),
         seeded=False,
     )
+
+
+def _redactor(settings: Settings, ground: Ground, rules: Rules) -> Redactor | None:
+    if settings.privacy.on_restricted != "redact":
+        return None
+    return Redactor(rules=rules, key=ground.print_key, sessions=ground.sessions)
 
 
 def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:

@@ -56,7 +56,8 @@ class Privacy(Shape):
     """What is demanded of providers for text of a label; what is demanded for `public` holds for `internal` too."""
     secret_rules: str | None = None
     """A file of rules for secrets in gitleaks' TOML format, your own; it belongs to the layer `own`."""
-    on_restricted: Literal["local_only"] = "local_only"
+    on_restricted: Literal["local_only", "redact"] = "local_only"
+    """`redact`: where every private value can be replaced, a hosted model may get the text with pseudonyms."""
     detector_budget_ms: int = Field(default=2000, ge=1)
     """Reading a request may take this long; after that it is restricted."""
     remember_days: int = Field(default=90, ge=1)

@@ -9,7 +9,9 @@ taint each other.
 
 from hashlib import blake2b
 
-__all__ = ["answer_print", "name_print", "prefix_prints"]
+from localfleet.core.ask import Ask
+
+__all__ = ["answer_print", "name_print", "prefix_prints", "prints_of"]
 
 DIGEST_BYTES = 16
 RISING = slice(len("resp_"), len("resp_") + 12)
@@ -46,3 +48,14 @@ def answer_print(answer_id: str, *, key: bytes, caller: str) -> bytes:
         return (bytes.fromhex(answer_id[RISING]) + digest)[:DIGEST_BYTES]
     except ValueError:  # not an id of ours
         return digest
+
+
+def prints_of(ask: Ask, key: bytes) -> list[bytes]:
+    """Every fingerprint by which a request may belong to a conversation: prefixes first, then the names it gives."""
+    caller = ask.caller.key_id
+    prints = list(prefix_prints(ask.turns, key=key, caller=caller))
+    sessions = [session for session in (ask.session, ask.also_session) if session is not None]
+    prints += [name_print("session", session, key=key, caller=caller) for session in sessions]
+    if ask.previous_response is not None:
+        prints.append(answer_print(ask.previous_response, key=key, caller=caller))
+    return prints

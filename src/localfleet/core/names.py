@@ -12,7 +12,18 @@ from typing import Protocol
 
 from localfleet.core.label import Finding
 
-__all__ = ["Entity", "Reader", "address_findings", "address_like", "in_order", "masked", "read_all", "supposed"]
+__all__ = [
+    "Entity",
+    "Reader",
+    "address_findings",
+    "address_like",
+    "address_places",
+    "in_order",
+    "masked",
+    "private_names",
+    "read_all",
+    "supposed",
+]
 
 _SURE = 0.93
 _LIKELY = 0.5
@@ -120,6 +131,13 @@ def masked(text: str, entities: Sequence[Entity], known: frozenset[str]) -> tupl
     return "".join([*parts, text[end:]]), count
 
 
+def private_names(text: str, entities: Sequence[Entity], known: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    """Where each private person's name stands, whole, and whether one word of it is a `given` or a `sur` name."""
+    for name in _names(text, entities):
+        if _kind(text[name.start : name.end], name, known) != "public":
+            yield name.start, name.end, name.first
+
+
 def _kind(written: str, name: _Name, known: frozenset[str]) -> str:
     found = written.lower().removesuffix("'s").removesuffix("\u2019s")
     if found in known or found.split()[-1] in known:
@@ -163,3 +181,24 @@ def address_findings(entities: Sequence[Entity]) -> tuple[Finding, ...]:
         if placed and street.start - last > 60:
             count, last = count + 1, street.start
     return (Finding(kind="name:address", count=count),) if count else ()
+
+
+def address_places(text: str, entities: Sequence[Entity]) -> Iterator[tuple[int, int]]:
+    """Where streets stand, with the numbers that touch them, and postal codes near one."""
+    parts = [
+        e for e in entities if e.kind in {"STREET_NAME", "BUILDING_NUMBER", "SECONDARY_ADDRESS"} and e.score >= _LIKELY
+    ]
+    streets = [e for e in parts if e.kind == "STREET_NAME"]
+    run: list[Entity] = []
+    for part in [*parts, None]:
+        if run and (
+            part is None or any(map(str.isalnum, text[run[-1].end : part.start])) or part.start - run[-1].end > 3
+        ):
+            if any(e.kind == "STREET_NAME" for e in run):
+                yield _whole_words(text, run[0].start, max(e.end for e in run))
+            run = []
+        if part is not None:
+            run.append(part)
+    for code in (e for e in entities if e.kind == "ZIP_CODE" and e.score >= _LIKELY):
+        if any(abs(code.start - street.start) < 80 for street in streets):
+            yield _whole_words(text, code.start, code.end)

@@ -14,6 +14,7 @@ from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.fleet import Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.reason import Reason
+from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, Door, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.ladder import stands_open
 from localfleet.core.routing.order import Preference, order
@@ -45,24 +46,31 @@ def resolve(wanted: str, policy: Policy, fleet: Fleet) -> str | None:
     return name if known else None
 
 
-def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision:
+def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, redacted: Redacted | None = None) -> Decision:
     """
     The ordered list of doors this request may try, with the reason.
 
-    `ask.model` must be resolvable (see `resolve`). Pure: the same arguments give the same decision.
+    `ask.model` must be resolvable (see `resolve`). Pure: the same arguments give the same decision. `redacted` is the
+    proof that the text with its private values replaced is less than restricted: hosted doors then open by its label,
+    and for it alone. Raises `ValueError` where it was made for another verdict.
     """
+    if redacted is not None and redacted.was is not verdict:
+        raise ValueError("a proof of redaction holds for the verdict that it was made for")
+    label = verdict.label if redacted is None else redacted.label
     wanted = policy.aliases.get(ask.model, ask.model)
     row = policy.preference.tasks.get(ask.task or "", ())
     legal: list[Model] = []
     shut: list[Door] = []
     for model in fleet.models:
         if _wanted(model, wanted, row):
-            why = _shut(ask, verdict.label, model, fleet, policy)
+            why = _shut(ask, label, model, fleet, policy)
             if why is None:
                 legal.append(model)
             else:
                 shut.append(_door(ask, model, why, legal=False))
-    ranked, reason = _rank(ask, verdict.label, legal, fleet, policy)
+    ranked, reason = _rank(ask, label, legal, fleet, policy)
+    if redacted is not None and ranked and not ranked[0].local:
+        reason = Reason.REDACTED
     tried, beyond = ranked[: 1 + policy.fallbacks_per_request], ranked[1 + policy.fallbacks_per_request :]
     doors = [_door(ask, model, Reason.NEXT_IN_LINE if i else reason, legal=True) for i, model in enumerate(tried)]
     doors += [_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in beyond]
@@ -72,7 +80,8 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy) -> Decision
     routes: list[Route] = []
     for i, model in enumerate(tried):
         patience_s = _patience_s(tried[i + 1 :], fleet, policy, overflows=overflows) if model.local else inf
-        routes += _routes(ask, verdict.label, model, patience_s, policy.retries_per_door)
+        to = _route(ask, label, model, patience_s, redacted=redacted is not None)
+        routes += [to] * (1 + policy.retries_per_door)
     return Decision(
         label=verdict.label, reason=reason, routes=tuple(routes), doors=(*doors, *shut), overflows=overflows
     )
@@ -163,10 +172,10 @@ def _patience_s(later: list[Model], fleet: Fleet, policy: Policy, *, overflows: 
     return patience_s if any(open_) else inf
 
 
-def _routes(ask: Ask, label: Label, model: Model, patience_s: float, retries: int) -> list[Route]:
+def _route(ask: Ask, label: Label, model: Model, patience_s: float, *, redacted: bool) -> Route:
     if model.local:
-        return [LocalRoute(model=model.name, patience_s=patience_s)] * (1 + retries)
-    return [HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model))] * (1 + retries)
+        return LocalRoute(model=model.name, patience_s=patience_s)
+    return HostedRoute(model=model.name, label=label, worst_usd=worst_usd(ask, model), redacted=redacted)
 
 
 def _door(ask: Ask, model: Model, why: Reason, *, legal: bool) -> Door:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     BEYOND_LOCAL = "beyond_local"
     ONLY_LOCAL = "only_local"
     NEXT_IN_LINE = "next_in_line"
+    REDACTED = "redacted"
 
     # Why a door is shut for this request.
     PRIVACY_FORBIDS = "privacy_forbids"

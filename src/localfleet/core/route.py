@@ -32,6 +32,8 @@ class HostedRoute:
     label: Label
     worst_usd: Decimal | None
     """What this door can cost at most; `None` where the price is unknown and nothing limits it."""
+    redacted: bool = False
+    """The text may only go there with its private values replaced; `label` is that of the replaced text."""
 
     def __post_init__(self) -> None:
         """Law 1 and 6, once more, at the last possible place."""

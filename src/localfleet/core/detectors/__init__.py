@@ -7,7 +7,7 @@ undoes disguises, `guess` tells secrets from stand-ins, `row` says what a row is
 `scan` reads a text; every other module is one table.
 """
 
-from localfleet.core.detectors.fold import fold
-from localfleet.core.detectors.scan import KINDS, SECRET_KINDS, scan
+from localfleet.core.detectors.fold import fold, fold_places
+from localfleet.core.detectors.scan import KINDS, SECRET_KINDS, Find, find_all, scan
 
-__all__ = ["KINDS", "SECRET_KINDS", "fold", "scan"]
+__all__ = ["KINDS", "SECRET_KINDS", "Find", "find_all", "fold", "fold_places", "scan"]

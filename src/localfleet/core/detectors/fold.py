@@ -7,7 +7,7 @@ Plain ASCII, the usual case, goes through untouched.
 
 import re
 
-__all__ = ["fold"]
+__all__ = ["fold", "fold_places"]
 
 # The first digit of each ten: Arabic, Persian, the Indic scripts, Thai, Lao, Tibetan, Burmese, wide, and mathematical.
 _ZEROS = (
@@ -43,3 +43,10 @@ def fold(text: str) -> str:
     if text.isascii():
         return text
     return _MATHEMATICAL.sub(_plain, _ODD.sub(_plain, text))
+
+
+def fold_places(text: str) -> range | list[int]:
+    """For each character of the folded text, where it stood in `text`; then the length of `text`."""
+    if text.isascii():
+        return range(len(text) + 1)
+    return [*(at for at, char in enumerate(text) if _TABLE.get(ord(char), char)), len(text)]

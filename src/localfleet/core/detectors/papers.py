@@ -22,12 +22,12 @@ _BIRTH_DATE = re.compile(
 )
 _PASSPORT = re.compile(
     r"(?:passport|pasaporte|passeport|reisepass|passaporto|passaporte|paspoort)[^\n]{0,24}?"
-    r"(?<![a-z0-9\-])(?P<v>[a-z0-9]{6,10})(?![a-z0-9\-])"
+    r"(?<![a-z0-9\-])(?P<v>(?=[a-z]{0,5}[0-9])[a-z0-9]{6,10})(?![a-z0-9\-])"
 )
 _LICENCE = re.compile(
     r"(?:driv(?:er|ing)'?s?'?[ _\-]?licen[cs]e|\bdl (?:no|number|#)|führerschein|permis de conduire|"
     r"(?:licencia|permiso) de conducir|patente di guida)[^\n]{0,24}?"
-    r"(?<![a-z0-9\-])(?P<v>[a-z0-9]{1,18}(?:-[a-z0-9]{1,8}){0,4})(?![a-z0-9\-])"
+    r"(?<![a-z0-9\-])(?P<v>(?=[a-z]{0,5}-?[0-9])[a-z0-9]{1,18}(?:-[a-z0-9]{1,8}){0,4})(?![a-z0-9\-])"
 )
 _RECORD = re.compile(
     r"(?:\bmrn\b|medical record|patient (?:id|no|number|record)|hospital (?:id|no|number)|chart (?:no|number)|"

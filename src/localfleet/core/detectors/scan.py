@@ -15,8 +15,9 @@ from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.sieve import Sieve
 from localfleet.core.detectors.views import views
 from localfleet.core.label import Finding
+from localfleet.core.value import value
 
-__all__ = ["KINDS", "SECRET_KINDS", "scan"]
+__all__ = ["KINDS", "SECRET_KINDS", "Find", "find_all", "scan"]
 
 Gate = Literal["text", "token", "digit", "digits", "number", "unspent"]
 Window = tuple[int, int]
@@ -127,7 +128,39 @@ class _Tally:
         start, end = match.span("v" if "v" in row.pattern.groupindex else 0)
         if 1 not in self.taken[start:end] and fits(row, self.page, start, end):
             self.taken[start:end] = b"\x01" * (end - start)
-            self.counts[row.kind] = self.counts.get(row.kind, 0) + 1
+            self.found(row, match, start, end)
+
+    def found(self, row: Row, _match: re.Match[str], _start: int, _end: int) -> None:
+        """One more of a kind; where it stands is nobody's business."""
+        self.counts[row.kind] = self.counts.get(row.kind, 0) + 1
+
+
+@value
+class Find:
+    """
+    One find at its place in the folded text; `outer` is where the words begin that gave it away.
+
+    For redaction alone: it never leaves the process, and neither do findings that hold text.
+    """
+
+    row: Row
+    start: int
+    end: int
+    outer: int
+
+
+class _Places(_Tally):
+    """Finds with their places."""
+
+    __slots__ = ("finds",)
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self.finds: list[Find] = []
+
+    def found(self, row: Row, match: re.Match[str], start: int, end: int) -> None:
+        """Keep where it stands."""
+        self.finds.append(Find(row=row, start=start, end=end, outer=match.start()))
 
 
 def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
@@ -137,12 +170,34 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
     `on` names the kinds to look for; `None` means all. Time grows linearly with the text.
     """
     folded = fold(text)
+    tally = _Tally(_page(folded))
+    _try_rows(tally, on)
+    counts = tally.counts
+    return tuple([Finding(kind=kind, count=counts[kind]) for kind in sorted(counts, key=_RANKS.__getitem__)])
+
+
+def find_all(folded: str, on: frozenset[str] | None = None) -> list[Find]:
+    """
+    What `scan` counts, with places in `folded`, which went through `fold` before; in the order of the text.
+
+    A find in another dress (base64, spoken digits) lies beyond the end of `folded`.
+    """
+    places = _Places(_page(folded))
+    _try_rows(places, on)
+    return sorted(places.finds, key=lambda find: find.start)
+
+
+def _page(folded: str) -> Page:
     undressed = views(folded)
     if undressed:
         # Last, so that offsets of the text stay; what counts here and there was said twice.
         folded = "\n".join((folded, *undressed))
-    page = Page(text=folded, low=folded.lower())
-    tally, gates = _Tally(page), _Gates(page)
+    return Page(text=folded, low=folded.lower())
+
+
+def _try_rows(tally: _Tally, on: frozenset[str] | None) -> None:
+    page = tally.page
+    gates = _Gates(page)
     hits = _OTHERS.hits(page.low)
     token_hits = _TOKENS.hits(gates.long_words) if gates.long_words else {}
     for table, (gate, _) in enumerate(_GROUPS):
@@ -152,5 +207,3 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
             for row in rows:
                 if on is None or row.kind in on:
                     tally.try_row(row, windows)
-    counts = tally.counts
-    return tuple([Finding(kind=kind, count=counts[kind]) for kind in sorted(counts, key=_RANKS.__getitem__)])
