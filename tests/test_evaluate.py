@@ -94,3 +94,23 @@ def test_the_command_prints_ids_and_no_text(tmp_path: Path) -> None:
         build_cli("privacy"), ["privacy", "evaluate", str(data), "--config", str(config), "--json"]
     )
     assert json.loads(document.stdout)["recall"][0]["of"] == 3
+
+
+def test_units_that_survive_a_redaction_are_counted(tmp_path: Path) -> None:
+    """`--redact`: of the units that rows name, those still there; a row that stays counts for nothing."""
+    file = tmp_path / "models.yaml"
+    file.write_text("version: 1\nlocal: {box: {weights: w}}\n", encoding="utf-8")
+    rows = (
+        {"id": "a", "label": 1, "text": "write to ann@corp.io, says Zog", "must": ["ann@corp.io", "Zog"]},
+        {"id": "b", "label": 1, "text": "pin is four one five one two six, call", "must": ["four one"]},
+        {"id": "c", "label": 1, "text": "the card 4111 1111 1111 1111", "must": ["4111 1111 1111 1111"]},
+    )
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    command = ["privacy", "evaluate", str(data), "--redact", "--config", str(file)]
+    done = CliRunner().invoke(build_cli("privacy"), [*command, "--json"])
+    found = json.loads(done.stdout)["leak"]
+    assert (found["redacted"], found["units"], found["survived"], found["rows"]) == (2, 3, 1, ["a"])
+    told = CliRunner().invoke(build_cli("privacy"), command)
+    assert "leak: 1 of 3 units survive in 2 redacted samples" in told.stdout
+    assert "corp.io" not in told.stdout

@@ -51,8 +51,10 @@ ARROWS = {
     "engines": {"engines", "core", "ports", "wire", "errors"},
     "storage": {"storage", "core", "ports", "errors"},
     "redacting": {"core", "ports", "wire"},
-    "visit": {"core", "ports", "redacting"},
-    "gateway": {"visit", "core", "ports", "errors", "redacting", "wire"},
+    "overhearing": {"core", "ports", "wire"},
+    "visit": {"core", "overhearing", "ports", "redacting"},
+    "judging": {"core", "ports", "redacting", "visit", "wire"},
+    "gateway": {"visit", "core", "ports", "errors", "judging", "overhearing", "redacting", "wire"},
     "server": {"server", "gateway", "visit", "explain", "ports", "wire", "core", "errors"},
     "config": {"config", "core", "errors", "wire"},
     "price_map": {"core", "config", "errors"},
@@ -91,6 +93,7 @@ LIBRARIES = {
     "secret_rules": {"re2"},
     "cost": {"rich"},
     "evaluate": {"orjson"},
+    "overhearing": {"orjson"},
     "traces": {"orjson"},
     "bench": {"orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
@@ -126,7 +129,7 @@ Event Condition Semaphore Queue SimpleQueue Thread ThreadPoolExecutor ProcessPoo
 defaultdict OrderedDict Counter deque WeakKeyDictionary WeakValueDictionary Random
 """
 BROAD = {"Exception", "BaseException"}
-MAY_CATCH_BROADLY = {"gateway.py", "server/errors.py"}
+MAY_CATCH_BROADLY = {"judging.py", "server/errors.py"}
 
 
 def imports(source: Source) -> Iterator[tuple[int, str]]:
@@ -250,7 +253,7 @@ def only_the_draft_builds_a_proof_of_redaction(source: Source) -> Iterator[Breac
 
 
 def broad_catches_are_counted(source: Source) -> Iterator[Breach]:
-    """`except Exception` stands once in gateway.py (around the classifier) and once in server/errors.py."""
+    """`except Exception` stands once in judging.py (around the classifier) and once in server/errors.py."""
     if not source.inside:
         return
     found = sorted(
@@ -393,7 +396,7 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept: ..."),
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept (OSError, BaseException): ..."),
     (broad_catches_are_counted, "engines/x.py", "with contextlib.suppress(Exception): ..."),
-    (broad_catches_are_counted, "gateway.py", "try: ...\nexcept Exception: ...\n" * 2),
+    (broad_catches_are_counted, "judging.py", "try: ...\nexcept Exception: ...\n" * 2),
     (no_globals, "engines/x.py", "def f():\n    global x\n    x = 1"),
     (nothing_lives_at_module_level, "server/x.py", "app = FastAPI()"),
     (nothing_lives_at_module_level, "server/x.py", "app: Any = typer.Typer()"),
@@ -418,7 +421,7 @@ FINE: tuple[tuple[Rule, str, str], ...] = (
     (core_and_wire_are_quiet, "core/x.py", "import re\nX = re.compile('x')"),
     (only_the_policy_builds_hosted_routes, "core/policy.py", f"{ROUTE}\nHostedRoute(model='x')"),
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE}\nisinstance(x, HostedRoute)"),
-    (broad_catches_are_counted, "gateway.py", "try: ...\nexcept Exception: ..."),
+    (broad_catches_are_counted, "judging.py", "try: ...\nexcept Exception: ..."),
     (nothing_lives_at_module_level, "cli_keys.py", "app = typer.Typer()"),
     (nothing_lives_at_module_level, "core/x.py", "KINDS = {'a': 1}\nVALUES = dict(zip('ab', (1, 2)))"),
     (fakes_are_real, "tests/test_x.py", "def test(monkeypatch): monkeypatch.setenv('A', 'b')"),

@@ -37,14 +37,14 @@ def letter(text: str, **body: Any) -> Letter:
 
 def redactor() -> Redactor:
     """Tables only; its clock stands still."""
-    return Redactor(rules=Rules(), key=b"k" * 32, sessions=Sessions(now=lambda: 0.0))
+    return Redactor(key=b"k" * 32, sessions=Sessions(now=lambda: 0.0))
 
 
 def redacted(text: str, made: Redactor | None = None, **body: Any) -> tuple[Letter, Verdict, Redaction | None]:
     """The letter, its verdict, and its redaction."""
     asked = letter(text, **body)
     was = classify(asked.ask, Rules())
-    return asked, was, redact_now((made or redactor()).steps(asked, was, (), None), lambda _: ())
+    return asked, was, redact_now((made or redactor()).steps(asked, was, Rules()), lambda _: ())
 
 
 def test_a_proof_opens_hosted_doors_by_the_label_of_the_redacted_text() -> None:
@@ -78,18 +78,18 @@ def test_a_hosted_door_never_gets_the_words_of_a_restricted_request() -> None:
 def test_a_session_goes_on_about_the_people_it_has_named() -> None:
     """The words of a replaced name are known to its session for an hour, to no other one, and to nobody after it."""
     clock = [0.0]
-    made = Redactor(rules=Rules(), key=b"k" * 32, sessions=Sessions(now=lambda: clock[0]))
+    made = Redactor(key=b"k" * 32, sessions=Sessions(now=lambda: clock[0]))
     asked = letter(MAIL, metadata={"session": "s"})
     other = letter(MAIL, metadata={"session": "t"})
     was = classify(asked.ask, Rules())
-    found = redact_now(made.steps(asked, was, (), None), lambda _: ())
+    found = redact_now(made.steps(asked, was, Rules()), lambda _: ())
     assert found is not None
     session = next(iter(made.sessions.kept))
     made.sessions.kept[session] = (0.0, {"Hollis": "sur"})
     later = letter("What did Hollis say?", metadata={"session": "s"})
     assert made.speaks_of(later.ask)
     assert not made.speaks_of(replace(later.ask, session=other.ask.session))
-    again = redact_now(made.steps(later, Verdict(label=Label.RESTRICTED), (), None), lambda _: ())
+    again = redact_now(made.steps(later, Verdict(label=Label.RESTRICTED), Rules()), lambda _: ())
     assert again is not None
     assert "Hollis" not in json.dumps(again.body)
     clock[0] = 3601.0
@@ -106,8 +106,8 @@ def test_a_reader_of_names_that_is_late_leaves_nothing_redacted() -> None:
 
     asked = letter(MAIL)
     was = classify(asked.ask, Rules())
-    assert asyncio.run(redact_aside(redactor().steps(asked, was, (), None), Late(), 0.02)) is None
-    assert asyncio.run(redact_aside(redactor().steps(asked, was, (), None), None, 5)) is not None
+    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), Late(), 0.02)) is None
+    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), None, 5)) is not None
 
 
 @pytest.mark.parametrize("api", [Api.EMBEDDING])
@@ -115,7 +115,7 @@ def test_an_embedding_is_never_of_other_words(api: Api) -> None:
     """Vectors of pseudonyms would not match those of the text: such requests stay."""
     body = {"model": "auto", "input": MAIL}
     asked = read_ask(body, api=api, headers={}, caller=CALLER, request_id="r", size=9)
-    steps = redactor().steps(asked, classify(asked.ask, Rules()), (), None)
+    steps = redactor().steps(asked, classify(asked.ask, Rules()), Rules())
     assert redact_now(steps, lambda _: ()) is None
 
 

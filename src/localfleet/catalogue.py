@@ -6,7 +6,17 @@ from datetime import date
 
 import re2
 
-from localfleet.config import HostedModel, LocalModel, ProviderDemand, ProviderFacts, Rule, Settings, shown_variable
+from localfleet.config import (
+    HostedModel,
+    Layers,
+    LocalModel,
+    Plan,
+    ProviderDemand,
+    ProviderFacts,
+    Rule,
+    Settings,
+    shown_variable,
+)
 from localfleet.core.ask import Api, Caller, Need
 from localfleet.core.classify import FieldRule, Rules, TextRule
 from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, Demand
@@ -17,6 +27,7 @@ from localfleet.core.layers import LAYERS, layer_of
 from localfleet.core.meaning import Meaning
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
+from localfleet.core.reading import Reading
 from localfleet.core.routing.order import Preference
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
@@ -30,10 +41,13 @@ __all__ = [
     "build_demand",
     "build_models",
     "build_policy",
+    "build_reading",
     "build_rules",
     "check_settings",
     "field_names",
+    "layers_ever",
     "layers_on",
+    "plan_layers",
     "planned",
     "secret_of",
 ]
@@ -201,6 +215,35 @@ def build_rules(settings: Settings, layers: frozenset[str] | None = None, meanin
     )
 
 
+def layers_ever(settings: Settings) -> frozenset[str]:
+    """The layers that read anything: somebody's requests, a task's, answers."""
+    usual = layers_on(settings)
+    plans = (plan_layers(plan, usual) for plan in settings.plans.values())
+    tasks = (frozenset(task.layers) for task in settings.tasks.values())
+    return frozenset().union(usual, settings.privacy.output_layers, *plans, *tasks)
+
+
+def plan_layers(plan: Plan, usual: frozenset[str]) -> frozenset[str]:
+    """The layers that read requests of a plan."""
+    return usual if plan.layers is None else _layers(plan.layers)
+
+
+def build_reading(settings: Settings, meaning: Meaning) -> Reading:
+    """Which layers read whose requests, and answers."""
+    usual = layers_on(settings)
+    plans = {name: _layers(plan.layers) for name, plan in settings.plans.items() if plan.layers is not None}
+    tasks = {name: frozenset(task.layers) for name, task in settings.tasks.items() if task.layers}
+    output = frozenset(settings.privacy.output_layers)
+    if not plans and not tasks and not output:
+        return Reading(full=build_rules(settings, meaning=meaning), usual=usual)
+    full = build_rules(settings, frozenset(LAYERS), meaning)
+    return Reading.of(full, usual, plans=plans, tasks=tasks, output=output)
+
+
+def _layers(listed: Layers) -> frozenset[str]:
+    return frozenset(LAYERS) if listed == "all" else frozenset(listed)
+
+
 def _secret_rules(settings: Settings, on: frozenset[str]) -> tuple[TextRule, ...]:
     file = settings.privacy.secret_rules
     return read_secret_rules(file).rules if file is not None and "own" in on else ()
@@ -208,7 +251,7 @@ def _secret_rules(settings: Settings, on: frozenset[str]) -> tuple[TextRule, ...
 
 def layers_on(settings: Settings) -> frozenset[str]:
     """The layers that the settings name."""
-    return frozenset(LAYERS) if settings.privacy.layers == "all" else frozenset(settings.privacy.layers)
+    return _layers(settings.privacy.layers)
 
 
 def _kinds(settings: Settings, on: frozenset[str]) -> frozenset[str] | None:

@@ -13,13 +13,22 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules, field_names, layers_on
+from localfleet.catalogue import (
+    anyone,
+    build_models,
+    build_policy,
+    build_reading,
+    build_rules,
+    field_names,
+    layers_ever,
+    layers_on,
+    plan_layers,
+)
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.cli_paths import paths_command
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
-from localfleet.core.classify import Rules
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
 from localfleet.errors import ConfigError, FleetError
@@ -73,6 +82,8 @@ def check_command(
             models, off = len(settings.local) + len(settings.hosted), _layers_off(settings)
             layers = f", layers off: {', '.join(off)}" if off else ""
             console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules{layers}: ok", markup=False)
+            for line in _switched(settings):
+                console().print(f"{config}: {line}", markup=False)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -153,11 +164,33 @@ def _layers_off(settings: Settings) -> list[str]:
     return [layer for layer in LAYERS if layer not in layers_on(settings)]
 
 
+def _switched(settings: Settings) -> Iterator[str]:
+    """Where other layers read than usual, and what reads answers."""
+    usual = layers_on(settings)
+    for name, plan in settings.plans.items():
+        if plan.layers is not None:
+            yield f"plans.{name}: layers off: {_named_off(plan_layers(plan, usual))}"
+    for name, task in settings.tasks.items():
+        if more := [layer for layer in LAYERS if layer in task.layers and layer not in usual]:
+            yield f"tasks.{name}: layers off: {_named_off(usual | {*more})}"
+    if settings.privacy.output_layers:
+        yield f"answers: layers off: {_named_off(frozenset(settings.privacy.output_layers))}"
+
+
+def _named_off(on: frozenset[str]) -> str:
+    return ", ".join(layer for layer in LAYERS if layer not in on) or "none"
+
+
 def _layer_warnings(settings: Settings) -> Iterator[str]:
+    usual = layers_on(settings)
+    for name, plan in settings.plans.items():
+        fewer = [layer for layer in LAYERS if layer in usual and layer not in plan_layers(plan, usual)]
+        if fewer:
+            yield f"plans.{name}.layers: off: {', '.join(fewer)}; what they would find there may leave"
     off = [layer for layer in _layers_off(settings) if layer not in EXTRA_LAYERS]
     if off:
         yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
-    if "names" in layers_on(settings) and rampart_files() is None:
+    if "names" in layers_ever(settings) and rampart_files() is None:
         yield "privacy.layers: `names` finds nothing: install the extra, `pip install 'localfleet[ner]'`"
 
 
@@ -212,30 +245,38 @@ def _bytes_of(file: str) -> bytes:
         raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file with one JSON body, or -") from exc
 
 
-def explainer_of(config: str, layers: frozenset[str] | None = None) -> tuple[Explainer, dict[str, Model]]:
-    """The explainer of a models.yaml and its models by name; `layers` names the only layers that read."""
+def explainer_of(
+    config: str, layers: frozenset[str] | None = None, *, redact: bool = False
+) -> tuple[Explainer, dict[str, Model]]:
+    """
+    The explainer of a models.yaml and its models by name.
+
+    `layers` names the only layers that read; `redact` redacts whatever the file says.
+    """
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
-    reader = load_reader() if "names" in (layers or layers_on(settings)) else None
-    rules = build_rules(settings, layers, load_meaning())
+    reading = build_reading(settings, load_meaning())
+    reader = load_reader() if "names" in (layers or layers_ever(settings)) else None
+    rules = reading.full if layers is None else build_rules(settings, layers, load_meaning())
     explainer = Explainer(
         models=models,
         rules=rules,
+        reading=reading if layers is None and (reading.plans or reading.tasks) else None,
         reader=reader,
         policy=build_policy(settings),
         caller=anyone(settings),
         fields=field_names(settings),
-        redactor=_redactor(settings, rules),
+        redactor=_redactor(settings, asked=redact),
     )
     return explainer, {model.name: model for model in models}
 
 
-def _redactor(settings: Settings, rules: Rules) -> Redactor | None:
+def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
     """With a key of its own: nothing is sent, and pseudonyms of a dry run are nobody's business."""
-    if settings.privacy.on_restricted != "redact":
+    if settings.privacy.on_restricted != "redact" and not asked:
         return None
-    return Redactor(rules=rules, key=secrets.token_bytes(32), sessions=Sessions(now=time.monotonic))
+    return Redactor(key=secrets.token_bytes(32), sessions=Sessions(now=time.monotonic))
 
 
 def _explain_lines(explainer: Explainer, file: Path) -> None:

@@ -10,7 +10,7 @@ from localfleet.cli_check import explainer_of
 from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.core.layers import LAYERS
 from localfleet.errors import FleetError
-from localfleet.evaluate import judge_all, read_samples, summary
+from localfleet.evaluate import judge_all, leak, read_samples, summary
 
 __all__ = ["privacy_app"]
 
@@ -28,6 +28,9 @@ def evaluate(
     layer: Annotated[
         list[str] | None, typer.Option(help=f"Only this layer ({', '.join(LAYERS)}); repeat for several.")
     ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Redact too: which share of the units named by the rows survives.")
+    ] = False,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
@@ -40,8 +43,10 @@ def evaluate(
             samples = list(read_samples(lines))
     except OSError as exc:
         raise FleetError(f"{data} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
-    explainer, _ = explainer_of(config, layers=frozenset(layer) if layer else None)
+    explainer, _ = explainer_of(config, layers=frozenset(layer) if layer else None, redact=redact)
     found = summary(judge_all(samples, explainer.from_public, time.perf_counter))
+    if redact:
+        found["leak"] = leak(samples, explainer.redacted_from_public)
     if as_json:
         print_json(found)
     else:
@@ -62,6 +67,9 @@ def _print(found: dict[str, Any]) -> None:
         if row["of"]:
             times = f"median {row['median_ms']:.2f} ms, p95 {row['p95_ms']:.2f} ms"
             out.print(f"latency, {row['what']}: {times} ({row['of']} samples)", markup=False)
+    if (left := found.get("leak")) is not None and left["units"]:
+        counts = f"{left['survived']} of {left['units']} units survive in {left['redacted']} redacted samples"
+        out.print(f"leak: {counts} ({left['low']:.4f} to {left['high']:.4f}): {' '.join(left['rows']) or 'none'}")
     out.print(f"missed   {' '.join(found['missed']) or 'none'}", markup=False)
     out.print(f"flagged  {' '.join(found['flagged']) or 'none'}", markup=False)
 

@@ -17,7 +17,7 @@ from localfleet.core.label import Label, Verdict
 from localfleet.core.layers import LAYERS, layer_of
 from localfleet.errors import FleetError
 
-__all__ = ["Judged", "Sample", "judge_all", "read_samples", "summary"]
+__all__ = ["Judged", "Sample", "judge_all", "leak", "read_samples", "summary"]
 
 DIRECT = frozenset(
     (
@@ -39,6 +39,8 @@ class Sample:
     category: str
     wanted: bool | None
     body: bytes
+    units: tuple[str, ...] = ()
+    """Pieces of its text that must not leave, where the row names them (`must`, or direct `spans`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,14 @@ def _sample(row: Mapping[str, Any], number: int) -> Sample:
     messages = row.get("messages") or [{"role": "user", "content": row["text"]}]
     body = {"messages": messages} | ({"tools": row["tools"]} if row.get("tools") else {})
     category, wanted = _wanted(row)
-    return Sample(id=str(row.get("id", number)), category=category, wanted=wanted, body=orjson.dumps(body))
+    return Sample(
+        id=str(row.get("id", number)), category=category, wanted=wanted, body=orjson.dumps(body), units=_units(row)
+    )
+
+
+def _units(row: Mapping[str, Any]) -> tuple[str, ...]:
+    spans = (row["text"][start:end] for kind, start, end in row.get("spans", ()) if kind in DIRECT)
+    return tuple(dict.fromkeys((*(str(unit) for unit in row.get("must", ())), *spans)))
 
 
 def _wanted(row: Mapping[str, Any]) -> tuple[str, bool | None]:
@@ -115,6 +124,29 @@ def summary(rows: Sequence[Judged]) -> dict[str, Any]:
         "missed": [row.sample.id for row in wanted if not row.found],
         "flagged": [row.sample.id for row in clear if row.found],
     }
+
+
+def leak(samples: Iterable[Sample], redact: Callable[[bytes], Sequence[str] | None]) -> dict[str, Any]:
+    """
+    Of the units of what would leave redacted, how many survive; ids of the rows that hold them.
+
+    `redact` gives the texts that would leave in place of a body, `None` where the body stays or is not restricted.
+    """
+    units = survived = out = 0
+    rows: list[str] = []
+    for sample in samples:
+        texts = redact(sample.body) if sample.units else None
+        if texts is None:
+            continue
+        out += 1
+        left = sum(any(unit in text for text in texts) for unit in sample.units)
+        units, survived = units + len(sample.units), survived + left
+        rows += [sample.id] * bool(left)
+    low, high = wilson(survived, units)
+    share = survived / units if units else None
+    return {
+        "redacted": out, "units": units, "survived": survived, "share": share, "low": low, "high": high, "rows": rows,
+    }  # fmt: skip
 
 
 def _share(category: str, rows: Sequence[Judged]) -> dict[str, Any]:

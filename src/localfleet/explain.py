@@ -12,6 +12,7 @@ from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.names import Entity, Reader, read_all
 from localfleet.core.policy import AUTO, Policy, decide, resolve
+from localfleet.core.reading import Reading
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision
 from localfleet.errors import FleetError, NotFound
@@ -79,6 +80,8 @@ class Explainer:
     rules: Rules
     policy: Policy
     caller: Caller
+    reading: Reading | None = None
+    """Which layers read whose requests; else `rules` read all."""
     fields: frozenset[str] = frozenset()
     reader: Reader | None = None
     """The model of names, where that layer is on."""
@@ -99,9 +102,12 @@ class Explainer:
     def _redacted(self, letter: Letter, verdict: Verdict) -> Redacted | None:
         if self.redactor is None or verdict.label is not Label.RESTRICTED:
             return None
-        steps = self.redactor.steps(letter, verdict, (), None)
+        steps = self.redactor.steps(letter, verdict, self._rules(letter.ask))
         found = redact_now(steps, _reads_nothing if self.reader is None else partial(read_all, self.reader))
         return None if found is None else found.proof
+
+    def _rules(self, ask: Ask) -> Rules:
+        return self.rules if self.reading is None else self.reading.rules(ask)
 
     def _read(self, raw: bytes, headers: dict[str, str]) -> Letter:
         body = parse_body(raw)
@@ -121,13 +127,22 @@ class Explainer:
         ask = self._read(raw, {}).ask
         return self._verdict(replace(ask, caller=replace(ask.caller, default_label=Label.PUBLIC)))
 
+    def redacted_from_public(self, raw: bytes) -> tuple[str, ...] | None:
+        """The texts that would leave in place of such a body, if it is restricted and can be redacted."""
+        letter = self._read(raw, {})
+        caller = replace(letter.ask.caller, default_label=Label.PUBLIC)
+        letter = Letter(ask=replace(letter.ask, caller=caller), body=letter.body, wants_usage=letter.wants_usage)
+        proof = self._redacted(letter, self._verdict(letter.ask))
+        return None if proof is None else proof.texts
+
     def _verdict(self, ask: Ask) -> Verdict:
         try:
-            verdict = classify(ask, self.rules)
-            text = names_to_read(ask, verdict, self.rules) if self.reader is not None else None
+            rules = self._rules(ask)
+            verdict = classify(ask, rules)
+            text = names_to_read(ask, verdict, rules) if self.reader is not None else None
             if self.reader is None or text is None:
                 return verdict
-            return named(verdict, self.rules, text, read_all(self.reader, text))
+            return named(verdict, rules, text, read_all(self.reader, text))
         except (ValueError, RecursionError, OverflowError):
             return unclassified("detector_failed")
 

@@ -14,11 +14,12 @@ from math import inf
 
 from localfleet.core.ask import Ask
 from localfleet.core.budget import Purses, Scope
-from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
-from localfleet.core.conversation import answer_print, name_print, prints_of
+from localfleet.core.classify import Rules
+from localfleet.core.conversation import name_print, prints_of
 from localfleet.core.fleet import Fleet, Model
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import Verdict
 from localfleet.core.policy import Policy, decide, resolve
+from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.refusal import refusal
@@ -26,15 +27,15 @@ from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
+from localfleet.judging import judge, restrict
+from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
-from localfleet.redacting import Redaction, Redactor, body_for, redact_aside
+from localfleet.redacting import Redaction, Redactor, body_for
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
 __all__ = ["Answer", "Gateway"]
 
-LONG_TEXT = 20_000
-"""Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
 RETRY_AFTER_AT_MOST_S = 2
 NO_TIME_S = 0.01
 """A deadline so near is over: no door can answer within."""
@@ -76,6 +77,8 @@ class Gateway:
     detector_budget_s: float = 2.0
     names: Names | None = None
     """The model of names; without one that layer is off."""
+    reading: Reading | None = None
+    """Which layers read whose requests, where the file says so; else `rules` read all."""
     redactor: Redactor | None = None
     """Replaces private values on the way out; without one restricted text goes nowhere."""
     jitter: Callable[[], float] = lambda: 0.5
@@ -88,7 +91,7 @@ class Gateway:
         """Read, classify, decide, dispatch, record. Never raises `FleetError`: a refusal is an answer too."""
         ask, stream = letter.ask, None
         try:
-            visit.verdict = await self.judge(letter, visit)
+            visit.verdict = await judge(self, letter, visit)
             visit.decision = self.decision(ask, visit.verdict, visit.redaction)
             reply = await self._dispatch(letter, visit)
             if not ask.stream:
@@ -104,54 +107,6 @@ class Gateway:
             # Cancelled, or a fault of our own: the receipt is written all the same.
             if stream is None and not visit.recorded:
                 self._record(visit, None, Reason.CLIENT_LEFT if _cancelled() else Reason.INTERNAL_ERROR)
-
-    async def judge(self, letter: Letter, visit: Visit) -> Verdict:
-        """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
-        ask = letter.ask
-        prints = prints_of(ask, self.print_key)
-        remembered = self.ledger.remembered(prints)
-        try:
-            verdict = await self._classified(ask, remembered)
-            if self.redactor is not None:
-                verdict = await self._redacted(letter, visit, verdict, prints, remembered)
-        except TimeoutError:
-            verdict = unclassified("detector_timed_out")
-        except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
-            verdict = unclassified("detector_failed")
-        restricted = verdict.label is Label.RESTRICTED and visit.redaction is None
-        if restricted and ask.caller.default_label is not Label.RESTRICTED:
-            # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
-            whole = prints[max(len(ask.turns) - 1, 0) :]
-            answer = answer_print(f"resp_{ask.request_id}", key=self.print_key, caller=ask.caller.key_id)
-            self.ledger.remember([*whole, answer], Label.RESTRICTED)
-        return verdict
-
-    async def _redacted(
-        self, letter: Letter, visit: Visit, verdict: Verdict, prints: list[bytes], remembered: Label | None
-    ) -> Verdict:
-        """The verdict, restricted too where a session goes on about somebody; the redaction, if there can be one."""
-        assert self.redactor is not None, "the caller looks first"
-        if verdict.label is not Label.RESTRICTED and self.redactor.speaks_of(letter.ask):
-            verdict = unclassified("session")
-        if verdict.label is Label.RESTRICTED:
-            steps = self.redactor.steps(letter, verdict, prints, remembered)
-            visit.redaction = await redact_aside(steps, self.names, self.detector_budget_s)
-        return verdict
-
-    async def _classified(self, ask: Ask, remembered: Label | None) -> Verdict:
-        """The cheap layers first; the model of names only where they leave the answer open."""
-        if sum(len(span.text) for span in ask.spans) <= LONG_TEXT:
-            verdict, text = self._cheaply(ask, remembered)
-        else:
-            reading = asyncio.to_thread(self._cheaply, ask, remembered)
-            verdict, text = await asyncio.wait_for(reading, self.detector_budget_s)
-        if self.names is None or text is None:
-            return verdict
-        return named(verdict, self.rules, text, await self.names.read(text, self.detector_budget_s))
-
-    def _cheaply(self, ask: Ask, remembered: Label | None) -> tuple[Verdict, str | None]:
-        verdict = classify(ask, self.rules, remembered)
-        return verdict, names_to_read(ask, verdict, self.rules) if self.names is not None else None
 
     def decision(self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None) -> Decision:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
@@ -228,6 +183,8 @@ class Gateway:
                 self._fell_through(visit, model, Reason.CLIENT_LEFT, None, started)
             raise
         visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
+        if self.reading is not None and (reads := self.reading.answers()) is not None:
+            reply = visit.overheard = Overheard(reply, letter.ask.api, reads)
         if visit.redaction is not None and isinstance(route, HostedRoute):
             return visit.redaction.restored(reply, letter.ask.api)
         return reply
@@ -357,6 +314,8 @@ class Gateway:
             return
         visit.recorded = True
         model = self.models[visit.attempts[-1].model] if reply is not None else None
+        if visit.overheard is not None and visit.hear():
+            restrict(self, visit.ask, prints_of(visit.ask, self.print_key))
         receipt = visit.receipt(model, reply, outcome, now=self.clock.now(), monotonic=self.clock.monotonic())
         self._settle_purse(visit, spent=receipt.cost_usd or Decimal(0))
         self.ledger.settle(receipt)

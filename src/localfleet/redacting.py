@@ -92,7 +92,6 @@ class Sessions:
 class Redactor:
     """Redacts letters; `key` chooses pseudonyms: the same value has the same one throughout a conversation."""
 
-    rules: Rules
     key: bytes = field(repr=False)
     sessions: Sessions = field(repr=False)
 
@@ -101,17 +100,25 @@ class Redactor:
         words = self.sessions.words(self._session(ask))
         return bool(words) and any(word in span.text for span in ask.spans for word in words)
 
-    def steps(self, letter: Letter, was: Verdict, prints: Sequence[bytes], remembered: Label | None) -> Steps:
+    def steps(
+        self,
+        letter: Letter,
+        was: Verdict,
+        rules: Rules,
+        *,
+        prints: Sequence[bytes] = (),
+        remembered: Label | None = None,
+    ) -> Steps:
         """
         The letter as a hosted door may have it; `None` where it may not have it in any form.
 
-        Yields texts for the model of names and is sent what is in them. `prints` are the conversation's, the first of
-        which is that of its beginning.
+        Yields texts for the model of names and is sent what is in them. `rules` read the request; `prints` are the
+        conversation's, the first of which is that of its beginning.
         """
         ask = letter.ask
         if ask.api in NO_TEXT_BACK or Need.LOGPROBS in ask.needs or ask.unreadable:
             return None
-        floor = floor_of(ask, self.rules, remembered)
+        floor = floor_of(ask, rules, remembered)
         if floor.label is Label.RESTRICTED:
             return None
         session = self._session(ask)
@@ -120,9 +127,9 @@ class Redactor:
         values = Values(texts=texts, seed=name_print("pseudonyms", seed.hex(), key=self.key, caller=ask.caller.key_id))
         try:
             entities = yield fold("\n".join(texts))
-            draft = draft_of(values, entities, self.rules, self.sessions.words(session))
+            draft = draft_of(values, entities, rules, self.sessions.words(session))
             entities = yield fold(draft.joined)
-            proof = proven(ask, was, draft, floor=floor, rules=self.rules, entities=entities)
+            proof = proven(ask, was, draft, floor=floor, rules=rules, entities=entities)
             body = rewritten(letter.body, texts, draft.texts)
         except (ValueError, RecursionError):
             return None

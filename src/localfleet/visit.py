@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Model
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import Finding, Label, Verdict
 from localfleet.core.pricing import usd_for
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Attempt, Receipt
 from localfleet.core.route import Decision
 from localfleet.core.usage import Usage
+from localfleet.overhearing import Overheard
 from localfleet.ports import Reply
 from localfleet.redacting import Redaction
 
@@ -42,6 +43,9 @@ class Visit:
     decision: Decision | None = None
     redaction: Redaction | None = None
     """What hosted doors may have in place of a restricted text, where they may have anything."""
+    overheard: Overheard | None = None
+    """The answer that is read on its way back, where the file says so."""
+    heard: tuple[Finding, ...] = ()
     attempts: list[Attempt] = field(default_factory=list)
     reserved_for: Model | None = None
     reserved_usd: Decimal = Decimal(0)
@@ -122,7 +126,7 @@ class Visit:
             task=self.task,
             session=self.session,
             label=judged.label,
-            findings=judged.findings if self.redaction is None else (*judged.findings, *self.redaction.proof.replaced),
+            findings=self._findings,
             because=judged.because,
             wanted=self.wanted,
             model=None if model is None else model.name,
@@ -141,6 +145,18 @@ class Visit:
             total_ms=round(total_s * 1000, 3),
             reserved_usd=self.unheard_usd or None,
         )
+
+    def hear(self) -> bool:
+        """Read the answer that came; whether it is restricted."""
+        assert self.overheard is not None, "the caller looks first"
+        self.heard, restricted = self.overheard.restricts(self.ask)
+        return restricted
+
+    @property
+    def _findings(self) -> tuple[Finding, ...]:
+        """What was found in the request, what was replaced in it, what was found in the answer."""
+        replaced = () if self.redaction is None else self.redaction.proof.replaced
+        return (*self.judged.findings, *replaced, *self.heard) if replaced or self.heard else self.judged.findings
 
     def _usage(self, reply: Reply | None, outcome: Reason) -> Usage | None:
         if reply is not None and reply.usage is not None:

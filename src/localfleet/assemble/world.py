@@ -21,14 +21,13 @@ from localfleet.catalogue import (
     anyone,
     build_models,
     build_policy,
-    build_rules,
+    build_reading,
     field_names,
-    layers_on,
+    layers_ever,
     planned,
 )
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
-from localfleet.core.classify import Rules
 from localfleet.core.fleet import Fleet
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
@@ -120,15 +119,16 @@ def build_world(checked: Checked, ground: Ground, before: Mapping[Place, Entry])
 def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) -> Gateway:
     settings = checked.settings
     models = build_models(settings, checked.prices, datetime.now(UTC).date())
-    rules = build_rules(settings, meaning=load_meaning())
+    reading = build_reading(settings, load_meaning())
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,
         ledger=ground.ledger,
         policy=build_policy(settings),
-        rules=rules,
-        redactor=_redactor(settings, ground, rules),
-        names=ground.reader.get() if "names" in layers_on(settings) else None,
+        rules=reading.full,
+        reading=reading if reading.plans or reading.tasks or reading.output else None,
+        redactor=_redactor(settings, ground),
+        names=ground.reader.get() if "names" in layers_ever(settings) else None,
         clock=ground.clock,
         print_key=ground.print_key,
         purses=ground.seeds.purses,
@@ -141,10 +141,10 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
     )
 
 
-def _redactor(settings: Settings, ground: Ground, rules: Rules) -> Redactor | None:
+def _redactor(settings: Settings, ground: Ground) -> Redactor | None:
     if settings.privacy.on_restricted != "redact":
         return None
-    return Redactor(rules=rules, key=ground.print_key, sessions=ground.sessions)
+    return Redactor(key=ground.print_key, sessions=ground.sessions)
 
 
 def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:

@@ -11,7 +11,7 @@ from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry
 from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
-from localfleet.config.privacy import Privacy, Rule
+from localfleet.config.privacy import Layers, Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, parse_with_lines, read_settings, read_text
 from localfleet.config.settings import Limits, Plan, Routing, Settings, Task
 from localfleet.config.shape import is_loopback, shown_variable
@@ -23,6 +23,7 @@ __all__ = [
     "Gpu",
     "Hardware",
     "HostedModel",
+    "Layers",
     "Life",
     "Limits",
     "LocalModel",

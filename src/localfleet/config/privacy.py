@@ -7,7 +7,10 @@ from pydantic import Field, model_validator
 from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.shape import LabelWord, Name, Place, Shape
 
-__all__ = ["Privacy", "Rule"]
+__all__ = ["LayerName", "Layers", "Privacy", "Rule"]
+
+LayerName = Literal["own", "secrets", "patterns", "topics", "names"]
+Layers = tuple[LayerName, ...] | Literal["all"]
 
 
 class Rule(Shape):
@@ -44,12 +47,10 @@ class Privacy(Shape):
 
     default: LabelWord = "internal"
     """The label of callers whose key says nothing else."""
-    layers: tuple[Literal["own", "secrets", "patterns", "topics", "names"], ...] | Literal["all"] = (
-        "own",
-        "secrets",
-        "patterns",
-    )
+    layers: Layers = ("own", "secrets", "patterns")
     """Which layers of detection read; what is left out is shown by `check`. `topics` and `names` cost time."""
+    output_layers: tuple[Literal["own", "secrets", "patterns", "topics"], ...] = ()
+    """Which layers read answers: what they find is recorded, and the conversation is restricted from then on."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
     providers: dict[Literal["public", "internal"], ProviderDemand] = Field(default_factory=dict)

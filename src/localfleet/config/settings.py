@@ -9,7 +9,7 @@ from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
-from localfleet.config.privacy import Privacy
+from localfleet.config.privacy import LayerName, Layers, Privacy
 from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
 from localfleet.core.label import Label
 
@@ -23,6 +23,8 @@ class Task(Shape):
     fallback: tuple[str, ...] = ()
     label: LabelWord | None = None
     """Raises every request of this task to at least this label."""
+    layers: tuple[LayerName, ...] = ()
+    """Layers that read requests of this task beside those that read anyway: whoever names a task takes none away."""
 
 
 class Routing(Shape):
@@ -59,6 +61,8 @@ class Plan(Shape):
     requests_per_minute: int | None = Field(default=None, ge=1)
     providers: ProviderDemand | None = None
     """What is demanded of providers for requests of this plan, beyond `privacy.providers`."""
+    layers: Layers | None = None
+    """Which layers read requests of this plan, in place of `privacy.layers`."""
     weight: float = Field(default=1, gt=0, le=1000)
     """The share of a busy local model, beside keys of other plans."""
 

@@ -40,6 +40,7 @@ _CAPITALS = re.compile(
     r"|(?<![^\W\d_])[A-Z]{3,20} [A-Z]{3,20}(?![^\W\d_])"
     rf"|(?<=[rs]\. ){_UP}"
 )
+_MORE_NAME = re.compile(rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}")
 _SMALL = re.compile(
     r"\b(name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
     r"(?!(?:the|my|our|your|his|her|an?|this|that|not) )[^\W\d_]{3,}(?: (?:[^\W\d_]\.? )?[^\W\d_]{3,})?",
@@ -132,10 +133,15 @@ def masked(text: str, entities: Sequence[Entity], known: frozenset[str]) -> tupl
 
 
 def private_names(text: str, entities: Sequence[Entity], known: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """Where each private person's name stands, whole, and whether one word of it is a `given` or a `sur` name."""
+    """
+    Where each private person's name stands, and whether one word of it is a `given` or a `sur` name.
+
+    Capitals that touch a name belong to it: the reader at times sees the half of one, and who replaces names must not.
+    """
     for name in _names(text, entities):
         if _kind(text[name.start : name.end], name, known) != "public":
-            yield name.start, name.end, name.first
+            more = _MORE_NAME.match(text, name.end)
+            yield name.start, name.end if more is None else more.end(), name.first
 
 
 def _kind(written: str, name: _Name, known: frozenset[str]) -> str:

@@ -18,7 +18,7 @@ from localfleet.core.names import Entity, address_places, private_names
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.redaction.restore import Restorer, pattern_of
 from localfleet.core.redaction.values import Draft, NotRedactable, Values
-from localfleet.core.redaction.whole import NEVER, STREET, whole
+from localfleet.core.redaction.whole import NEVER, STREET, flats, mailbox_names, whole
 
 __all__ = ["Kept", "draft_of", "floor_of", "proven"]
 
@@ -62,6 +62,8 @@ def _add_names(values: Values, joined: str, entities: Sequence[Entity], rules: R
     folded, at = fold(joined), fold_places(joined)
     for start, end, part in private_names(folded, entities, rules.names.known):
         values.add_name(joined[at[start] : at[end - 1] + 1], part)
+    for start, end in mailbox_names(folded):
+        values.add_name(joined[at[start] : at[end - 1] + 1], "sur")
     for start, end in address_places(folded, entities):
         values.add(joined[at[start] : at[end - 1] + 1], STREET)
 
@@ -76,6 +78,8 @@ def _places(joined: str, rules: Rules) -> tuple[Place, ...]:
         if find.end <= len(folded):
             start, end = whole(find, folded)
             places.append((at[start], at[end - 1] + 1, find.row))
+    if any(row.kind == STREET.kind for _, _, row in places):
+        places += [(at[start], at[end - 1] + 1, STREET) for start, end in flats(folded)]
     return tuple(places)
 
 

@@ -1,0 +1,166 @@
+"""Which layers read whose requests: by plan, by task, in answers; naming a task takes no layer away."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localfleet.catalogue import build_reading, layers_ever
+from localfleet.config import Settings, parse_settings
+from localfleet.core.ask import Api, Ask, Caller, Span
+from localfleet.core.classify import Rules, classify
+from localfleet.core.detectors import SECRET_KINDS
+from localfleet.core.label import Label
+from localfleet.core.layers import LAYERS, layer_of
+from localfleet.core.reading import Reading, narrowed
+from localfleet.core.reason import Reason
+from localfleet.core.usage import Usage
+from localfleet.overhearing import Overheard
+from localfleet.readers.load import load_meaning
+
+FILE = """
+version: 1
+local: {box: {weights: w}}
+privacy: {default: public, layers: [patterns], output_layers: [secrets]}
+plans:
+  free: {layers: [own]}
+  careful: {layers: all}
+  plain: {weight: 2}
+tasks:
+  keys: {first: local, layers: [secrets]}
+"""
+MAIL = "write to joe@firm.io"
+TOKEN = "use ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+OWN = "My biopsy came back and I have lymphoma, what do I tell my kids?"
+SETS = st.frozensets(st.sampled_from(LAYERS))
+
+
+def settings(text: str = FILE) -> Settings:
+    """A checked file."""
+    return parse_settings(text.encode())
+
+
+def ask(text: str, plan: str | None = None, **more: Any) -> Ask:
+    """A public request of a key of this plan."""
+    caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC, plan=plan)
+    spans = (Span(where="m", text=text),)
+    return Ask(request_id="r", api=Api.CHAT, model="auto", caller=caller, spans=spans, **more)
+
+
+@pytest.fixture(scope="module")
+def reading() -> Reading:
+    """Of the file above."""
+    return build_reading(settings(), load_meaning())
+
+
+@pytest.mark.parametrize(
+    ("text", "plan", "task", "found"),
+    [
+        (MAIL, None, None, True), (TOKEN, None, None, False), (OWN, None, None, False),
+        (MAIL, "free", None, False), (TOKEN, "free", None, False),
+        (MAIL, "careful", None, True), (TOKEN, "careful", None, True), (OWN, "careful", None, True),
+        (MAIL, "plain", None, True), (TOKEN, "plain", None, False), (MAIL, "unknown", None, True),
+        (TOKEN, None, "keys", True), (MAIL, None, "keys", True), (TOKEN, "free", "keys", True),
+        (TOKEN, None, "x", False),
+    ],
+)  # fmt: skip
+def test_a_plan_chooses_and_a_task_adds(
+    reading: Reading, text: str, plan: str | None, task: str | None, *, found: bool
+) -> None:
+    """The plan's layers in place of the usual ones, the task's beside them; unknown names change nothing."""
+    asked = ask(text, plan, task=task)
+    assert (classify(asked, reading.rules(asked)).label is Label.RESTRICTED) is found
+    hidden = ask(text, plan, also_task=task)
+    assert (classify(hidden, reading.rules(hidden)).label is Label.RESTRICTED) is found
+
+
+@given(SETS, SETS, SETS, st.booleans())
+def test_no_task_takes_a_layer_away(
+    usual: frozenset[str], plan: frozenset[str], task: frozenset[str], planned: bool
+) -> None:
+    """Law 1, over all sets: with a task named, every layer reads that would have read without."""
+    made = Reading.of(Rules(), usual, plans={"p": plan}, tasks={"t": task})
+    asked = ask("x", "p" if planned else None)
+    without, with_ = (made.rules(one).kinds for one in (asked, ask("x", "p" if planned else None, task="t")))
+    assert with_ is None or (without is not None and without <= with_)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_layer_alone(layer: str) -> None:
+    """Narrowed to one layer, the rules hold that layer's kinds and nothing of the others."""
+    meaning = load_meaning()
+    rules = narrowed(Rules(topics=meaning, names=meaning), frozenset({layer}))
+    assert rules.kinds is not None
+    assert {layer_of(kind) for kind in rules.kinds} <= {layer}
+    assert bool(rules.kinds) == (layer in {"secrets", "patterns"})
+    assert ((rules.topics is not None), (rules.names is not None)) == (layer == "topics", layer == "names")
+    assert (rules.kinds == SECRET_KINDS) == (layer == "secrets")
+
+
+def test_the_file_says_which_layers_are_ever_needed() -> None:
+    """A model of names is loaded where a plan or a task asks for it, not otherwise."""
+    assert "names" in layers_ever(settings())
+    assert layers_ever(settings("version: 1\nlocal: {box: {weights: w}}\n")) == {"own", "secrets", "patterns"}
+
+
+class Whole:
+    """A reply of given chunks."""
+
+    def __init__(self, media_type: str, *chunks: bytes) -> None:
+        """Status 200."""
+        self.status, self.media_type, self.chunks = 200, media_type, chunks
+        self.usage: Usage | None = None
+        self.failure: Reason | None = None
+        self.text_bytes = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks."""
+        for chunk in self.chunks:
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def chunk(text: str) -> bytes:
+    """One event of a stream."""
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("cut", [3, 9, 30])
+def test_answers_are_read_whole_and_in_streams(cut: int) -> None:
+    """A token in an answer is counted, also where deltas cut it; the bytes pass unchanged."""
+    body = json.dumps({"id": "x", "choices": [{"message": {"content": TOKEN}}]}).encode()
+    for reply in (Whole("application/json", body), Whole("text/event-stream", chunk(TOKEN[:cut]), chunk(TOKEN[cut:]))):
+        overheard = Overheard(reply, Api.CHAT, Rules())
+
+        async def read(one: Overheard) -> bytes:
+            return b"".join([chunk async for chunk in one])
+
+        assert asyncio.run(read(overheard)) == b"".join(reply.chunks)
+        found, restricted = overheard.restricts(ask("x"))
+        assert [(one.kind, one.count) for one in found] == [("output:github_token", 1)]
+        assert restricted
+
+
+def test_check_shows_what_is_off_where(tmp_path: Path) -> None:
+    """Line by line: the usual layers, each plan and task that differs, answers; a warning where a plan has fewer."""
+    file = tmp_path / "models.yaml"
+    text = FILE.replace("{weights: w}", '{engine: endpoint, url: "http://127.0.0.1:9/v1", context_tokens: 9000}')
+    file.write_text(text, encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("localfleet")), "check", "--config", str(file)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.replace("\n", " ")
+    for part in (
+        "layers off: own, secrets, topics, names: ok", "plans.free: layers off: secrets, patterns, topics, names",
+        "plans.careful: layers off: none", "tasks.keys: layers off: own, topics, names",
+        "answers: layers off: own, patterns, topics, names",
+        "plans.free.layers: off: patterns; what they would find there",
+    ):  # fmt: skip
+        assert part in said, (part, said)
