@@ -135,9 +135,11 @@ def _privacy(app: typer.Typer) -> None:
 
 
 def _cost(app: typer.Typer) -> None:
-    from localfleet.cli_cost import app as cost_app  # noqa: PLC0415  # loaded when asked for
+    from localfleet.cli_cost import build_cost  # noqa: PLC0415  # loaded when asked for
 
-    app.add_typer(cost_app, name="cost", help=COMMANDS["cost"][0])
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    wanted = words[1] if words[:1] == ["cost"] and len(words) > 1 else None
+    app.add_typer(build_cost(wanted), name="cost", help=COMMANDS["cost"][0])
 
 
 def _doctor(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ Here are the clock, the state folder and the exit code: 0 nothing to mend, 1 som
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +35,7 @@ from localfleet.gpu_facts import read_gpus
 from localfleet.price_map import read_price_map
 from localfleet.storage.month import work_done
 
-__all__ = ["add_advice"]
+__all__ = ["ADVICE_COMMANDS"]
 
 Days = Annotated[int, typer.Option(min=1, max=3650, help="How far back to read the ledger.")]
 ConfigFile = Annotated[
@@ -46,14 +46,6 @@ Fixed = Annotated[
     typer.Option("--fixed-usd-per-month", metavar="USD", help="The box, used or not; default: hardware.gpus."),
 ]
 DAY_S = 86_400
-
-
-def add_advice(app: typer.Typer) -> None:
-    """Hang the commands onto `localfleet cost`."""
-    app.command("advise")(advise)
-    app.command("alerts")(alerts_command)
-    app.command("savings")(savings_command)
-    app.command("stack")(stack_command)
 
 
 def advise(
@@ -242,3 +234,12 @@ def _say(lines: Sequence[str], value: object, *, as_json: bool) -> None:
 def _misuse(exc: Exception) -> typer.Exit:
     typer.echo(str(exc), err=True)
     return typer.Exit(2)
+
+
+ADVICE_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "advise": advise,
+    "alerts": alerts_command,
+    "savings": savings_command,
+    "stack": stack_command,
+}
+"""By the name to type."""

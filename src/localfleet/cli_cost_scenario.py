@@ -109,7 +109,7 @@ def _was_typed(ctx: typer.Context, name: str) -> bool:
 
 
 def _command() -> Any:
-    from localfleet.cli_cost import compare  # noqa: PLC0415  # that module mounts this one
+    from localfleet.cli_cost_compare import compare  # noqa: PLC0415  # that module mounts this one
 
     alone = typer.Typer(add_completion=False)
     alone.command()(compare)
@@ -122,6 +122,6 @@ def _compare(words: list[str]) -> None:
 
 
 def _answer(words: list[str]) -> Report:
-    from localfleet.cli_cost import answer  # noqa: PLC0415  # that module mounts this one
+    from localfleet.cli_cost_compare import answer  # noqa: PLC0415  # that module mounts this one
 
     return answer(_command().make_context("compare", words).params)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import app
+from localfleet.cli_cost import build_cost
 
 MODELS = """
 version: 1
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def ask(folder: Path, home: Path, *words: str) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, list(words), env={"LOCALFLEET_HOME": str(home)})
+        done = CliRunner().invoke(build_cost(), list(words), env={"LOCALFLEET_HOME": str(home)})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import app
+from localfleet.cli_cost import build_cost
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "compare_costs.py"
@@ -65,7 +65,7 @@ def run(folder: Path, *options: str, **env: str) -> Done:
 def ask(folder: Path, *options: str) -> Done:
     """The same command as a group's member, inside this process: fast enough for many cases."""
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, ["compare", *options], env={"LOCALFLEET_HOME": str(folder)})
+        done = CliRunner().invoke(build_cost(), ["compare", *options], env={"LOCALFLEET_HOME": str(folder)})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return Done(done.exit_code, done.stdout, done.stderr)
 

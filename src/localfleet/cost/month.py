@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from localfleet.core.advice.alerts import Listing
+from localfleet.core.advice.seen import Done, Period
 from localfleet.core.advice.work import Role, Work, role_of
 from localfleet.core.pricing import Price
-from localfleet.storage.month import Done, Period
 
 __all__ = ["Month", "month_of"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-__all__ = ["aligned", "plain"]
+__all__ = ["aligned", "dollars", "measured", "number", "percent", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -35,3 +35,42 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
         ).rstrip()
         for row in rows
     ]
+
+
+def measured(value: float | str | None, unit: str) -> str:
+    """A value with its unit as people write it: `$2,913 a month`, `0.153`, `319,000 requests`; unknown is said."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, str):
+        return f"{value} {unit}".strip()
+    if unit.startswith("USD"):
+        return f"{dollars(value)}{unit.removeprefix('USD')}"
+    return f"{number(value)} {unit}".strip()
+
+
+def dollars(value: float | Decimal | None) -> str:
+    """Whole dollars from a hundred up, cents below, four significant digits below ten cents."""
+    if value is None:
+        return "unknown"
+    size = abs(float(value))
+    sign = "-" if value < 0 else ""
+    if size >= 100:
+        return f"{sign}${size:,.0f}"
+    if size >= 0.1 or size == 0:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${size:.4f}" if size >= 0.001 else f"{sign}${size:.2g}"
+
+
+def number(value: float | Decimal) -> str:
+    """Thousands parted from a thousand up, four significant digits below."""
+    return f"{value:,.0f}" if abs(float(value)) >= 1000 else f"{float(value):.4g}"
+
+
+def percent(share: float | Decimal) -> str:
+    """A share in per cent: one digit below ten, and never a bare 0 or 100 for what is neither."""
+    share = float(share)
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    if 0.999 < share < 1:
+        return "over 99.9 %"
+    return f"{share * 100:.1f} %" if share < 0.1 else f"{share * 100:.0f} %"

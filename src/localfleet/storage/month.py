@@ -4,50 +4,19 @@ The ledger's receipts as a month's work: one row for each task, model and tier, 
 SQL does the adding, so a million receipts take the memory of a few rows.
 """
 
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
+from localfleet.core.advice.seen import Done, Period
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.storage.money import add_up
 from localfleet.storage.report import count_where, reading, split_sums
 from localfleet.storage.schema import receipts
 
-__all__ = ["Done", "Period", "work_done"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """
-    What one task had done by one model, named as the ledger names them. `cost_usd` leaves out `cost_unknown` requests.
-
-    `second_tries` are requests that went to more than one door; `restricted` those that may not leave.
-    """
-
-    task: str
-    model: str
-    tier: str
-    requests: int
-    failed: int
-    second_tries: int
-    restricted: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: Decimal
-    cost_unknown: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """The work between two moments: `first_at` and `last_at` (Unix seconds) are those of the receipts, `None`: none."""
-
-    rows: tuple[Done, ...]
-    first_at: float | None
-    last_at: float | None
+__all__ = ["work_done"]
 
 
 def work_done(home: Path, *, since: float, until: float) -> Period:

@@ -1,0 +1,157 @@
+"""
+`localfleet cost plan | breakeven | mc | explain`: a `plan.yaml` worked out, on the terminal, as JSON, Markdown or HTML.
+
+Here are the clock, the files and the exit code: 0 answered, 1 no price to compare with, 2 misuse.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from localfleet.cli_parts import Json, console, print_json
+from localfleet.cost.as_html import as_html
+from localfleet.cost.as_markdown import as_markdown
+from localfleet.cost.as_text import as_text
+from localfleet.cost.case_of_plan import case_of_plan
+from localfleet.cost.figures import Book, Figure
+from localfleet.cost.outcome import Outcome, work_out
+from localfleet.cost.outcome_json import outcome_json
+from localfleet.cost.paper import measured
+from localfleet.cost.plan_file import read_plan
+from localfleet.cost.sheet import Sheet
+from localfleet.cost.sheets import sheet_of
+from localfleet.cost_inputs import Misuse
+from localfleet.errors import ConfigError, FleetError
+from localfleet.gpu_facts import read_gpus
+
+__all__ = ["PLAN_COMMANDS", "put"]
+
+PlanFileArg = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.yaml; docs/concepts/cost.md lists its keys.")]
+Deployment = Annotated[
+    str | None, typer.Option(metavar="ID", help="Which of the plan's deployments; default: the first.")
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write one self-contained HTML report.")]
+
+
+def plan_command(
+    plan: PlanFileArg,
+    *,
+    deployment: Deployment = None,
+    html: Html = None,
+    markdown: Markdown = False,
+    as_json: Json = False,
+) -> None:
+    """The month's bill of each way to do it: which, for how much, from which volume, how likely, resting on what."""
+    outcome = _worked_out(plan, deployment)
+    sheet = sheet_of(outcome)
+    put(sheet, outcome_json(outcome, sheet), html=html, markdown=markdown, as_json=as_json)
+    _leave(outcome)
+
+
+def breakeven(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = False) -> None:
+    """Where boxes and hosted models cost the same: volume, busy share, hosted price, GPU price, payback."""
+    outcome = _worked_out(plan, deployment)
+    _figures(sheet_of(outcome), ("breakeven",), as_json=as_json)
+    _leave(outcome)
+
+
+def mc(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = False) -> None:
+    """How sure: the chance that the box is cheaper, P10, P50 and P90 of what it saves, and what moves it most."""
+    outcome = _worked_out(plan, deployment)
+    sheet = sheet_of(outcome)
+    if as_json:
+        print_json({**_json_of(sheet.book, ("chance", "saving")), "tornado": outcome_json(outcome, sheet)["tornado"]})
+    else:
+        _figures(sheet, ("chance", "saving"), as_json=False)
+        for reach in outcome.chances.reaches if outcome.chances else ():
+            ends = f"{measured(reach.at_low, 'USD')} to {measured(reach.at_high, 'USD')} a month"
+            typer.echo(f"{reach.name} alone, x {reach.low:.2f} to x {reach.high:.2f}: the box saves {ends}")
+    _leave(outcome)
+
+
+def explain(
+    figure: Annotated[str, typer.Argument(metavar="ID", help="A figure's id, or the beginning or a part of one.")],
+    plan: PlanFileArg,
+    *,
+    deployment: Deployment = None,
+    as_json: Json = False,
+) -> None:
+    """How a number of a report was made: formula, inputs, and who states them."""
+    book = sheet_of(_worked_out(plan, deployment)).book
+    found = book.find(figure)
+    if not found:
+        near = ", ".join(book.near(figure)) or ", ".join(sorted({name.split(".")[0] for name in book.figures}))
+        typer.echo(f"no figure has this id or part of one; near it: {near}", err=True)
+        raise typer.Exit(2)
+    if as_json:
+        print_json({item.id: book.as_json()[item.id] for item in found})
+        return
+    for item in found:
+        for line in explained(item):
+            console().print(line, markup=False)
+
+
+def explained(figure: Figure) -> list[str]:
+    """One figure in a few lines."""
+    basis = f" ({figure.basis})" if figure.basis else ""
+    lines = [f"{figure.id}{basis} = {measured(figure.value, figure.unit)}", f"  = {figure.formula}"]
+    lines += [f"  {item.name} = {measured(item.value, item.unit)} [{item.source}]" for item in figure.inputs]
+    return [*lines, *([f"  {figure.note}"] if figure.note else [])]
+
+
+def put(sheet: Sheet, value: dict[str, Any], *, html: Path | None, markdown: bool, as_json: bool) -> None:
+    """Write the report where it was asked for; raises `FleetError` where the file cannot be written."""
+    if html is not None:
+        try:
+            html.write_text(as_html(sheet), encoding="utf-8")
+        except OSError as exc:
+            raise FleetError(f"--html: {html} cannot be written ({exc.strerror})") from exc
+    if as_json:
+        print_json(value)
+    elif markdown:
+        typer.echo(as_markdown(sheet), nl=False)
+    else:
+        for line in as_text(sheet):
+            console().print(line, markup=False)
+
+
+def _figures(sheet: Sheet, beginnings: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json(_json_of(sheet.book, beginnings))
+        return
+    for name, figure in sheet.book.figures.items():
+        if name.split(".")[0] in beginnings:
+            told = figure.note if figure.value is None and figure.note else measured(figure.value, figure.unit)
+            typer.echo(f"{name} = {told}")
+    typer.echo(sheet.verdict)
+
+
+def _json_of(book: Book, beginnings: tuple[str, ...]) -> dict[str, Any]:
+    return {name: figure for name, figure in book.as_json().items() if name.split(".")[0] in beginnings}
+
+
+def _worked_out(plan: Path, deployment: str | None) -> Outcome:
+    today = datetime.now(tz=UTC).date()
+    try:
+        return work_out(case_of_plan(read_plan(plan), read_gpus(), today=today, deployment=deployment))
+    except (Misuse, ConfigError) as exc:
+        typer.echo(str(exc), err=True)
+        raise typer.Exit(2) from None
+
+
+def _leave(outcome: Outcome) -> None:
+    if outcome.bills and outcome.against is None:
+        raise typer.Exit(1)
+
+
+PLAN_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "plan": plan_command,
+    "breakeven": breakeven,
+    "mc": mc,
+    "explain": explain,
+}
+"""By the name to type."""

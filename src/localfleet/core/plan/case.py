@@ -1,0 +1,134 @@
+"""
+One question as checked numbers: the work of a month, the hosted prices, the box, and how work arrives.
+
+`plan.yaml`, the options of `compare` and the ledger all become a `Case`; what follows (`bills.py`, `chances.py`,
+`sheets.py`) sees nothing else. Floats here: this is planning, not the ledger.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from localfleet.core.capacity import Capacity
+from localfleet.core.gpu_cost import Box
+from localfleet.core.pricing import Price
+
+__all__ = ["Arrivals", "BoxCase", "Case", "Hosted", "Work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """
+    One workflow of a month. Tokens are means; `cache_read_share` and `cache_write_share` are parts of the input.
+
+    `fallback_share` of the requests go on to a hosted model after the box and pay both; `retry_share` are asked again
+    where they are. `success_local` and `success_hosted` are the shares that end well. `must_stay` work never leaves.
+    """
+
+    name: str
+    requests: float
+    input_tokens: float
+    output_tokens: float
+    cache_read_share: float = 0.0
+    cache_write_share: float = 0.0
+    retry_share: float = 0.0
+    fallback_share: float = 0.0
+    success_local: float = 1.0
+    success_hosted: float = 1.0
+    check_usd: float = 0.0
+    """Classifier and judge, for each request, wherever it is answered first."""
+    must_stay: bool = False
+    batch: bool = False
+
+    @property
+    def tokens(self) -> float:
+        """Input and output of one request."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """A hosted model. `price` of `None` is unknown; `notes` say why it may not do (`usable` false) or what to know."""
+
+    name: str
+    price: Price | None
+    batch_share: float | None = None
+    """What batch work pays of the price; `None`: no batch price."""
+    tokens_ratio: float = 1.0
+    usable: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where the price comes from and when it was true."""
+        if self.price is None:
+            return "unknown"
+        day = self.price.since.isoformat() if self.price.since else "date unknown"
+        return ", ".join(part for part in (self.price.source or self.price.version, day) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxCase:
+    """
+    The box. `capacity` holds, for each work, the seconds of the whole box that one request takes when it is full.
+
+    `derate` is what the response-time target leaves of the saturated rate; `busy_limit` the busy share that the peak
+    may reach; `spare` boxes stand by. `origin` says where its price comes from, `speed` where its capacity does.
+    """
+
+    name: str
+    box: Box
+    capacity: Mapping[str, Capacity]
+    derate: float
+    busy_limit: float
+    spare: int
+    staff_usd: float
+    origin: str
+    speed: str
+    purchase_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """
+    How work arrives. With a trace: `at_s` and `work` (an index into the works) in order, over `span_s` seconds.
+
+    Without: only `peak_to_mean`, the busiest hour over the mean hour. `wait_s` is what a request may wait.
+    """
+
+    peak_to_mean: float = 2.0
+    wait_s: float = 2.0
+    at_s: Sequence[float] = ()
+    box_s: Sequence[float] = ()
+    work: Sequence[int] = ()
+    span_s: float = 0.0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sigmas:
+    """Standard deviations of logarithms: volume, hosted price, GPU price; the speed as lowest, likeliest, highest."""
+
+    volume: float = 0.35
+    api: float = 0.20
+    gpu: float = 0.25
+    speed: tuple[float, float, float] = (0.8, 1.0, 1.2)
+    draws: int = 20_000
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The whole question. `warnings` are what to doubt about the inputs, the gravest first."""
+
+    title: str
+    works: tuple[Work, ...]
+    hosted: tuple[Hosted, ...]
+    box: BoxCase
+    today: date
+    arrivals: Arrivals = Arrivals()
+    sigmas: Sigmas = Sigmas()
+    against: str | None = None
+    assumed: tuple[tuple[str, str, str], ...] = ()
+    """What it rests on: name, value, who says so."""
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,146 @@
+"""
+Where the answer flips: in volume, in the hosted price, in the GPU's price, and in each of the other inputs alone.
+
+The work keeps its mix and grows or shrinks as a whole. Boxes come in steps, so the first volume from which the box is
+cheaper is looked for box by box; a single box that would pay beyond what it can serve does not pay there.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from localfleet.core.gpu_cost import Owned, hourly_cost, usd_per_month_fixed
+from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes, mean_load_per_box
+from localfleet.core.plan.case import Case, Hosted
+
+__all__ = ["Crossing", "Flip", "crossing", "flips"]
+
+MOST_BOXES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """
+    Break-evens against one hosted model. `None` is *never*, not unknown.
+
+    `requests` a month from which boxes are cheaper, with `boxes` of them (spares left out), busy a mean `busy_share`.
+    `usd_per_request` is the hosted price at which this volume breaks even, `usd_per_gpu_hour` the GPU's,
+    `payback_months` after how long a bought box has paid for itself (`None` for a rented one too).
+    """
+
+    requests: float | None
+    boxes: int | None
+    busy_share: float | None
+    usd_per_request: float | None
+    usd_per_gpu_hour: float | None
+    payback_months: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """What one input would have to become for the other side to win, all else equal; `times` is new over old."""
+
+    name: str
+    now: str
+    then: str
+    times: float | None
+
+
+def crossing(case: Case, model: Hosted) -> Crossing:
+    """All break-evens between everything on boxes and everything hosted; work that must stay is left out of neither."""
+    hosted, local = all_hosted(case, model), all_local(case, model)
+    found = _volume(case, hosted, local)
+    requests = sum(work.requests for work in case.works)
+    return Crossing(
+        requests=None if found is None else found[0] * requests,
+        boxes=None if found is None else found[1],
+        busy_share=None if found is None else found[2],
+        usd_per_request=_price(hosted, local),
+        usd_per_gpu_hour=_hour(case, hosted, local),
+        payback_months=_payback(case, hosted, local),
+    )
+
+
+def flips(case: Case, model: Hosted) -> tuple[Flip, ...]:
+    """The nearest flip in each input, the nearest first; inputs that cannot flip it are left out."""
+    point, hosted, local = crossing(case, model), all_hosted(case, model), all_local(case, model)
+    requests = sum(work.requests for work in case.works)
+    found = []
+    if point.requests is not None and requests:
+        found.append(_flip("volume, requests a month", requests, point.requests, "{:,.0f}"))
+    if point.usd_per_request is not None and hosted.usd_per_request:
+        found.append(_flip(f"price of {model.name}, USD a request", hosted.usd_per_request, point.usd_per_request))
+    if point.usd_per_gpu_hour is not None:
+        now = float(usd_per_month_fixed(case.box.box)) / 730 / case.box.box.gpus
+        found.append(_flip("the GPU, USD an hour", now, point.usd_per_gpu_hour, "{:,.2f}"))
+    found += _staff(case, hosted, local)
+    found += _spare(case, hosted, model)
+    return tuple(sorted(found, key=lambda flip: _distance(flip.times)))
+
+
+def _volume(case: Case, hosted: Bill, local: Bill) -> tuple[float, int, float] | None:
+    """Scale of the work, boxes, busy share at the first crossing; `None` where there is none up to many boxes."""
+    if hosted.total is None or local.total is None or not hosted.requests:
+        return None
+    margin = hosted.total - hosted.usd_fixed - hosted.usd_staff - (local.total - local.usd_fixed - local.usd_staff)
+    load = busy_boxes(case.box, [(work, 1.0) for work in case.works])
+    each = float(usd_per_month_fixed(case.box.box))
+    if margin <= 0 or load <= 0:
+        return None
+    room = mean_load_per_box(case)
+    for boxes in range(1, MOST_BOXES + 1):
+        scale = max((each * (boxes + case.box.spare) + case.box.staff_usd) / margin, (boxes - 1) * room / load)
+        if scale * load <= boxes * room * (1 + 1e-9):
+            return scale, boxes, scale * load / (boxes + case.box.spare)
+    return None
+
+
+def _price(hosted: Bill, local: Bill) -> float | None:
+    if local.total is None or not local.requests or not hosted.usd_hosted:
+        return None
+    return max(0.0, local.total - hosted.usd_fixed - hosted.usd_staff - hosted.usd_checks) / local.requests
+
+
+def _hour(case: Case, hosted: Bill, local: Bill) -> float | None:
+    if hosted.total is None or local.total is None or not local.boxes:
+        return None
+    left = hosted.total - (local.total - local.usd_fixed)
+    return None if left <= 0 else left / (730 * local.boxes * case.box.box.gpus)
+
+
+def _payback(case: Case, hosted: Bill, local: Bill) -> float | None:
+    """Purchase over what is kept each month once the box is there: the hosted bill less running cost."""
+    box = case.box.box
+    if not isinstance(box, Owned) or hosted.total is None or local.total is None:
+        return None
+    capital = float(hourly_cost(box, load=Decimal(0)).capital) * box.gpus * 730 * local.boxes
+    kept = hosted.total - (local.total - capital)
+    return None if kept <= 0 else float(box.box_purchase_usd) * local.boxes / kept
+
+
+def _staff(case: Case, hosted: Bill, local: Bill) -> list[Flip]:
+    if hosted.total is None or local.total is None or hosted.usd_staff or not case.box.staff_usd:
+        return []
+    then = case.box.staff_usd + hosted.total - local.total
+    return [_flip("staff, USD a month", case.box.staff_usd, then, "{:,.0f}")] if then > 0 else []
+
+
+def _spare(case: Case, hosted: Bill, model: Hosted) -> list[Flip]:
+    """Whether one spare box more, or none, would turn it."""
+    before = all_local(case, model)
+    wins = before.total is not None and hosted.total is not None and before.total < hosted.total
+    for spare in (case.box.spare + 1, 0):
+        after = all_local(case, model, spare=spare)
+        if after.total is None or hosted.total is None or spare == case.box.spare:
+            continue
+        if (after.total < hosted.total) != wins:
+            return [Flip(name="spare boxes", now=str(case.box.spare), then=str(spare), times=None)]
+    return []
+
+
+def _flip(name: str, now: float, then: float, form: str = "{:.4g}") -> Flip:
+    return Flip(name=name, now=form.format(now), then=form.format(then), times=then / now if now else None)
+
+
+def _distance(times: float | None) -> float:
+    """How far a flip is: the larger of a factor and its inverse; a whole box counts as near."""
+    return 1.0 if times is None else max(times, 1 / times) if times > 0 else float("inf")
