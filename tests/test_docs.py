@@ -33,6 +33,7 @@ from localfleet.config import (
     Vllm,
     parse_settings,
 )
+from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
 from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
@@ -58,6 +59,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`privacy.providers.<label>`": ProviderDemand,
     "`privacy.rules[]`": Rule,
     "`tasks.<name>`": Task,
+    "`tasks.<name>.cascade`": Cascade,
+    "`tasks.<name>.cascade.judge`": Judges,
+    "`tasks.<name>.cascade.judge.confidence`": ConfidenceJudge,
+    "`tasks.<name>.cascade.judge.consistency`": ConsistencyJudge,
+    "`tasks.<name>.cascade.judge.model`": ModelJudge,
     "`routing`": Routing,
     "`limits`": Limits,
     "`plans.<name>`": Plan,
@@ -70,6 +76,7 @@ SEEN_BELOW = (
     ("Settings", "audit"),
     ("Hardware", "sharing"),
     ("LocalModel", "life"),
+    ("Cascade", "judge"),
 )
 DEFAULTS_IN_WORDS = {
     ("LocalModel", "apis"): "all but `embedding`",

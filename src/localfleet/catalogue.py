@@ -47,6 +47,7 @@ __all__ = [
     "field_names",
     "layers_ever",
     "layers_on",
+    "matcher_of",
     "plan_layers",
     "planned",
     "secret_of",
@@ -194,6 +195,16 @@ class Re2Matcher:
     def count(self, text: str) -> int:
         """How many matches."""
         return sum(1 for _ in self.pattern.finditer(text))
+
+
+def matcher_of(pattern: str) -> Re2Matcher:
+    """An operator's pattern, compiled; raises `ValueError` for one that RE2 does not know."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return Re2Matcher(re2.compile(pattern, options=options))
+    except re2.error:
+        raise ValueError("is no valid RE2 expression (no look-around, no back-references)") from None
 
 
 def build_rules(settings: Settings, layers: frozenset[str] | None = None, meaning: Meaning | None = None) -> Rules:

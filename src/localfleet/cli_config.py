@@ -12,6 +12,7 @@ from localfleet.machine import look
 from localfleet.price_map import PriceMap, read_price_map
 from localfleet.reach import refuse_forbidden
 from localfleet.wire.yaml_lines import Lines
+from localfleet.workflows import check_workflows
 
 __all__ = ["check_local", "load_checked", "read_checked"]
 
@@ -21,6 +22,7 @@ def load_checked(file: str) -> tuple[Settings, PriceMap]:
     settings, lines = read_settings(file)
     prices = read_price_map()
     check_settings(file, settings, lines, os.environ, prices)
+    check_workflows(file, settings, lines)
     return settings, prices
 
 
@@ -38,6 +40,7 @@ def read_checked(file: str, prices: PriceMap, *, local: bool) -> Checked:
     text = read_text(file)
     settings, lines = parse_with_lines(text, file)
     check_settings(file, settings, lines, os.environ, prices)
+    check_workflows(file, settings, lines)
     refuse_forbidden(file, settings, build_models(settings, prices, datetime.now(UTC).date()))
     if local:
         _check_local(file, settings, lines)

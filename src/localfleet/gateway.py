@@ -91,8 +91,8 @@ class Gateway:
         """Read, classify, decide, dispatch, record. Never raises `FleetError`: a refusal is an answer too."""
         ask, stream = letter.ask, None
         try:
-            visit.verdict = await judge(self, letter, visit)
-            visit.decision = self.decision(ask, visit.verdict, visit.redaction)
+            if visit.decision is None:
+                await self.decide(letter, visit)
             reply = await self._dispatch(letter, visit)
             if not ask.stream:
                 return await self._whole(reply, visit)
@@ -107,6 +107,11 @@ class Gateway:
             # Cancelled, or a fault of our own: the receipt is written all the same.
             if stream is None and not visit.recorded:
                 self._record(visit, None, Reason.CLIENT_LEFT if _cancelled() else Reason.INTERNAL_ERROR)
+
+    async def decide(self, letter: Letter, visit: Visit) -> None:
+        """Read, classify, decide: fix the doors of this request; raises `NotFound`."""
+        visit.verdict = await judge(self, letter, visit)
+        visit.decision = self.decision(letter.ask, visit.verdict, visit.redaction)
 
     def decision(self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None) -> Decision:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
@@ -238,7 +243,7 @@ class Gateway:
         redaction = visit.redaction
         verdict = visit.judged if redaction is None else redaction.proof.leaves
         intent = Intent(
-            request_id=ask.request_id,
+            request_id=visit.id,
             attempt=len(visit.attempts),
             at=self.clock.now(),
             key_id=ask.caller.key_id,
@@ -286,7 +291,7 @@ class Gateway:
         return Answer(visit=visit, status=reply.status, media_type=reply.media_type, whole=whole)
 
     async def _relay(self, reply: Reply, visit: Visit) -> AsyncGenerator[bytes]:
-        outcome = Reason.CLIENT_LEFT
+        outcome = None
         try:
             yield b""
             async for chunk in reply:
@@ -294,7 +299,7 @@ class Gateway:
             outcome = reply.failure or Reason.ANSWERED
         finally:
             # First the record, which cannot be interrupted; then let the upstream go.
-            self._record(visit, reply, outcome)
+            self._record(visit, reply, outcome or visit.cut_short)
             with suppress(EngineFailed):
                 await reply.aclose()
 
@@ -308,6 +313,10 @@ class Gateway:
         """Record a request that got no answer."""
         visit.status = error.status
         self._record(visit, None, error.reason)
+
+    def conclude(self, visit: Visit, outcome: Reason) -> None:
+        """Record an action whose parts have receipts of their own."""
+        self._record(visit, None, outcome)
 
     def _record(self, visit: Visit, reply: Reply | None, outcome: Reason) -> None:
         if visit.recorded:

@@ -60,6 +60,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
         yield from _local(name, local)
     for name, hosted in settings.hosted.items():
         yield _hosted(name, hosted, apis[name], redacts=settings.privacy.on_restricted == "redact")
+    yield from _judges(settings, models)
     yield from _heads(settings.audit)
 
 
@@ -102,6 +103,38 @@ def _vllm(name: str, model: LocalModel, asked: Vllm) -> Iterator[Outlet]:
             kind="hub", name=f"{at}.pull", host=HUB, place=Place.STREET, cargo=Cargo.NOTHING,
             rule="vLLM asks for weights when it starts; no part of a request",
         )  # fmt: skip
+
+
+def _judges(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
+    """
+    Who judges answers: text at least as sensitive as the request, so the law shuts the same doors to it.
+
+    A model that judges is asked as any model, by its name: what the policy lets through there is what reaches it here.
+    """
+    for name, task in settings.tasks.items():
+        judge = None if task.cascade is None else task.cascade.judge
+        if judge is not None and judge.model is not None:
+            at, wanted = f"tasks.{name}.cascade.judge.model", judge.model.model
+            for model in models:
+                if model.name == wanted or (wanted == "local" and model.local and not model.specialised):
+                    yield _asked_by_us("judge", at, settings, model)
+        if judge is not None and judge.callable is not None:
+            yield Outlet(
+                kind="judge", name=f"tasks.{name}.cascade.judge.callable", host=OURS, place=Place.BOX, cargo=Cargo.TEXT,
+                rule="your own function, in this process: what it sends on, nobody here can see",
+            )  # fmt: skip
+
+
+def _asked_by_us(kind: str, at: str, settings: Settings, model: Model) -> Outlet:
+    """A model that the router asks itself, on behalf of a request."""
+    entry = settings.local.get(model.name) or settings.adapters.get(model.name)
+    if entry is not None:
+        place, rule = _where(entry)
+        host = host_of(entry.url or "") or OURS
+    else:
+        place, host = Place.STREET, model.host or "?"
+        rule = f"`accepts: {settings.hosted[model.name].accepts}`, and at least the label of the request"
+    return Outlet(kind=kind, name=at, host=host, place=place, cargo=Cargo.TEXT, rule=rule, model=model.name)
 
 
 def _heads(audit: Audit) -> Iterator[Outlet]:

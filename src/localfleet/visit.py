@@ -9,7 +9,7 @@ from localfleet.core.fleet import Model
 from localfleet.core.label import Finding, Label, Verdict
 from localfleet.core.pricing import usd_for
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Attempt, Receipt
+from localfleet.core.receipt import Attempt, Part, Receipt
 from localfleet.core.route import Decision
 from localfleet.core.usage import Usage
 from localfleet.overhearing import Overheard
@@ -56,6 +56,22 @@ class Visit:
     status: int = CLIENT_CLOSED_REQUEST
     cost_usd: Decimal | None = None
     recorded: bool = False
+    suffix: str = ""
+    """Of a part of an action: what its receipts and intents add to the request's id, such as `.2`."""
+    role: str | None = None
+    arm: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    answered_by: Model | None = None
+    """Of an action: the model of the part whose answer went out."""
+    cut_short: Reason = Reason.CLIENT_LEFT
+    """Why a stream was left before its end."""
+    outcome: Reason | None = None
+    """How it ended, once it is recorded."""
+
+    @property
+    def id(self) -> str:
+        """What intents and receipts call it."""
+        return self.ask.request_id + self.suffix
 
     @property
     def judged(self) -> Verdict:
@@ -111,14 +127,15 @@ class Visit:
     ) -> Receipt:
         """Fold everything into the record; `model` and `reply` are those that answered, if any did."""
         usage = self._usage(reply, outcome)
-        model = model or self.unheard
-        self.cost_usd = _cost(model, usage if reply is not None else None)
+        model = model or self.answered_by or self.unheard
+        self.outcome = outcome
+        self.cost_usd = Decimal(0) if self.parts else _cost(model, usage if reply is not None else None)
         if reply is not None:
             self.status = reply.status
         judged, total_s = self.judged, monotonic - self.arrived
         first_s = (self.first_byte_at or monotonic) - self.arrived
         return Receipt(
-            request_id=self.ask.request_id,
+            request_id=self.id,
             at=now - total_s,
             api=self.ask.api,
             key_id=self.ask.caller.key_id,
@@ -141,9 +158,13 @@ class Visit:
             cost_usd=self.cost_usd,
             price_version=model.price.version if model is not None and model.price is not None else None,
             queue_ms=self.queue_ms,
-            first_byte_ms=None if reply is None else round(first_s * 1000, 3),
+            first_byte_ms=None if reply is None and self.answered_by is None else round(first_s * 1000, 3),
             total_ms=round(total_s * 1000, 3),
             reserved_usd=self.unheard_usd or None,
+            action=self.ask.request_id if self.suffix else None,
+            role=self.role,
+            arm=self.arm,
+            parts=tuple(self.parts),
         )
 
     def hear(self) -> bool:
@@ -157,6 +178,30 @@ class Visit:
         """What was found in the request, what was replaced in it, what was found in the answer."""
         replaced = () if self.redaction is None else self.redaction.proof.replaced
         return (*self.judged.findings, *replaced, *self.heard) if replaced or self.heard else self.judged.findings
+
+    def part(self, *, verdict: str = "", score: float | None = None) -> Part:
+        """This visit, recorded, as a part of its action."""
+        last = self.attempts[-1] if self.attempts else None
+        return Part(
+            request_id=self.id,
+            role=self.role or "",
+            model=None if last is None else last.model,
+            tier=None if last is None else last.tier,
+            label=self.judged.label,
+            reason=self.reason,
+            outcome=self.outcome or Reason.INTERNAL_ERROR,
+            cost_usd=self.cost_usd,
+            verdict=verdict,
+            score=score,
+        )
+
+    @property
+    def total_usd(self) -> Decimal | None:
+        """The money of the request, or of all parts of the action; `None` where one is unknown."""
+        known = [part.cost_usd for part in self.parts if part.cost_usd is not None]
+        if len(known) < len(self.parts):
+            return None
+        return sum(known, self.cost_usd) if known and self.cost_usd is not None else self.cost_usd
 
     def _usage(self, reply: Reply | None, outcome: Reason) -> Usage | None:
         if reply is not None and reply.usage is not None:

@@ -40,6 +40,7 @@ from localfleet.readers.load import load_meaning
 from localfleet.redacting import Redactor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
+from localfleet.workflows import build_actions
 
 __all__ = ["World", "build_world"]
 
@@ -169,6 +170,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
     return DataPlane(
         gateway=gateway,
+        actions=build_actions(settings, gateway),
         doorkeeper=doorkeeper,
         recall=ground.recall,
         body_bytes=settings.limits.body_mib * 2**20,

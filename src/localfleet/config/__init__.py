@@ -5,6 +5,7 @@ One file for each section; the shapes are the reference, the shipped `models.yam
 """
 
 from localfleet.config.audit import Audit
+from localfleet.config.cascade import Cascade, Judges
 from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.diff import differences, runs_on
 from localfleet.config.hardware import Gpu, Hardware, Sharing
@@ -20,9 +21,11 @@ from localfleet.config.vllm_flags import vllm_flags
 
 __all__ = [
     "Audit",
+    "Cascade",
     "Gpu",
     "Hardware",
     "HostedModel",
+    "Judges",
     "Layers",
     "Life",
     "Limits",

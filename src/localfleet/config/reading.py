@@ -102,6 +102,7 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
         for wanted in (task.first, *task.fallback):
             if wanted not in settings.names | {"local"}:
                 yield ("tasks", name), f"names `{wanted}`, which is no model here"
+    yield from _cascade_complaints(settings)
     for name, plan in settings.plans.items():
         for wanted in sorted((plan.models or frozenset()) - settings.names):
             yield ("plans", name), f"names `{wanted}`, which is no model here"
@@ -109,3 +110,12 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
     for tier in settings.limits.usd_per_day:
         if tier not in tiers:
             yield ("limits", "usd_per_day", tier), "is no tier of any hosted model"
+
+
+def _cascade_complaints(settings: Settings) -> Iterator[Complaint]:
+    for name, task in settings.tasks.items():
+        grader = None if task.cascade is None else task.cascade.judge.model
+        if grader is not None and grader.model not in settings.names | {"local"}:
+            yield ("tasks", name, "cascade", "judge", "model"), f"names `{grader.model}`, which is no model here"
+        if task.cascade is not None and not task.fallback:
+            yield ("tasks", name, "cascade"), "has nowhere to go on to: name a stronger model in `fallback:`"

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from localfleet.config.audit import Audit
+from localfleet.config.cascade import Cascade
 from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
@@ -25,6 +26,8 @@ class Task(Shape):
     """Raises every request of this task to at least this label."""
     layers: tuple[LayerName, ...] = ()
     """Layers that read requests of this task beside those that read anyway: whoever names a task takes none away."""
+    cascade: Cascade | None = None
+    """Answers are judged, and where one is not good enough the next door of this row answers."""
 
 
 class Routing(Shape):

@@ -54,7 +54,7 @@ class Outlet:
     """One thing that can open a connection: to which host, with what, and why it may."""
 
     kind: str
-    """`model`, `adapter`, `media`, `hub`, `head` today."""
+    """`model`, `adapter`, `judge`, `media`, `hub`, `head` today."""
     name: str
     """Its place in models.yaml."""
     host: str

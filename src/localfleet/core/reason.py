@@ -58,6 +58,11 @@ class Reason(StrEnum):
     SHUTTING_DOWN = "shutting_down"
     UNKNOWN_AFTER_RESTART = "unknown_after_restart"
 
+    # What a judge said of an answer that is whole and well: the request goes on to the next door.
+    ANSWER_UNSURE = "answer_unsure"
+    ANSWER_INVALID = "answer_invalid"
+    ANSWER_POOR = "answer_poor"
+
     # Why a request was refused before any door.
     BAD_REQUEST = "bad_request"
     BAD_KEY = "bad_key"

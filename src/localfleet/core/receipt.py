@@ -9,7 +9,7 @@ from localfleet.core.route import Door
 from localfleet.core.usage import Usage
 from localfleet.core.value import value
 
-__all__ = ["Attempt", "Intent", "Receipt"]
+__all__ = ["Attempt", "Intent", "Part", "Receipt"]
 
 
 @value
@@ -42,6 +42,26 @@ class Attempt:
     duration_ms: float
     host: str = ""
     """Who got the text; empty for an engine that is a process of ours."""
+
+
+@value
+class Part:
+    """
+    One call of an action that takes several: a draft, a judge, a stage. It has a receipt of its own, `request_id`.
+
+    `verdict` is what was said of its answer, in a word of this code base; `score` from 0 to 1 where there is one.
+    """
+
+    request_id: str
+    role: str
+    model: str | None
+    tier: str | None
+    label: Label
+    reason: Reason
+    outcome: Reason
+    cost_usd: Decimal | None
+    verdict: str = ""
+    score: float | None = None
 
 
 @value
@@ -86,3 +106,11 @@ class Receipt:
     total_ms: float
     reserved_usd: Decimal | None = None
     """What hosted doors that were asked and not heard (timed out, caller left) may cost at most, beside `cost_usd`."""
+    action: str | None = None
+    """Of a part: the request id of the action that it belongs to, whose own receipt lists it among its `parts`."""
+    role: str | None = None
+    """Of a part: `draft`, `sample`, `judge`, `shadow`, or `stage:` and its name."""
+    arm: str | None = None
+    """Where an experiment had a say: its name and which side, such as `newer:trial`."""
+    parts: tuple[Part, ...] = ()
+    """Of an action that took several calls: each of them. Its own `cost_usd` is then zero; the parts hold the money."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
@@ -89,6 +90,8 @@ class DataPlane:
     fields: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
     timeouts: dict[str, float] = field(default_factory=dict)
+    actions: Actions | None = None
+    """What takes more than one call; `None` where the file declares nothing such."""
     refused: Callable[[Reason], None] = lambda _: None
     request_ids: Iterator[str] = field(default_factory=rising_ids)
     traffic: Traffic = field(default_factory=Traffic)
@@ -195,10 +198,11 @@ class DataPlane:
         return reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
-        news = self._news(visit, send) if letter.ask.stream else None
+        actions = self.actions if self.actions is not None and self.actions.takes(letter) else None
+        news = self._news(visit, send) if letter.ask.stream and actions is None else None
         self.seeking += 1
         try:
-            answer = await self.gateway.answer(letter, visit)
+            answer = await (actions or self.gateway).answer(letter, visit)
         finally:
             self.seeking -= 1
             if news is not None:
@@ -331,8 +335,8 @@ def _visit_headers(answer: Answer) -> RawHeaders:
     ]
     if queue_ms := round(visit.queue_ms):
         out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
-    if answer.stream is None and visit.cost_usd is not None:
-        out.append((b"x-localfleet-cost-usd", f"{visit.cost_usd.normalize():f}".encode()))
+    if answer.stream is None and (usd := visit.total_usd) is not None:
+        out.append((b"x-localfleet-cost-usd", f"{usd.normalize():f}".encode()))
     return out
 
 

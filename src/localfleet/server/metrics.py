@@ -58,9 +58,12 @@ class Metrics(Collector):
     def count(self, receipt: Receipt) -> None:
         """Count one receipt; on the hot path, so plain sums only."""
         model, tier, label = receipt.model or "none", receipt.tier or "none", receipt.label.word
-        self.requests.add((receipt.api, model, tier, label, receipt.task or "none", receipt.reason, receipt.outcome))
-        for attempt in receipt.attempts:
-            self.attempts.add((attempt.model, attempt.tier, attempt.reason))
+        if receipt.action is None:  # a part of an action is no request of its own
+            task = receipt.task or "none"
+            self.requests.add((receipt.api, model, tier, label, task, receipt.reason, receipt.outcome))
+        if not receipt.parts:
+            for attempt in receipt.attempts:
+                self.attempts.add((attempt.model, attempt.tier, attempt.reason))
         if receipt.usage is not None:
             source = "measured" if receipt.usage.measured else "estimated"
             self.tokens.add((model, tier, label, "in", source), receipt.usage.input_tokens)
@@ -69,7 +72,7 @@ class Metrics(Collector):
             self.unpriced.add((model,))
         elif receipt.cost_usd:
             self.usd.add((model, tier), float(receipt.cost_usd))
-        if receipt.first_byte_ms is not None:
+        if receipt.first_byte_ms is not None and receipt.action is None:
             self.first_byte.setdefault(tier, Times()).add(receipt.first_byte_ms / 1000)
             self.total.setdefault(tier, Times()).add(receipt.total_ms / 1000)
 

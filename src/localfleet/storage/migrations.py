@@ -49,7 +49,23 @@ def m001_first_ledger(database: Database) -> None:
         database.run(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_first_ledger,)
+def m002_actions_and_feedback(database: Database) -> None:
+    """Which action a receipt is a part of, in which role; the arm of an experiment; what people said of answers."""
+    for statement in (
+        "ALTER TABLE receipts ADD COLUMN action TEXT",
+        "ALTER TABLE receipts ADD COLUMN role TEXT",
+        "ALTER TABLE receipts ADD COLUMN arm TEXT",
+        """
+        CREATE TABLE feedback (
+            seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at FLOAT NOT NULL, accepted INTEGER, corrected INTEGER,
+            score FLOAT)
+        """,
+        "CREATE INDEX feedback_request ON feedback (request_id)",
+    ):
+        database.run(statement)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_first_ledger, m002_actions_and_feedback)
 
 
 def version_of(database: Database) -> int:

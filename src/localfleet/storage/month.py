@@ -23,16 +23,17 @@ def work_done(home: Path, *, since: float, until: float) -> Period:
     """Receipts with `since <= at < until`, those of requests that reached a model. Raises `LedgerFault`."""
     when = (receipts.c.at >= since) & (receipts.c.at < until) & receipts.c.model.is_not(None)
     task, tier = func.coalesce(receipts.c.task, "none"), func.coalesce(receipts.c.tier, "none")
+    asked = receipts.c.action.is_(None)
     unknown = receipts.c.cost_pico.is_(None) & (receipts.c.attempts > 0)
     query = (
         select(
             task,
             receipts.c.model,
             tier,
-            func.count(),
-            count_where(receipts.c.outcome != Reason.ANSWERED.value),
-            count_where(receipts.c.attempts > 1),
-            count_where(receipts.c.label == Label.RESTRICTED.value),
+            count_where(asked),
+            count_where(asked & (receipts.c.outcome != Reason.ANSWERED.value)),
+            count_where(asked & (receipts.c.attempts > 1)),
+            count_where(asked & (receipts.c.label == Label.RESTRICTED.value)),
             func.coalesce(func.sum(receipts.c.input_tokens), 0),
             func.coalesce(func.sum(receipts.c.output_tokens), 0),
             count_where(unknown),
@@ -41,7 +42,7 @@ def work_done(home: Path, *, since: float, until: float) -> Period:
         )
         .where(when)
         .group_by(task, receipts.c.model, tier)
-        .order_by(func.count().desc(), task, receipts.c.model)
+        .order_by(count_where(asked).desc(), task, receipts.c.model)
     )
     with reading(home) as database:
         if database is None:

@@ -7,6 +7,9 @@ stay small:
 
     doors     [model, tier, legal, why, cost_usd]        tried     [model, tier, reason, status, duration_ms, host]
     findings  [kind, count, label]                       because   [source]
+    parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score]
+
+`action`, `role`, `arm` and `parts` stand in a body only where there is something to say.
 
 May not: anything that a caller or an engine wrote. All strings come from the configuration or this code base.
 """
@@ -20,7 +23,7 @@ import orjson
 from localfleet.core.changes import Changes
 from localfleet.core.label import Finding
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Intent, Receipt
+from localfleet.core.receipt import Intent, Part, Receipt
 from localfleet.storage.money import pico_ceiling, split, usd_text
 
 __all__ = [
@@ -41,10 +44,12 @@ _PLAIN = (
     "outcome", "status", "stream", "attempts", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "measured", "price_version", "queue_ms", "first_byte_ms", "total_ms",
 )  # fmt: skip  # one column per line would hide that this is one list
-RECEIPT_COLUMNS = ("seq", *_PLAIN, "cost_pico", "cost_rest", "reserved_pico")
+_RARE = ("action", "role", "arm")
+RECEIPT_COLUMNS = ("seq", *_PLAIN, "cost_pico", "cost_rest", "reserved_pico", *_RARE)
 INTENT_COLUMNS = ("request_id", "attempt", "seq", "at", "key_id", "model", "tier", "label", "worst_usd")
 
 _MOST_TOKENS = 2**53
+_NOTHING_RARE = (None, None, None)
 _NO_USAGE = (None, None, None, None, None, None)
 
 
@@ -74,7 +79,12 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
     body["because"] = receipt.because
     if receipt.reserved_usd is not None:
         body["reserved_usd"] = usd_text(receipt.reserved_usd)
-    return orjson.dumps(body), (*plain, *split(receipt.cost_usd), pico_ceiling(receipt.reserved_usd))
+    rare = (receipt.action, receipt.role, receipt.arm)
+    if rare != _NOTHING_RARE:
+        body |= {name: said for name, said in zip(_RARE, rare, strict=True) if said is not None}
+    if receipt.parts:
+        body["parts"] = [_part(part) for part in receipt.parts]
+    return orjson.dumps(body), (*plain, *split(receipt.cost_usd), pico_ceiling(receipt.reserved_usd), *rare)
 
 
 def row_of_body(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -85,6 +95,7 @@ def row_of_body(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:
         *[body[name] for name in _PLAIN],
         *split(None if cost is None else Decimal(cost)),
         pico_ceiling(None if reserved is None else Decimal(reserved)),
+        *[body.get(name) for name in _RARE],
     )
 
 
@@ -179,6 +190,21 @@ def _plain_of(receipt: Receipt) -> tuple[Any, ...]:
         receipt.queue_ms,
         receipt.first_byte_ms,
         receipt.total_ms,
+    )
+
+
+def _part(part: Part) -> tuple[Any, ...]:
+    return (
+        part.request_id,
+        part.role,
+        part.model,
+        part.tier,
+        part.label._value_,
+        part.reason._value_,
+        part.outcome._value_,
+        usd_text(part.cost_usd),
+        part.verdict,
+        part.score,
     )
 
 

@@ -44,6 +44,9 @@ class Total:
     """
     One line of a report. Measured and estimated tokens are kept apart.
 
+    A request counts once, whatever calls it took; tokens and money are where they went: a draft that was thrown away, a
+    judge or a stage counts at its own model.
+
     `group` is `none` where nothing was recorded (a request refused before any door has no model). `failed` counts
     outcomes other than `answered`. `cost_usd` is exact and leaves out the `cost_unknown` requests that reached a door;
     `reserved_usd` is what requests of unknown outcome could have cost at most. Times are milliseconds from arrival to
@@ -160,11 +163,12 @@ def split_sums(pico: ColumnElement[Any]) -> tuple[ColumnElement[Any], ColumnElem
 def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
     unknown = (receipts.c.cost_pico.is_(None)) & (receipts.c.attempts > 0)
     measured, guessed = receipts.c.measured == 1, receipts.c.measured == 0
+    asked = receipts.c.action.is_(None)
     group = _group(by)
     query = select(
         group,
-        func.count(),
-        count_where(receipts.c.outcome != Reason.ANSWERED.value),
+        count_where(asked),
+        count_where(asked & (receipts.c.outcome != Reason.ANSWERED.value)),
         _add(measured, receipts.c.input_tokens),
         _add(measured, receipts.c.output_tokens),
         _add(guessed, receipts.c.input_tokens),
@@ -174,7 +178,7 @@ def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
         func.group_concat(receipts.c.cost_rest),
         *split_sums(receipts.c.reserved_pico),
     )
-    return _between(query, since, until).group_by(group).order_by(func.count().desc(), group)
+    return _between(query, since, until).group_by(group).order_by(count_where(asked).desc(), group)
 
 
 def _times(by: By, since: float | None, until: float | None) -> Select[Any]:
@@ -182,8 +186,8 @@ def _times(by: By, since: float | None, until: float | None) -> Select[Any]:
     group = _group(by)
     rank = func.row_number().over(partition_by=group, order_by=receipts.c.total_ms).label("rank")
     many = func.count().over(partition_by=group).label("many")
-    ranked = _between(select(group, receipts.c.total_ms, rank, many), since, until)
-    inner = ranked.where(receipts.c.total_ms.is_not(None)).subquery()
+    timed = select(group, receipts.c.total_ms, rank, many).where(receipts.c.action.is_(None))
+    inner = _between(timed, since, until).where(receipts.c.total_ms.is_not(None)).subquery()
     half = case((inner.c.rank == (inner.c.many + 1) // 2, inner.c.total_ms))
     most = case((inner.c.rank == (inner.c.many * 95 + 99) // 100, inner.c.total_ms))
     return select(inner.c.of, func.max(half, type_=Float), func.max(most, type_=Float)).group_by(inner.c.of)

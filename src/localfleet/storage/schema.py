@@ -7,7 +7,7 @@ the configuration, a reason, a hash or an id made by this program.
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
-__all__ = ["chain", "intents", "keys", "metadata", "probe", "receipts", "taints"]
+__all__ = ["chain", "feedback", "intents", "keys", "metadata", "probe", "receipts", "taints"]
 
 metadata = MetaData()
 
@@ -54,9 +54,25 @@ receipts = Table(
     Column("cost_pico", Integer),
     Column("cost_rest", Text),
     Column("reserved_pico", Integer),
+    Column("action", Text),
+    Column("role", Text),
+    Column("arm", Text),
     Index("receipts_at", "at"),
 )
 """The columns reports need, taken from the chain's `receipt` and `unsettled` records; `seq` is the record's."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("accepted", Integer),
+    Column("corrected", Integer),
+    Column("score", Float),
+    Index("feedback_request", "request_id"),
+)
+"""What people said of answers, taken from the chain's `feedback` records; the last word on a request counts."""
 
 intents = Table(
     "intents",

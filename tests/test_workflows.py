@@ -1,0 +1,111 @@
+"""What `models.yaml` says of cascades: checked with line and cure, built, and listed where text can go."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from localfleet.catalogue import build_models
+from localfleet.config import Settings, parse_settings, read_settings
+from localfleet.core.label import Label
+from localfleet.errors import ConfigError
+from localfleet.price_map import PriceMap
+from localfleet.reach import prove
+from localfleet.workflows import build_cascade, check_workflows
+
+NO_PRICES = PriceMap(entries={}, version="test")
+FILE = """
+version: 1
+local:
+  small: {weights: smollm2-135m-instruct, can: [logprobs]}
+  plain: {weights: smollm2-135m-instruct}
+hosted:
+  mini: {provider: openai, model: m, tier: t, accepts: internal, api_key_env: K, context_tokens: 999}
+tasks:
+  work:
+    first: small
+    fallback: [mini]
+    cascade: {judge: JUDGE}
+"""
+
+
+def settings(judge: str) -> Settings:
+    """The file with these judges."""
+    return parse_settings(FILE.replace("JUDGE", judge).encode())
+
+
+@pytest.mark.parametrize(
+    ("judge", "path", "says"),
+    [
+        ("{pattern: '(?=x)'}", "judge.pattern", "RE2"),
+        ("{callable: 'no_such_module:f'}", "judge.callable", "cannot be imported"),
+        ("{callable: 'math:pi'}", "judge.callable", "no function"),
+    ],
+)
+def test_what_only_the_machine_can_tell_is_told_with_its_line(tmp_path: Path, judge: str, path: str, says: str) -> None:
+    """A pattern that RE2 does not take, a function that is not there: file, line and cure."""
+    file = tmp_path / "models.yaml"
+    file.write_text(FILE.replace("JUDGE", judge), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        check_workflows(str(file), *read_settings(str(file)))
+    ((line, where, sentence),) = caught.value.problems
+    assert (line, where) == (12, f"tasks.work.cascade.{path}")
+    assert says in sentence
+
+
+def test_a_model_that_tells_no_log_probabilities_can_never_be_sure(tmp_path: Path) -> None:
+    """Confidence of a first model without `logprobs` would escalate everything, silently."""
+    file = tmp_path / "models.yaml"
+    text = FILE.replace("JUDGE", "{confidence: {least_logprob: -1}}")
+    file.write_text(text, encoding="utf-8")
+    check_workflows(str(file), *read_settings(str(file)))
+    file.write_text(text.replace("first: small", "first: plain"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="logprobs"):
+        check_workflows(str(file), *read_settings(str(file)))
+
+
+@pytest.mark.parametrize(
+    ("judge", "says"),
+    [
+        ("{model: {model: nobody}}", "no model here"),
+        ("{language: xx}", "is one of"),
+        ("{confidence: {}}", "at least one"),
+        ("{confidence: {least_margin: 2}}", "less than or equal to 1"),
+        ("{callable: nonsense}", "module:function"),
+        ("{repetition: -1}", "greater than or equal to 0"),
+    ],
+)
+def test_each_mistake_is_named(judge: str, says: str) -> None:
+    """A judge that makes no sense does not start."""
+    with pytest.raises(ConfigError, match=says):
+        settings(judge)
+
+
+def test_a_cascade_without_a_next_door_is_a_mistake() -> None:
+    """Somebody who writes one expects that it can go on."""
+    with pytest.raises(ConfigError, match="nowhere to go on to"):
+        parse_settings(FILE.replace("JUDGE", "{}").replace("fallback: [mini]", "fallback: []").encode())
+
+
+def test_every_judge_of_the_file_is_built() -> None:
+    """What is switched off is not there, what is on is."""
+    shape = (
+        settings("{refusal: false, language: en, model: {model: mini}, callable: 'math:sqrt'}").tasks["work"].cascade
+    )
+    assert shape is not None
+    built = build_cascade(shape)
+    names = [type(check).__name__ for check in built.checks]
+    assert names == ["Length", "NotCutOff", "Repetition", "ToolCalls", "Json", "Language"]
+    assert (built.grader.model if built.grader else None, built.call, built.logprobs) == ("mini", "math:sqrt", False)
+
+
+def test_judges_are_ways_of_the_proof() -> None:
+    """`check --paths` lists a hosted judge with the labels that can reach it, never restricted; `local` is the box."""
+    for wanted, labels in (("mini", {Label.PUBLIC, Label.INTERNAL}), ("local", set(Label))):
+        file = settings(f"{{model: {{model: {wanted}}}, callable: 'math:sqrt'}}")
+        proof = prove(file, build_models(file, NO_PRICES, date(2026, 1, 1)))
+        judges = [way for way in proof.ways if way.outlet.kind == "judge"]
+        models = [way for way in judges if way.outlet.name.endswith("judge.model")]
+        assert {way.label for way in models} == labels
+        assert {way.label for way in judges if way.outlet.name.endswith("callable")} == set(Label)
+        assert not proof.forbidden
