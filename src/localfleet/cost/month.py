@@ -39,7 +39,7 @@ def month_of(period: Period, found: Sequence[Listing], *, now: float) -> Month:
         works=tuple(_work(row, scale, prices) for row in period.rows),
         days=days,
         requests_seen=requests,
-        restricted_share=Decimal(sum(row.restricted for row in period.rows)) / requests,
+        restricted_share=Decimal(sum(row.restricted for row in period.rows)) / max(requests, 1),
         note=f"a month is read off {days:.1f} days: a week at least has its quiet days in it"
         if days < SHORT_DAYS
         else None,

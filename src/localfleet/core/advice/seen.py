@@ -11,7 +11,9 @@ class Done:
     """
     What one task had done by one model, named as the ledger names them. `cost_usd` leaves out `cost_unknown` requests.
 
-    `second_tries` are requests that went to more than one door; `restricted` those that may not leave.
+    A request counts once, at the model that answered it; tokens and money of drafts, judges and stages at theirs, also
+    where those answered nothing themselves (`requests` 0). `second_tries` are requests that went to more than one door;
+    `restricted` those that may not leave.
     """
 
     task: str
