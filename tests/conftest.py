@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent / "engines"))
 sys.path.insert(0, str(Path(__file__).parent / "gpus"))
 sys.path.insert(0, str(Path(__file__).parent / "core"))
 sys.path.insert(0, str(Path(__file__).parent / "actions"))
+sys.path.insert(0, str(Path(__file__).parent / "training"))
 
 from process import Tap
 

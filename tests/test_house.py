@@ -81,6 +81,7 @@ ARROWS = {
     "readers": {"readers", "core"},
     "traces": {"traces", "core", "errors"},
     "bench": {"bench", "core", "errors", "ports", "wire"},
+    "training": {"training", "core", "errors"},
 }
 SEES_ALL = {"assemble", "run", "cli"}
 
@@ -98,6 +99,7 @@ LIBRARIES = {
     "overhearing": {"orjson"},
     "traces": {"orjson"},
     "bench": {"orjson"},
+    "training": {"numpy", "orjson"},
     "assemble": {"re2", "uvicorn", "uvloop"},
     "run": {"uvicorn", "uvloop"},
     "cli": {"click", "typer", "rich", "uvicorn", "uvloop", "orjson"},

@@ -142,6 +142,12 @@ def _cost(app: typer.Typer) -> None:
     app.add_typer(build_cost(wanted), name="cost", help=COMMANDS["cost"][0])
 
 
+def _routing(app: typer.Typer) -> None:
+    from localfleet.cli_routing import routing_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(routing_app, name="routing", help=COMMANDS["routing"][0])
+
+
 def _doctor(app: typer.Typer) -> None:
     from localfleet.cli_doctor import doctor_command  # noqa: PLC0415  # loaded when asked for
 
@@ -164,6 +170,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
         _report,
     ),
     "cost": ("Fixed GPU against per-token prices.", _cost),
+    "routing": ("Train, measure and use the local classifier: which prompts need the stronger model.", _routing),
     "doctor": ("What is wrong on this box, and how to mend it.", _doctor),
 }
 """Name -> one line for the list, and how to load it."""

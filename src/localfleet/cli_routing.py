@@ -1,0 +1,165 @@
+"""`routing`: train, measure and use the local classifier that says how much a prompt needs the stronger model."""
+
+import datetime as dt
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import orjson
+import typer
+
+from localfleet.cli_parts import Json, console, home_path, print_json
+from localfleet.core.routing.scorer import Scorer, load
+from localfleet.errors import FleetError
+
+if TYPE_CHECKING:
+    from localfleet.training.table import Table
+
+__all__ = ["read_model", "routing_app"]
+
+routing_app = typer.Typer(no_args_is_help=True)
+
+Data = Annotated[
+    list[Path], typer.Argument(help="JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin.")
+]
+Weak = Annotated[str | None, typer.Option(help="The model that is enough at best; by default `weak` or the cheapest.")]
+Strong = Annotated[str | None, typer.Option(help="The model that costs more; by default `strong` or the best.")]
+Model = Annotated[
+    Path | None, typer.Option(help="The classifier's file; by default routing.model in the state folder.")
+]
+
+
+@routing_app.callback()
+def _routing() -> None:
+    """Train, measure and use the local classifier; no prompt leaves this machine, none is kept."""
+
+
+@routing_app.command("train")
+def train(
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it; by default routing.model in the state folder.")
+    ] = None,
+    weak: Weak = None,
+    strong: Strong = None,
+    as_json: Json = False,
+) -> None:
+    """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
+    from localfleet.training.file import bytes_of  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.fit import facts_of, fitted  # noqa: PLC0415  # the same
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
+
+    table = _table(data)
+    pair = pair_of(table, weak, strong)
+    found = fitted(table, pair)
+    facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
+    file = out or _default_model()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(bytes_of(found, facts))
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be written ({exc.strerror}); choose another place with --out") from exc
+    if as_json:
+        print_json({"model": str(file), **facts})
+        return
+    said = f"trained on {len(table)} prompts: when does {facts['strong']} answer well where {facts['weak']} does not"
+    console().print(f"{said}\nwritten to {file}", markup=False)
+
+
+@routing_app.command("score")
+def score(
+    jsonl: Annotated[Path, typer.Option(help="JSON lines with `text`, `prompt` or `messages`; - for stdin.")] = Path(
+        "-"
+    ),
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """One number a line, 0 to 1: how much the prompt needs the stronger model. With --json an object a line."""
+    from localfleet.training.labelled import read_features  # noqa: PLC0415  # loaded when asked for
+
+    scorer = read_model(model)
+    with _opened(jsonl) as lines:
+        for shape, words in read_features(lines, name=str(jsonl)):
+            found = scorer.score_features(shape, words)
+            if as_json:
+                row = {"score": found.value, "known": found.known, "gain": found.gain}
+                sys.stdout.write(orjson.dumps(row | {"chances": scorer.chances_features(shape, words)}).decode() + "\n")
+            else:
+                sys.stdout.write(f"{found.value:.9f}\n")
+
+
+@routing_app.command("evaluate")
+def evaluate(data: Data, model: Model = None, weak: Weak = None, strong: Strong = None, as_json: Json = False) -> None:
+    """How well it orders prompts: a file's classifier on this data, or without --model by five folds of the data."""
+    from localfleet.training.reports import folded, on_file  # noqa: PLC0415  # numpy comes with it
+
+    table = _table(data)
+    rows = on_file(table, read_model(model), weak, strong) if model else folded(table, weak, strong)
+    if as_json:
+        print_json(rows)
+    else:
+        _print(rows)
+
+
+@routing_app.command("features")
+def features(
+    jsonl: Annotated[Path, typer.Option(help="JSON lines with prompts, labelled or not; - for stdin.")] = Path("-"),
+) -> None:
+    """Turn prompts into the features that training needs, without their text: what may be kept or handed on."""
+    from localfleet.training.labelled import kept_features  # noqa: PLC0415  # loaded when asked for
+
+    with _opened(jsonl) as lines:
+        for row in kept_features(lines, name=str(jsonl)):
+            sys.stdout.write(orjson.dumps(row).decode() + "\n")
+
+
+def read_model(file: Path | None) -> Scorer:
+    """A classifier's file, by default the one that `routing train` writes; raises `FleetError` that says what to do."""
+    chosen = file or _default_model()
+    try:
+        return load(chosen.read_bytes())
+    except OSError as exc:
+        advice = "make one with `localfleet routing train DATA.jsonl`"
+        raise FleetError(f"the classifier {chosen} cannot be read ({exc.strerror}); {advice}") from exc
+    except ValueError as exc:
+        raise FleetError(f"{chosen} cannot be used: {exc}") from exc
+
+
+def _default_model() -> Path:
+    return home_path() / "routing.model"
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        lines = file.open("rb")
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
+    with lines:
+        yield lines
+
+
+def _table(data: list[Path]) -> "Table":
+    from localfleet.training.labelled import Labelled, read_labelled  # noqa: PLC0415  # loaded when asked for
+    from localfleet.training.table import tabled  # noqa: PLC0415  # numpy comes with it
+
+    rows: list[Labelled] = []
+    for file in data:
+        with _opened(file) as lines:
+            rows.extend(read_labelled(lines, name=str(file)))
+    return tabled(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    out = console()
+    out.print("prompts              router       number   APGR   95 % interval    CPT50  CPT80  known", markup=False)
+    for row in rows:
+        known = f"  {row['known']:.2f}" if "known" in row else ""
+        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        start = f"{row['set']:<20} {row['router']:<11} {row['prompts']:7}  {row['apgr']:.3f}   {interval}"
+        out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}{known}", markup=False)

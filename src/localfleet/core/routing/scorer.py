@@ -1,0 +1,169 @@
+"""
+The trained local classifier: how much a prompt needs the stronger model, in a tenth of a millisecond, without a hub.
+
+For each model that it was trained on it estimates the chance of a good answer from the prompt's shape and words; the
+need is the strong model's chance minus the weak one's. It works on the standard library alone and the prompt goes
+nowhere. A prompt unlike all it was trained on is not `known`: there it abstains, and what stands in `value` is the
+length's opinion only. `localfleet routing train` makes the file; reading it happens at the edge.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, hypot, log, sqrt
+
+from localfleet.core.routing.shape import SHAPE, shape_of
+from localfleet.core.routing.words import BUCKETS, buckets_of
+
+__all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed"]
+
+FORMAT = "localfleet-routing-2"
+_MOST_Z = 3.0
+_WIDTH = 1.57
+"""With it the middle is as steep as the normal distribution function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What the classifier makes of one prompt."""
+
+    value: float
+    """0 to 1: about the share of the prompts it was trained on that need the stronger model less than this one."""
+    known: bool
+    """Whether the prompt is like those it was trained on; where not, route up: `value` is the length's opinion."""
+    gain: float
+    """The strong model's chance of a good answer minus the weak one's, -1 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """One model's chance of a good answer: a linear model over shape and words, through the logistic function."""
+
+    model: str
+    bias: float
+    shape: Sequence[float]
+    words: memoryview
+    """A signed byte for each bucket, in units of `unit`."""
+    unit: float
+
+    def of(self, shape: Sequence[float], words: Mapping[int, float]) -> float:
+        """The chance, 0 to 1, from the standardised shape and the weighted buckets."""
+        weights = self.words
+        lexical = sum([weight * weights[bucket] for bucket, weight in words.items()])
+        return _logistic(self.bias + sum(map(float.__mul__, self.shape, shape)) + self.unit * lexical)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """A loaded classifier; safe to share between threads, it keeps nothing of what it reads."""
+
+    heads: tuple[Chances, ...]
+    weak: int
+    strong: int
+    mean: Sequence[float]
+    deviation: Sequence[float]
+    rarity: memoryview
+    """A byte for each bucket: the weight of its words; 0 for one that training did not see twice."""
+    centre: float
+    spread: float
+    """Mean and deviation of the raw need over the training prompts."""
+    length_share: float
+    """How much the length has its say beside the heads, 0 to 1."""
+    homes: Sequence[Sequence[float]]
+    """The centres of the training prompts' shapes."""
+    reach: float
+    """As far from the nearest centre as a prompt may lie that counts as known."""
+    facts: Mapping[str, object]
+    """What the file says of its making: prompts, date, source; never a prompt."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models whose chances it knows."""
+        return tuple(head.model for head in self.heads)
+
+    def score(self, text: str) -> Score:
+        """How much a prompt (the last turn of the user) needs the stronger model."""
+        return self.score_features(shape_of(text), buckets_of(text))
+
+    def score_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> Score:
+        """The same from features that were kept, `shape_of` and `buckets_of`."""
+        shape = self._standard(raw)
+        words = self._weighted(counts)
+        gain = self.heads[self.strong].of(shape, words) - self.heads[self.weak].of(shape, words)
+        long = shape[0]
+        known = self._is_known(raw)
+        if not known:
+            return Score(value=squashed((raw[0] - self.mean[0]) / self.deviation[0]), known=False, gain=gain)
+        need = (gain - self.centre) / self.spread
+        mixed = (1 - self.length_share) * need + self.length_share * long
+        return Score(value=squashed(mixed / hypot(1 - self.length_share, self.length_share)), known=True, gain=gain)
+
+    def chances(self, text: str) -> dict[str, float]:
+        """Each model's chance of a good answer."""
+        return self.chances_features(shape_of(text), buckets_of(text))
+
+    def chances_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> dict[str, float]:
+        """The same from features that were kept."""
+        shape, words = self._standard(raw), self._weighted(counts)
+        return {head.model: head.of(shape, words) for head in self.heads}
+
+    def _standard(self, raw: Sequence[float]) -> list[float]:
+        return [
+            max(-_MOST_Z, min(_MOST_Z, (x - mean) / deviation))
+            for x, mean, deviation in zip(raw, self.mean, self.deviation, strict=True)
+        ]
+
+    def _weighted(self, counts: Mapping[int, int]) -> dict[int, float]:
+        rarity = self.rarity
+        weights = {bucket: rarity[bucket] * (1 + log(count)) for bucket, count in counts.items() if rarity[bucket]}
+        norm = sqrt(sum([weight * weight for weight in weights.values()])) or 1.0
+        return {bucket: weight / norm for bucket, weight in weights.items()}
+
+    def _is_known(self, raw: Sequence[float]) -> bool:
+        free = [(x - mean) / deviation for x, mean, deviation in zip(raw, self.mean, self.deviation, strict=True)]
+        most = self.reach * self.reach
+        return any(sum([(x - y) * (x - y) for x, y in zip(free, home, strict=True)]) <= most for home in self.homes)
+
+
+def squashed(z: float) -> float:
+    """A standardised number as a share: near the normal distribution function, but strictly rising far out too."""
+    return 0.5 + 0.5 * z / sqrt(z * z + _WIDTH)
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + exp(-x)) if x > -700 else 0.0  # below it, exp overflows
+
+
+def load(raw: bytes) -> Scorer:
+    """
+    A classifier from the bytes of its file: one line of JSON, then the bytes for each bucket, compressed.
+
+    Raises `ValueError` for anything that is no such file.
+    """
+    try:
+        first, _, packed = raw.partition(b"\n")
+        table = json.loads(first)
+        if table["format"] != FORMAT:
+            raise ValueError(f"its format is {table['format']}, this release reads {FORMAT}; train it again")
+        if table["shape"] != list(SHAPE):
+            raise ValueError("it was trained on other features than this release reads; train it again")
+        body = memoryview(zlib.decompress(packed))
+        if len(body) != BUCKETS * (1 + len(table["heads"])):
+            raise ValueError("its weights do not fit its table")
+        return _scorer(table, body)
+    except (zlib.error, KeyError, TypeError, IndexError, UnicodeDecodeError) as exc:
+        raise ValueError("it is no classifier that `localfleet routing train` wrote") from exc
+
+
+def _scorer(table: dict[str, object], body: memoryview) -> Scorer:
+    rows: list[dict[str, object]] = table.pop("heads")  # type: ignore[assignment]  # JSON; a wrong type fails below
+    heads = tuple(
+        Chances(words=body[(at + 1) * BUCKETS : (at + 2) * BUCKETS].cast("b"), **row)  # type: ignore[arg-type]  # the same
+        for at, row in enumerate(rows)
+    )
+    own = {key: table[key] for key in _KEYS}
+    return Scorer(heads=heads, rarity=body[:BUCKETS], **own)  # type: ignore[arg-type]  # the same
+
+
+_KEYS = (*("weak", "strong", "mean", "deviation", "centre", "spread", "length_share", "homes", "reach", "facts"),)

@@ -1,0 +1,49 @@
+"""A trained classifier as the bytes of its file, which `core.routing.scorer` reads."""
+
+import json
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from localfleet.core.routing.scorer import FORMAT
+from localfleet.core.routing.shape import SHAPE
+from localfleet.core.routing.words import BUCKETS
+from localfleet.training.design import Array
+from localfleet.training.fit import Fitted
+
+__all__ = ["bytes_of"]
+
+_MOST_BYTE = 127
+
+
+def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
+    """One line of JSON (facts, scales, the weights of the shape), then the bytes for each bucket, compressed."""
+    at = 1 + len(SHAPE)
+    planes, rows = [found.rarity.astype(np.uint8).tobytes()], []
+    for model, weights in zip(found.models, found.weights, strict=True):
+        unit = max(float(np.abs(weights[at:]).max(initial=0)), 1e-9) / _MOST_BYTE
+        plane = np.zeros(BUCKETS, dtype=np.int8)
+        plane[found.columns] = np.round(weights[at:] / unit)
+        planes.append(plane.tobytes())
+        rows.append({"model": model, "bias": float(weights[0]), "shape": _rounded(weights[1:at]), "unit": unit})
+    table = {
+        "format": FORMAT,
+        "facts": dict(facts),
+        "shape": list(SHAPE),
+        "heads": rows,
+        "weak": found.pair.weak,
+        "strong": found.pair.strong,
+        "mean": _rounded(found.mean),
+        "deviation": _rounded(found.deviation),
+        "centre": found.centre,
+        "spread": found.spread,
+        "length_share": found.length_share,
+        "homes": [_rounded(home) for home in found.homes],
+        "reach": found.reach,
+    }
+    return json.dumps(table).encode() + b"\n" + zlib.compress(b"".join(planes), 9)
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(float(value), 6) for value in values]

@@ -1,0 +1,121 @@
+"""Training: heads for every model, the length's share, and the guard that knows what it was trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from localfleet.training.design import Array, Design, Words
+from localfleet.training.homes import homes_of, reach_of
+from localfleet.training.logistic import logistic, sigmoid
+from localfleet.training.table import Pair, Table
+
+__all__ = ["DEFAULT", "Fitted", "Recipe", "fitted"]
+
+_MOST_Z = 3.0
+_LEAST_DEVIATION = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What training may vary; `DEFAULT` was chosen on the development sets (docs/concepts/routing-classifier.md)."""
+
+    ridge: float = 1.0
+    shape_ease: float = 0.1
+    """How much cheaper a unit of shape is to the ridge than a unit of words, as a factor of its column."""
+    length_share: float = 0.5
+
+
+DEFAULT = Recipe()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A trained classifier as arrays; `training.file` writes it, `core.routing.scorer` reads it."""
+
+    models: tuple[str, ...]
+    pair: Pair
+    mean: Array
+    deviation: Array
+    rarity: np.ndarray
+    weights: Array
+    """(models, 1 + shape + columns): bias, shape in standard units, words."""
+    columns: np.ndarray
+    centre: float
+    spread: float
+    length_share: float
+    homes: Array
+    reach: float
+
+    def chances(self, table: Table) -> Array:
+        """(prompts, models): each model's chance of a good answer."""
+        return self._chances(table.shape, table.words)
+
+    def _chances(self, shape: Array, words: Words) -> Array:
+        design = Design.of(_dense(shape, self.mean, self.deviation), words, self.rarity)
+        places = np.searchsorted(self.columns, design.columns)
+        at = design.dense.shape[1]
+        rows = [sigmoid(design.times(np.concatenate([row[:at], row[at:][places]]))) for row in self.weights]
+        return np.asarray(np.stack(rows, axis=1))
+
+    def gain(self, table: Table) -> Array:
+        """The strong model's chance minus the weak one's."""
+        chances = self.chances(table)
+        return np.asarray(chances[:, self.pair.strong] - chances[:, self.pair.weak])
+
+    def known(self, table: Table) -> np.ndarray:
+        """Which prompts are like those of the training."""
+        return np.asarray(
+            reach_of((table.shape - self.mean) / self.deviation, self.homes) <= self.reach, dtype=np.bool_
+        )
+
+    def need(self, table: Table) -> Array:
+        """What `Scorer.score` squashes to a value: the mix where a prompt is known, else the length."""
+        free = (table.shape[:, 0] - self.mean[0]) / self.deviation[0]
+        share = self.length_share
+        heads = (self.gain(table) - self.centre) / self.spread
+        mixed = ((1 - share) * heads + share * np.clip(free, -_MOST_Z, _MOST_Z)) / np.hypot(1 - share, share)
+        return np.asarray(np.where(self.known(table), mixed, free))
+
+
+def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
+    """Train on a table; the same table gives the same classifier."""
+    mean = table.shape.mean(axis=0)
+    deviation = np.maximum(table.shape.std(axis=0), _LEAST_DEVIATION)
+    rarity = table.words.rarity()
+    design = Design.of(_dense(table.shape, mean, deviation), table.words, rarity)
+    ridge = _ridge(design, recipe)
+    weights = np.stack([logistic(design, table.scores[:, at], ridge) for at in range(len(table.models))])
+    gain = sigmoid(design.times(weights[pair.strong])) - sigmoid(design.times(weights[pair.weak]))
+    homes, reach = homes_of((table.shape - mean) / deviation)
+    return Fitted(
+        models=table.models,
+        pair=pair,
+        mean=mean,
+        deviation=deviation,
+        rarity=rarity,
+        weights=weights,
+        columns=design.columns,
+        centre=float(gain.mean()),
+        spread=float(max(gain.std(), 1e-6)),
+        length_share=recipe.length_share,
+        homes=homes,
+        reach=reach,
+    )
+
+
+def _dense(shape: Array, mean: Array, deviation: Array) -> Array:
+    standard = np.clip((shape - mean) / deviation, -_MOST_Z, _MOST_Z)
+    return np.concatenate([np.ones((len(shape), 1)), standard], axis=1)
+
+
+def _ridge(design: Design, recipe: Recipe) -> Array:
+    ridge = np.full(design.width, recipe.ridge)
+    ridge[0] = 1e-3
+    ridge[1 : design.dense.shape[1]] /= recipe.shape_ease**2
+    return ridge
+
+
+def facts_of(table: Table, pair: Pair) -> Mapping[str, object]:
+    """What a classifier's file says of its making."""
+    return {"prompts": len(table), "weak": table.models[pair.weak], "strong": table.models[pair.strong]}

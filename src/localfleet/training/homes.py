@@ -1,0 +1,35 @@
+"""The guard against prompts of a strange kind: centres of the training prompts' shapes, and how far one may lie."""
+
+import numpy as np
+
+from localfleet.training.design import Array
+
+__all__ = ["homes_of", "reach_of"]
+
+_PROMPTS_FOR_EACH = 60
+_MOST_HOMES = 12
+_ROUNDS = 25
+_WITHIN = 0.995
+
+
+def reach_of(standard: Array, homes: Array) -> Array:
+    """How far each prompt lies from its nearest centre."""
+    squares = (standard**2).sum(1)[:, None] + (homes**2).sum(1) - 2 * standard @ homes.T
+    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0)))
+
+
+def homes_of(standard: Array) -> tuple[Array, float]:
+    """Centres by k-means (started far apart, without luck), and the distance within which nearly all prompts lie."""
+    count = int(np.clip(len(standard) // _PROMPTS_FOR_EACH, 1, _MOST_HOMES))
+    homes = standard.mean(axis=0, keepdims=True)
+    for _ in range(count - 1):
+        far = reach_of(standard, homes)
+        # The hundredth farthest is no freak, as the farthest may be.
+        homes = np.concatenate([homes, standard[[np.argsort(far)[-1 - len(far) // 100]]]])
+    for _ in range(_ROUNDS):
+        squares = (homes**2).sum(1) - 2 * standard @ homes.T
+        nearest = squares.argmin(axis=1)
+        homes = np.stack(
+            [standard[nearest == at].mean(axis=0) if (nearest == at).any() else homes[at] for at in range(len(homes))]
+        )
+    return homes, float(np.quantile(reach_of(standard, homes), _WITHIN))
