@@ -65,6 +65,7 @@ ARROWS = {
     "fit_words": {"core", "fitting"},
     "fitting": {"config", "core", "engines", "errors", "gpu_facts", "local_tier", "machine", "shapes", "wire"},
     "providers": set(),
+    "documents": {"core", "errors"},
     "catalogue": {"config", "core", "errors", "price_map", "providers", "secret_rules", "wire"},
     "secret_rules": {"core"},
     "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map", "wire"},

@@ -29,6 +29,7 @@ from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
 from localfleet.core.reading import Reading
 from localfleet.core.routing.order import Preference
+from localfleet.core.winnow import Documents
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
@@ -207,17 +208,23 @@ def matcher_of(pattern: str) -> Re2Matcher:
         raise ValueError("is no valid RE2 expression (no look-around, no back-references)") from None
 
 
-def build_rules(settings: Settings, layers: frozenset[str] | None = None, meaning: Meaning | None = None) -> Rules:
+def build_rules(
+    settings: Settings,
+    layers: frozenset[str] | None = None,
+    meaning: Meaning | None = None,
+    documents: Documents | None = None,
+) -> Rules:
     """
     Compile the operator's rules; `check_settings` has found the bad ones before.
 
     `layers` names the only layers that read, to measure them alone; `None` means those that the settings name.
-    `meaning` is what topics and names need; without it these two are off.
+    `meaning` is what topics and names need; without it these two are off. `documents` are those that were registered.
     """
     on = layers_on(settings) if layers is None else layers
     own = settings.privacy.rules if "own" in on else ()
     return Rules(
         kinds=_kinds(settings, on),
+        documents=documents if "own" in on else None,
         topics=meaning if "topics" in on else None,
         names=meaning if "names" in on else None,
         texts=(*(_text_rule(rule) for rule in own if rule.field is None), *_secret_rules(settings, on)),
@@ -239,15 +246,15 @@ def plan_layers(plan: Plan, usual: frozenset[str]) -> frozenset[str]:
     return usual if plan.layers is None else _layers(plan.layers)
 
 
-def build_reading(settings: Settings, meaning: Meaning) -> Reading:
+def build_reading(settings: Settings, meaning: Meaning, documents: Documents | None = None) -> Reading:
     """Which layers read whose requests, and answers."""
     usual = layers_on(settings)
     plans = {name: _layers(plan.layers) for name, plan in settings.plans.items() if plan.layers is not None}
     tasks = {name: frozenset(task.layers) for name, task in settings.tasks.items() if task.layers}
     output = frozenset(settings.privacy.output_layers)
     if not plans and not tasks and not output:
-        return Reading(full=build_rules(settings, meaning=meaning), usual=usual)
-    full = build_rules(settings, frozenset(LAYERS), meaning)
+        return Reading(full=build_rules(settings, None, meaning, documents), usual=usual)
+    full = build_rules(settings, frozenset(LAYERS), meaning, documents)
     return Reading.of(full, usual, plans=plans, tasks=tasks, output=output)
 
 

@@ -25,12 +25,15 @@ from localfleet.catalogue import (
     plan_layers,
 )
 from localfleet.cli_config import check_local, load_checked
-from localfleet.cli_parts import Config, Json, console, print_json
+from localfleet.cli_parts import Config, Json, console, home_path, print_json
 from localfleet.cli_paths import paths_command
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
+from localfleet.core.winnow import Documents
+from localfleet.documents import FILE_NAME as PRINTS
+from localfleet.documents import read_documents
 from localfleet.errors import ConfigError, FleetError
 from localfleet.explain import Explained, Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
@@ -42,6 +45,7 @@ from localfleet.reach import refuse_forbidden
 from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
+from localfleet.storage.secret import derive, read_secret
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
@@ -256,9 +260,10 @@ def explainer_of(
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
-    reading = build_reading(settings, load_meaning())
+    documents = registered()
+    reading = build_reading(settings, load_meaning(), documents)
     reader = load_reader() if "names" in (layers or layers_ever(settings)) else None
-    rules = reading.full if layers is None else build_rules(settings, layers, load_meaning())
+    rules = reading.full if layers is None else build_rules(settings, layers, load_meaning(), documents)
     explainer = Explainer(
         models=models,
         rules=rules,
@@ -277,6 +282,12 @@ def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
     if settings.privacy.on_restricted != "redact" and not asked:
         return None
     return Redactor(key=secrets.token_bytes(32), sessions=Sessions(now=time.monotonic))
+
+
+def registered() -> Documents | None:
+    """The documents of this state folder; `None` where there are none, or no router was ever started."""
+    home = home_path()
+    return read_documents(home, derive(read_secret(home), "documents")) if (home / PRINTS).exists() else None
 
 
 def _explain_lines(explainer: Explainer, file: Path) -> None:

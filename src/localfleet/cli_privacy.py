@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from localfleet.cli_check import explainer_of
+from localfleet.cli_documents import documents_command, register_command, try_command
 from localfleet.cli_parts import Config, Json, console, print_json
 from localfleet.core.layers import LAYERS
 from localfleet.errors import FleetError
@@ -19,7 +20,12 @@ privacy_app = typer.Typer(no_args_is_help=True)
 
 @privacy_app.callback()
 def _privacy() -> None:
-    """Measure what the detectors find."""
+    """Measure what the detectors find; register documents; try your own rules."""
+
+
+privacy_app.command("register")(register_command)
+privacy_app.command("documents")(documents_command)
+privacy_app.command("test")(try_command)
 
 
 @privacy_app.command("evaluate")

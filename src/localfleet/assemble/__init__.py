@@ -147,6 +147,7 @@ def _ground(
         clock=clock,
         ledger=ledger,
         print_key=derive(secret, "conversations"),
+        documents_key=derive(secret, "documents"),
         seeds=Seeds(home=home, ledger=ledger, purses=Purses(), now=clock.now),
         residents=Residents(room=Room(gib={}), clock=time.monotonic, moment=moment, learned=Learned(home / TIMES_FILE)),
         recall=Recall(now=clock.monotonic),

@@ -62,6 +62,7 @@ class Ground:
     clock: SystemClock
     ledger: SqliteLedger
     print_key: bytes = field(repr=False)
+    documents_key: bytes = field(repr=False)
     seeds: Seeds
     residents: Residents
     recall: Recall

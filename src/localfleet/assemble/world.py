@@ -31,6 +31,7 @@ from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
+from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
 from localfleet.gateway import Gateway
 from localfleet.machine import look
@@ -120,7 +121,7 @@ def build_world(checked: Checked, ground: Ground, before: Mapping[Place, Entry])
 def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) -> Gateway:
     settings = checked.settings
     models = build_models(settings, checked.prices, datetime.now(UTC).date())
-    reading = build_reading(settings, load_meaning())
+    reading = build_reading(settings, load_meaning(), read_documents(ground.home, ground.documents_key))
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,

@@ -14,6 +14,7 @@ from localfleet.core.detectors import fold, scan
 from localfleet.core.label import Finding, Label, Verdict
 from localfleet.core.meaning import Meaning
 from localfleet.core.names import Entity
+from localfleet.core.winnow import Documents
 
 __all__ = ["FieldRule", "Matcher", "Rules", "TextRule", "classify", "named", "names_to_read", "unclassified"]
 
@@ -53,6 +54,8 @@ class Rules:
     """Kinds of detectors that are on; `None` means all."""
     texts: tuple[TextRule, ...] = ()
     fields: tuple[FieldRule, ...] = ()
+    documents: Documents | None = None
+    """Documents of the operator's that are known again by parts of them."""
     tasks: Mapping[str, Label] = field(default_factory=dict)
     topics: Meaning | None = None
     """Whether a text speaks of somebody's own affairs; `None`: that layer is off."""
@@ -74,6 +77,10 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
+    if rules.documents is not None and all(label is not Label.RESTRICTED for label, _ in said):
+        known = rules.documents.found(_whole(ask.spans))
+        findings = (*findings, *known)
+        said += [(found.label, found.kind) for found in known]
     if rules.topics is not None and all(label is not Label.RESTRICTED for label, _ in said):
         topics = rules.topics.of(_whole(ask.spans))
         findings = (*findings, *topics)

@@ -13,9 +13,13 @@ LAYERS = ("own", "secrets", "patterns", "topics", "names")
 
 
 def layer_of(kind: str) -> str:
-    """The layer that reports this kind: `rule:...` is the operator's own, `topic:...` and `name:...` say so."""
+    """
+    The layer that reports this kind.
+
+    `rule:...` and `document:...` are the operator's own; `topic:...` and `name:...` say so themselves.
+    """
     head = kind.partition(":")[0]
-    known = {"rule": "own", "topic": "topics", "name": "names"}
+    known = {"rule": "own", "document": "own", "topic": "topics", "name": "names"}
     if head in known:
         return known[head]
     if kind in SECRET_KINDS:

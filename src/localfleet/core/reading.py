@@ -27,6 +27,7 @@ def narrowed(rules: Rules, on: Layers) -> Rules:
         kinds=None if kinds == frozenset(KINDS) else kinds,
         texts=rules.texts if "own" in on else (),
         fields=rules.fields if "own" in on else (),
+        documents=rules.documents if "own" in on else None,
         topics=rules.topics if "topics" in on else None,
         names=rules.names if "names" in on else None,
     )

@@ -6,7 +6,7 @@ reading (a duplicate key, a lone surrogate, an odd number) can differ from ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -17,6 +17,7 @@ from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 from localfleet.errors import BadAsk
+from localfleet.wire.marks import marks_in, without_marks
 from localfleet.wire.provider_wish import read_demand
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
@@ -142,10 +143,16 @@ def read_ask(
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
-    turns = turns_of(api, body)
     spans = spans_of(body, fields)
+    marked = marks_in(spans)
+    if marked is not None:
+        body = without_marks(body)
+        spans = spans_of(body, fields)
+    turns = turns_of(api, body)
     unreadable = unreadable_in(turns, {k: v for k, v in body.items() if k not in TURN_FIELDS[api]}, spans)
     wishes = read_wishes(headers, body.get("metadata"))
+    if marked is not None and (wishes.label is None or marked > wishes.label):
+        wishes = replace(wishes, label=marked, label_by="chunk")
     written = fingerprinted(body, turns)
     # Turns that we recalled were not in the caller's bytes, but they go along and are paid for again.
     said = sum(map(len, written)) if body.get("previous_response_id") is not None else 0

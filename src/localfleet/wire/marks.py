@@ -1,0 +1,42 @@
+"""
+Labels on pieces of a body: `localfleet_label` beside a text says how sensitive that text is.
+
+For what an application puts in front of a model: chunks that it retrieved, results of tools. The key may stand in any
+object at any depth. It raises the label of the request, and it never leaves.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localfleet.core.ask import Span
+from localfleet.core.label import Label
+
+__all__ = ["MARK", "marks_in", "without_marks"]
+
+MARK = "localfleet_label"
+PREFIX = f"{MARK}: "
+
+
+def marks_in(spans: Sequence[Span]) -> Label | None:
+    """The highest label among marks; one that cannot be read is restricted (law 2); `None` where there are none."""
+    # Unknown fields are read as `key: text`, or by the key alone where no text follows.
+    labels = [_label(span.text) for span in spans if span.text.startswith(MARK) and span.where.endswith("*")]
+    return max(labels, default=None)
+
+
+def _label(text: str) -> Label:
+    try:
+        return Label.read(text.removeprefix(PREFIX))
+    except ValueError:
+        return Label.RESTRICTED
+
+
+def without_marks(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without marks; its depth was bounded when it was read."""
+    return {key: _without(value) for key, value in body.items() if key != MARK}
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return without_marks(value)
+    return [_without(one) for one in value] if isinstance(value, list) else value
