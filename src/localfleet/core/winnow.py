@@ -3,8 +3,8 @@ Knowing a document again by parts of it, without keeping a word: winnowed, keyed
 
 Every run of eight words is hashed, and of every four neighbouring hashes of a document the smallest is kept: so a text
 that shares eleven words in a row with it shares a fingerprint, wherever in either they stand (after Schleimer, Wilkerson
-and Aiken, "Winnowing", SIGMOD 2003). Case, punctuation and white space do not count. Who has the fingerprints and not the
-key learns nothing.
+and Aiken, "Winnowing", SIGMOD 2003). Case, punctuation and white space do not count. Who has the fingerprints and not
+the key learns nothing.
 """
 
 import re
