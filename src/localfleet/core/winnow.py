@@ -2,7 +2,7 @@
 Knowing a document again by parts of it, without keeping a word: winnowed, keyed fingerprints.
 
 Every run of eight words is hashed, and of every four neighbouring hashes of a document the smallest is kept: so a text
-that shares eleven words in a row with it shares a fingerprint, wherever in either they stand (after Schleimer, Wilkerson
+that shares eleven words in a row with it shares a fingerprint, wherever in either they stand (Schleimer, Wilkerson
 and Aiken, "Winnowing", SIGMOD 2003). Case, punctuation and white space do not count. Who has the fingerprints and not
 the key learns nothing.
 """
