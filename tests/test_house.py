@@ -68,7 +68,7 @@ ARROWS = {
     "documents": {"core", "errors"},
     "catalogue": {"config", "core", "errors", "price_map", "providers", "secret_rules", "wire"},
     "secret_rules": {"core"},
-    "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map", "wire"},
+    "cost": {"cost", "config", "core", "errors", "gpu_facts", "price_map", "traces", "wire"},
     "books": {"core", "errors", "ports", "storage"},
     "logs": set(),
     "gpus": {"gpus", "core"},

@@ -27,7 +27,7 @@ from localfleet.cost_inputs import Misuse
 from localfleet.errors import ConfigError, FleetError
 from localfleet.gpu_facts import read_gpus
 
-__all__ = ["PLAN_COMMANDS", "put"]
+__all__ = ["PLAN_COMMANDS", "put", "write_html"]
 
 PlanFileArg = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.yaml; docs/concepts/cost.md lists its keys.")]
 Deployment = Annotated[
@@ -104,12 +104,9 @@ def explained(figure: Figure) -> list[str]:
 
 
 def put(sheet: Sheet, value: dict[str, Any], *, html: Path | None, markdown: bool, as_json: bool) -> None:
-    """Write the report where it was asked for; raises `FleetError` where the file cannot be written."""
+    """Write the report where it was asked for."""
     if html is not None:
-        try:
-            html.write_text(as_html(sheet), encoding="utf-8")
-        except OSError as exc:
-            raise FleetError(f"--html: {html} cannot be written ({exc.strerror})") from exc
+        write_html(sheet, html)
     if as_json:
         print_json(value)
     elif markdown:
@@ -117,6 +114,14 @@ def put(sheet: Sheet, value: dict[str, Any], *, html: Path | None, markdown: boo
     else:
         for line in as_text(sheet):
             console().print(line, markup=False)
+
+
+def write_html(sheet: Sheet, path: Path) -> None:
+    """One self-contained file; raises `FleetError` where it cannot be written."""
+    try:
+        path.write_text(as_html(sheet), encoding="utf-8")
+    except OSError as exc:
+        raise FleetError(f"--html: {path} cannot be written ({exc.strerror})") from exc
 
 
 def _figures(sheet: Sheet, beginnings: tuple[str, ...], *, as_json: bool) -> None:

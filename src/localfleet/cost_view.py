@@ -28,7 +28,7 @@ class Report:
     warnings: tuple[str, ...]
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: Report, console: Console, *, likely: str | None = None) -> None:
     """Print the report; the answer comes last. Plain lines without frames where nobody watches."""
     done = report.comparison
     if done.box is not None:
@@ -40,6 +40,8 @@ def show(report: Report, console: Console) -> None:
         _say(console, "assumed: " + ", ".join(f"{name} {value}" for name, value in report.assumed))
     for warning in report.warnings:
         _say(console, f"note: {warning}")
+    if likely:
+        _say(console, likely)
     _say(console, done.answer, style="bold")
 
 

@@ -36,6 +36,8 @@ def work_done(home: Path, *, since: float, until: float) -> Period:
             count_where(asked & (receipts.c.label == Label.RESTRICTED.value)),
             func.coalesce(func.sum(receipts.c.input_tokens), 0),
             func.coalesce(func.sum(receipts.c.output_tokens), 0),
+            func.coalesce(func.sum(receipts.c.cache_read_tokens), 0),
+            func.coalesce(func.sum(receipts.c.cache_write_tokens), 0),
             count_where(unknown),
             *split_sums(receipts.c.cost_pico),
             func.group_concat(receipts.c.cost_rest),
@@ -54,7 +56,7 @@ def work_done(home: Path, *, since: float, until: float) -> Period:
 
 
 def _done(*row: Any) -> Done:
-    task, model, tier, requests, failed, again, restricted, tokens_in, tokens_out, unknown = row[:10]
+    task, model, tier, requests, failed, again, restricted, tokens_in, tokens_out, read, written, unknown = row[:12]
     return Done(
         task=task,
         model=model,
@@ -65,6 +67,8 @@ def _done(*row: Any) -> Done:
         restricted=restricted,
         input_tokens=tokens_in,
         output_tokens=tokens_out,
-        cost_usd=add_up(*row[10:13]),
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        cost_usd=add_up(*row[12:15]),
         cost_unknown=unknown,
     )

@@ -25,6 +25,8 @@ class Done:
     restricted: int
     input_tokens: int
     output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
     cost_usd: Decimal
     cost_unknown: int
 
