@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -19,10 +20,11 @@ from localfleet.errors import ConfigError, FleetError, ReloadRefused
 from localfleet.notify import Herald
 from localfleet.server.one_write import OneWrite
 
-__all__ = ["Place", "bind", "serve"]
+__all__ = ["Place", "bind", "serve", "shut_in"]
 
 DRAIN_S = 30
 STDIN = 0
+PR_SET_DUMPABLE = 4
 BACKLOG = 2048
 COLLECT_AFTER = (20_000, 20, 20)
 TELL_EVERY_S = 0.5
@@ -83,6 +85,17 @@ class _Server(uvicorn.Server):
         yield
 
 
+def shut_in() -> None:
+    """
+    Leave no core, and let no program of the same user look into the memory or the environment (law 8).
+
+    The limit alone does not keep crash reporters away that read memory through a pipe. Programs that are started get
+    neither: each decides for itself.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 async def serve(house: House, sock: socket.socket, on_started: Callable[[], None], herald: Herald = NOBODY) -> bool:
     """
     Serve until SIGINT or SIGTERM, then drain: requests under way finish (at most 30 s), new ones get 503.
@@ -91,8 +104,7 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     first door opens, of reloads, when the drain begins, and between that the loop turns.
     Returns whether every record reached the disk.
     """
-    # A crash dump would hold prompts (law 8).
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    shut_in()
     server = _Server(_config(house), on_started)
     loop = asyncio.get_running_loop()
 
