@@ -108,6 +108,9 @@ LIBRARIES = {
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
     "core/cost/fit.py": {"numpy"},
+    "core/cost/hosted.py": {"numpy"},
+    "core/cost/replay.py": {"numpy"},
+    "core/cost/traffic.py": {"numpy"},
     "core/detectors/sieve.py": {"re2"},
     "core/detectors/states.py": {"stdnum"},
     "wire/yaml_lines.py": {"yaml"},

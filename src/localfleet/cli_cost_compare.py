@@ -21,7 +21,7 @@ from localfleet.cli_cost_scenario import given, keep_scenario
 from localfleet.cli_cost_workload import read_off
 from localfleet.cli_parts import home_path
 from localfleet.config import Settings, load_settings
-from localfleet.core.capacity import ModelShape
+from localfleet.core.cost.capacity import ModelShape
 from localfleet.cost.as_markdown import as_markdown
 from localfleet.cost.case_of_report import case_of_report
 from localfleet.cost.outcome import Outcome, work_out

@@ -9,9 +9,9 @@ from decimal import Decimal, InvalidOperation
 
 from localfleet.config import Gpu
 from localfleet.core.amount import require
-from localfleet.core.capacity import Capacity, ModelShape, TokenWork, Workload, roofline, stated, token_work
+from localfleet.core.cost.capacity import Capacity, ModelShape, TokenWork, Workload, roofline, stated, token_work
+from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.gpu import PowerSeen
-from localfleet.core.gpu_cost import Box, Owned, Rented
 from localfleet.gpu_facts import GpuFacts
 
 __all__ = [

@@ -1,7 +1,8 @@
 """
 One cost comparison from end to end: settings, list prices and GPU facts in, a `Report` out.
 
-The edge between the files and `core.compare`: it decides which price, which GPU and which warnings, and reads no clock.
+The edge between the files and `core.cost.compare`: it decides which price, which GPU and which warnings, and
+reads no clock.
 """
 
 from dataclasses import dataclass, replace
@@ -9,10 +10,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from localfleet.config import Gpu, HostedModel, Settings
-from localfleet.core.capacity import Level, Workload
-from localfleet.core.compare import BoxOption, HostedOption, compare
+from localfleet.core.cost.capacity import Level, Workload
+from localfleet.core.cost.compare import BoxOption, HostedOption, compare
+from localfleet.core.cost.hour import Box, Rented
 from localfleet.core.gpu import PowerSeen
-from localfleet.core.gpu_cost import Box, Rented
 from localfleet.core.pricing import price_at
 from localfleet.cost_inputs import BoxAsked, Misuse, PaceAsked, the_box, the_capacity
 from localfleet.cost_view import Report

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from localfleet.core.compare import BoxLine, Comparison, HostedLine
-from localfleet.core.gpu_cost import BreakEven, HourlyCost, Pays
+from localfleet.core.cost.breakeven import BreakEven, Pays
+from localfleet.core.cost.compare import BoxLine, Comparison, HostedLine
+from localfleet.core.cost.hour import HourlyCost
 from localfleet.core.pricing import Price
 
 __all__ = ["Report", "as_json", "show"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from localfleet.core.capacity import Silicon
+from localfleet.core.cost.capacity import Silicon
 
 __all__ = ["DatedUsd", "GpuFacts", "find_gpu", "read_gpus"]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as some
 from typer.testing import CliRunner
 
 from localfleet.cli_cost import build_cost
-from localfleet.core.capacity import Capacity, Level
-from localfleet.core.gpu_cost import Owned, Rented
+from localfleet.core.cost.capacity import Capacity, Level
+from localfleet.core.cost.hour import Owned, Rented
 from localfleet.core.plan.bills import (
     all_hosted,
     all_local,

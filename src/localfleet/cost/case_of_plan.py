@@ -3,8 +3,8 @@
 from datetime import date
 from decimal import Decimal
 
-from localfleet.core.capacity import Capacity, Level, ModelShape, TokenWork, Workload, roofline, token_work
-from localfleet.core.gpu_cost import Box, Owned, Rented
+from localfleet.core.cost.capacity import Capacity, Level, ModelShape, TokenWork, Workload, roofline, token_work
+from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
 from localfleet.core.pricing import Price
 from localfleet.cost.paper import percent

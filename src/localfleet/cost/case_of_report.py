@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from localfleet.core.capacity import Workload
-from localfleet.core.compare import BoxLine, HostedLine
-from localfleet.core.gpu_cost import Owned
+from localfleet.core.cost.capacity import Workload
+from localfleet.core.cost.compare import BoxLine, HostedLine
+from localfleet.core.cost.hour import Owned
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Work
 from localfleet.cost.paper import percent
 from localfleet.cost_view import Report

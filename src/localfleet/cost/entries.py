@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from localfleet.core.gpu_cost import Owned, usd_per_month_fixed
+from localfleet.core.cost.hour import Owned, usd_per_month_fixed
 from localfleet.core.plan.bills import MONTH_S, Bill, hosted_usd, own_usd
 from localfleet.core.plan.case import Case, Hosted, Work
 from localfleet.cost.figures import Book, Figure, Input

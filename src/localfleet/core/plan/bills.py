@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 
-from localfleet.core.gpu_cost import usd_per_box_hour_marginal, usd_per_month_fixed
+from localfleet.core.cost.hour import usd_per_box_hour_marginal, usd_per_month_fixed
 from localfleet.core.plan.case import BoxCase, Case, Hosted, Work
 from localfleet.core.pricing import usd_for_mean
 

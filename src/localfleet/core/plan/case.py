@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from localfleet.core.capacity import Capacity
-from localfleet.core.gpu_cost import Box
+from localfleet.core.cost.capacity import Capacity
+from localfleet.core.cost.hour import Box
 from localfleet.core.pricing import Price
 
 __all__ = ["Arrivals", "BoxCase", "Case", "Hosted", "Work"]

@@ -8,7 +8,7 @@ cheaper is looked for box by box; a single box that would pay beyond what it can
 from dataclasses import dataclass
 from decimal import Decimal
 
-from localfleet.core.gpu_cost import Owned, hourly_cost, usd_per_month_fixed
+from localfleet.core.cost.hour import Owned, hourly_cost, usd_per_month_fixed
 from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes, mean_load_per_box
 from localfleet.core.plan.case import Case, Hosted
 

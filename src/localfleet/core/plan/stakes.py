@@ -10,7 +10,7 @@ the nearest flips, so that they cannot disagree.
 from dataclasses import dataclass
 from math import ceil
 
-from localfleet.core.gpu_cost import usd_per_month_fixed
+from localfleet.core.cost.hour import usd_per_month_fixed
 from localfleet.core.plan.bills import all_hosted, all_local, busy_boxes, mean_load_per_box
 from localfleet.core.plan.case import Case, Hosted
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from localfleet.core.capacity import Capacity, Level, TokenWork, Workload, token_work
-from localfleet.core.compare import BoxOption, Comparison, HostedOption, compare
-from localfleet.core.gpu_cost import Box, Owned, Pays, Rented
+from localfleet.core.cost.breakeven import Pays
+from localfleet.core.cost.capacity import Capacity, Level, TokenWork, Workload, token_work
+from localfleet.core.cost.compare import BoxOption, Comparison, HostedOption, compare
+from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.pricing import Price
 
 TODAY = date(2026, 11, 22)

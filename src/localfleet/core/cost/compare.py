@@ -11,13 +11,11 @@ from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from localfleet.core.amount import require
-from localfleet.core.capacity import SECONDS_PER_MONTH, Capacity, Level, Workload, requests_per_month
-from localfleet.core.gpu_cost import (
+from localfleet.core.cost.breakeven import NO_TRAFFIC, BreakEven, Pays, break_even
+from localfleet.core.cost.capacity import SECONDS_PER_MONTH, Capacity, Level, Workload, requests_per_month
+from localfleet.core.cost.hour import (
     Box,
-    BreakEven,
     HourlyCost,
-    Pays,
-    break_even,
     hourly_cost,
     usd_per_box_hour_marginal,
     usd_per_month_fixed,
@@ -27,7 +25,6 @@ from localfleet.core.pricing import Price, usd_for_mean
 __all__ = ["BoxLine", "BoxOption", "Comparison", "HostedLine", "HostedOption", "compare"]
 
 MTOK = Decimal(1_000_000)
-NO_TRAFFIC = "no traffic: nothing to compare"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

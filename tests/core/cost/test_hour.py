@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.core.capacity import (
+from localfleet.core.cost.breakeven import BreakEven, Pays, break_even
+from localfleet.core.cost.capacity import (
     SECONDS_PER_MONTH,
     ModelShape,
     Silicon,
@@ -18,13 +19,10 @@ from localfleet.core.capacity import (
     stated,
     token_work,
 )
-from localfleet.core.gpu_cost import (
+from localfleet.core.cost.hour import (
     HOURS_PER_MONTH,
-    BreakEven,
     Owned,
-    Pays,
     Rented,
-    break_even,
     capital_recovery_factor,
     hourly_cost,
     usd_per_box_hour_marginal,

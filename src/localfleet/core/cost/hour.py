@@ -1,5 +1,5 @@
 """
-What a box of GPUs costs: by the hour, by the token, and from which volume it is cheaper than a price per token.
+What a box of GPUs costs: by the hour, and by the token at a stated speed.
 
 Fixed and marginal cost never mix: the fixed part is owed whether or not anyone asks, the marginal part is the power
 above idle that a request adds. Staff is a line of its own and in neither. Shares are 0 to 1; money is US dollars.
@@ -7,20 +7,16 @@ above idle that a request adds. Staff is a line of its own and in neither. Share
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from localfleet.core.amount import require
-from localfleet.core.capacity import TokenWork, Workload
+from localfleet.core.cost.capacity import TokenWork, Workload
 
 __all__ = [
     "HOURS_PER_MONTH",
     "Box",
-    "BreakEven",
     "HourlyCost",
     "Owned",
-    "Pays",
     "Rented",
-    "break_even",
     "capital_recovery_factor",
     "hourly_cost",
     "usd_per_box_hour_marginal",
@@ -114,29 +110,6 @@ class HourlyCost:
         return self.rent + self.capital + self.power + self.maintenance + self.colocation + self.other
 
 
-class Pays(StrEnum):
-    """Whether and where fixed cost beats a price per token."""
-
-    AT = "at"
-    BEYOND_CAPACITY = "beyond capacity"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEven:
-    """
-    The volume where both cost the same. `requests_per_month` is `None` when there is none (`never`).
-
-    `capacity_share` over 1 means more than this box can serve. `utilisation_share` is the mean busy share there.
-    """
-
-    pays: Pays
-    requests_per_month: Decimal | None = None
-    tokens_per_month: Decimal | None = None
-    capacity_share: Decimal | None = None
-    utilisation_share: Decimal | None = None
-
-
 def capital_recovery_factor(*, rate_per_year: Decimal, years: Decimal) -> Decimal:
     """The yearly payment, per dollar lent, that repays a loan over `years` at `rate_per_year`."""
     if rate_per_year == 0:
@@ -187,29 +160,6 @@ def usd_per_mtok_split(
     require("utilisation", utilisation, high=1, above_low=True)
     usd_per_second = usd_per_gpu_hour * gpus / 3600 / utilisation
     return usd_per_second * work.a_us, usd_per_second * (work.b0_us + work.k_us * workload.mean_context_tokens)
-
-
-def break_even(
-    *,
-    usd_per_month_fixed: Decimal,
-    usd_per_request_marginal: Decimal,
-    usd_per_request_hosted: Decimal,
-    tokens_per_request: Decimal,
-    requests_per_month_capacity: Decimal,
-    box_seconds_per_request: Decimal,
-) -> BreakEven:
-    """Where `fixed + n x marginal` meets `n x hosted`, and whether one box can serve that many."""
-    margin = usd_per_request_hosted - usd_per_request_marginal
-    if margin <= 0:
-        return BreakEven(pays=Pays.NEVER)
-    requests = usd_per_month_fixed / margin
-    return BreakEven(
-        pays=Pays.AT if requests <= requests_per_month_capacity else Pays.BEYOND_CAPACITY,
-        requests_per_month=requests,
-        tokens_per_month=requests * tokens_per_request,
-        capacity_share=requests / requests_per_month_capacity,
-        utilisation_share=requests * box_seconds_per_request / (HOURS_PER_MONTH * 3600),
-    )
 
 
 def _capital_usd_per_box_hour(box: Owned) -> Decimal:
