@@ -68,6 +68,12 @@ def _calibrate(app: typer.Typer) -> None:
     add_calibrate(app)
 
 
+def _reconcile(app: typer.Typer) -> None:
+    from localfleet.cli_cost_reconcile import add_reconcile  # noqa: PLC0415  # loaded when asked for
+
+    add_reconcile(app)
+
+
 COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "compare": ("One box against hosted models, with no file at all.", _compare),
     "plan": ("A plan.yaml worked out: bills, break-even, chances, a report.", _plan("plan")),
@@ -75,6 +81,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "mc": ("How sure a plan's answer is: draws and tornado.", _plan("mc")),
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
+    "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
     "savings": ("Saved against one hosted model, net of the box.", _advice("savings")),
     "alerts": ("Prices that changed, models that retire, the cost of migrating.", _advice("alerts")),
