@@ -56,10 +56,28 @@ def _advice(name: str) -> Mount:
     return mount
 
 
+def _demo(app: typer.Typer) -> None:
+    from localfleet.cli_cost_demo import demo_app  # noqa: PLC0415  # loaded when asked for
+
+    app.add_typer(demo_app(), name="demo", help=COST_COMMANDS["demo"][0])
+
+
 def _scenario(app: typer.Typer) -> None:
     from localfleet.cli_cost_scenario import scenario_app  # noqa: PLC0415  # loaded when asked for
 
     app.add_typer(scenario_app(), name="scenario", help=COST_COMMANDS["scenario"][0])
+
+
+def _replay(app: typer.Typer) -> None:
+    from localfleet.cli_cost_replay import replay_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("replay")(replay_command)
+
+
+def _worksheet(app: typer.Typer) -> None:
+    from localfleet.cli_cost_worksheet import worksheet_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("worksheet")(worksheet_command)
 
 
 def _calibrate(app: typer.Typer) -> None:
@@ -68,24 +86,20 @@ def _calibrate(app: typer.Typer) -> None:
     add_calibrate(app)
 
 
-def _reconcile(app: typer.Typer) -> None:
-    from localfleet.cli_cost_reconcile import add_reconcile  # noqa: PLC0415  # loaded when asked for
-
-    add_reconcile(app)
-
-
 COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "compare": ("One box against hosted models, with no file at all.", _compare),
     "plan": ("A plan.yaml worked out: bills, break-even, chances, a report.", _plan("plan")),
     "breakeven": ("Where boxes and hosted models of a plan cost the same.", _plan("breakeven")),
     "mc": ("How sure a plan's answer is: draws and tornado.", _plan("mc")),
+    "replay": ("A trace against one box, two and so on: who waits, what spills.", _replay),
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
-    "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
+    "worksheet": ("The budget worksheet, priced, and the month in other ways.", _worksheet),
     "savings": ("Saved against one hosted model, net of the box.", _advice("savings")),
     "alerts": ("Prices that changed, models that retire, the cost of migrating.", _advice("alerts")),
     "stack": ("A stack from tasks, volume and privacy.", _advice("stack")),
+    "demo": ("Where a mean answers wrongly: n-plus-one, mandatory-local.", _demo),
     "scenario": ("Saved comparisons: save, list, show, delete.", _scenario),
 }
 """Name -> one line for the list, and how to load it."""

@@ -35,7 +35,7 @@ from localfleet.gpu_facts import read_gpus
 from localfleet.price_map import read_price_map
 from localfleet.storage.month import work_done
 
-__all__ = ["ADVICE_COMMANDS"]
+__all__ = ["ADVICE_COMMANDS", "box_usd", "settings_or_none"]
 
 Days = Annotated[int, typer.Option(min=1, max=3650, help="How far back to read the ledger.")]
 ConfigFile = Annotated[
@@ -59,9 +59,9 @@ def advise(
 ) -> None:
     """Grade the month from the ledger, A+ to F with reasons: tier mix, long answers, waste, and whether to bother."""
     try:
-        settings = _settings(config)
+        settings = settings_or_none(config)
         _, month = _month(settings, days)
-        box = _fixed_usd(settings, fixed)
+        box = box_usd(settings, fixed)
         spare = maybe("--spare-ms", spare_ms)
     except (Misuse, ConfigError) as exc:
         raise _misuse(exc) from None
@@ -102,7 +102,7 @@ def alerts_command(
 ) -> None:
     """Prices that changed since the last look, models that retire, and what moving this month's work would cost."""
     try:
-        settings = _settings(config)
+        settings = settings_or_none(config)
     except ConfigError as exc:
         raise _misuse(exc) from None
     found, month = _month(settings, days)
@@ -126,9 +126,9 @@ def savings_command(
 ) -> None:
     """What routing saved against one hosted model for everything, net of the box that is paid either way."""
     try:
-        settings = _settings(config)
+        settings = settings_or_none(config)
         found, month = _month(settings, days)
-        box = _fixed_usd(settings, fixed)
+        box = box_usd(settings, fixed)
         care = number("--staff-usd-per-month", staff)
         model = _baseline(baseline, found)
     except (Misuse, ConfigError) as exc:
@@ -159,7 +159,7 @@ def stack_command(
     """Build a stack from tasks, volume and privacy: a model for each task, the month's bill, and against what."""
     try:
         parts = _parts(preset, task or [], requests_per_month, restricted)
-        settings = _settings(config)
+        settings = settings_or_none(config)
     except (Misuse, ConfigError) as exc:
         raise _misuse(exc) from None
     stack = build_stack(parts, listings(settings, read_price_map(), _today()))
@@ -205,13 +205,14 @@ def _month(settings: Settings | None, days: int) -> tuple[tuple[Listing, ...], M
     return found, month_of(work_done(home_path(), since=now - days * DAY_S, until=now), found, now=now)
 
 
-def _fixed_usd(settings: Settings | None, stated: str | None) -> Decimal | None:
+def box_usd(settings: Settings | None, stated: str | None) -> Decimal | None:
+    """The box's fixed dollars a month: as stated, else of `hardware.gpus`; `None`: neither says."""
     if stated is not None:
         return number("--fixed-usd-per-month", stated)
     return declared_fixed_usd(settings, read_gpus())
 
 
-def _settings(config: str | None) -> Settings | None:
+def settings_or_none(config: str | None) -> Settings | None:
     """The named file, or the one in this folder; `None` where neither was asked for nor is there."""
     if config is None and not Path("models.yaml").exists():
         return None

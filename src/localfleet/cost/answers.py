@@ -13,7 +13,7 @@ from localfleet.cost.sheet import Answer
 __all__ = ["NO_TRAFFIC", "answers", "verdict"]
 
 NO_TRAFFIC = "No traffic: nothing to compare."
-NO_PRICE = "price unknown"
+SPEEDS = {"calibrated": "measured speed", "stated": "stated speed", "roofline": "estimated speed"}
 
 
 def verdict(outcome: Outcome) -> str:
@@ -23,7 +23,7 @@ def verdict(outcome: Outcome) -> str:
         return NO_TRAFFIC if not outcome.bills else _alone(outcome)
     if best.kind == "hosted" and not best.boxes:
         head = f"Rent tokens: {best.name} costs {dollars(best.total)} a month"
-        tail = f", the box ({_boxes(other)}) {dollars(other.total)}" if other else ""
+        tail = f", the box {dollars(other.total)} ({_boxes(other)})" if other else ""
         return f"{head}{tail}. {_flip(outcome)}"
     if best.kind == "hosted":
         return f"Take {_boxes(best)} for what must stay and rent the rest: {dollars(best.total)} a month."
@@ -123,11 +123,12 @@ def _likely(outcome: Outcome) -> Answer:
 
 def _rests(outcome: Outcome) -> Answer:
     box = outcome.case.box
-    level, _, basis = box.speed.partition(":")
+    head, _, basis = box.speed.partition(":")
+    level, comma, error = head.partition(",")
     model = "" if outcome.against is None else f"; {outcome.against.name}: {outcome.against.origin}"
     return Answer(
         question="What does it rest on?",
-        short=f"speed {level}",
+        short=f"{SPEEDS.get(level, level)}{comma}{error}",
         detail=f"speed from {basis.strip()}; box: {box.origin}{model}.",
     )
 
@@ -157,6 +158,6 @@ def _named(bill: Bill) -> str:
 def _boxes(bill: Bill | None) -> str:
     if bill is None:
         return "no box"
-    spare = f" ({bill.spare} spare)" if bill.spare else ""
+    spare = f" with {bill.spare} spare" if bill.spare else ""
     base = bill.name.split(" x ", 1)[-1] if bill.name[:1].isdigit() and bill.boxes != 1 else bill.name
     return f"{bill.boxes} x {base}{spare}" if bill.boxes > 1 else f"{bill.name}{spare}"

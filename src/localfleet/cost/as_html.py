@@ -26,10 +26,10 @@ def as_html(sheet: Sheet) -> str:
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
             f"<title>{escape(sheet.title)}</title><style>{style}</style></head><body><main>",
             f'<header><h1>{words(sheet.title)}</h1><p class="verdict">{words(sheet.verdict)}</p></header>',
-            f'<section class="answers" aria-label="The answers">{"".join(map(_answer, sheet.answers))}</section>',
+            *_answers(sheet),
             *_warnings(sheet),
             *map(_section, sheet.sections),
-            _made(sheet),
+            *_made(sheet),
             f"<footer><p>{words(sheet.made)}</p></footer></main></body></html>",
             "",
         )
@@ -45,6 +45,11 @@ def _answer(answer: Answer) -> str:
     short = _linked(answer.short, answer.id)
     head = f'<h2>{words(answer.question)}</h2><p class="short">{short}</p>'
     return f"<article>{head}<p>{words(answer.detail)}</p></article>"
+
+
+def _answers(sheet: Sheet) -> Iterator[str]:
+    if sheet.answers:
+        yield f'<section class="answers" aria-label="The answers">{"".join(map(_answer, sheet.answers))}</section>'
 
 
 def _warnings(sheet: Sheet) -> Iterator[str]:
@@ -93,9 +98,11 @@ def _linked(shown: str, figure_id: str) -> str:
     return f'<a href="#{escape(figure_id)}">{words(shown)}</a>' if figure_id else words(shown)
 
 
-def _made(sheet: Sheet) -> str:
+def _made(sheet: Sheet) -> Iterator[str]:
+    if not sheet.book.figures:
+        return
     rows = "".join(_figure(figure) for figure in sheet.book.figures.values())
-    return (
+    yield (
         '<section class="made"><h2>How each number was made</h2><p>The same as '
         "<code>localfleet cost explain ID</code> prints.</p>"
         f"<details><summary>{len(sheet.book.figures)} figures</summary><dl>{rows}</dl></details></section>"

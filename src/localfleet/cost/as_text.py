@@ -10,7 +10,7 @@ __all__ = ["as_text"]
 
 def as_text(sheet: Sheet, *, short: bool = False) -> list[str]:
     """The lines; `short` leaves the sections out."""
-    lines = [sheet.title, ""]
+    lines = [sheet.title, ""] if sheet.answers else [sheet.title]
     lines += aligned([(f"{answer.question}", answer.short) for answer in sheet.answers])
     lines += ["", *(answer.detail for answer in sheet.answers), ""]
     if not short:

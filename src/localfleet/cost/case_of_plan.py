@@ -13,7 +13,7 @@ from localfleet.cost_inputs import Misuse
 from localfleet.gpu_facts import GpuFacts, find_gpu
 from localfleet.price_map import STALE_AFTER_DAYS
 
-__all__ = ["case_of_plan"]
+__all__ = ["case_of_plan", "token_work_of"]
 
 
 def case_of_plan(plan: PlanFile, gpus: tuple[GpuFacts, ...], *, today: date, deployment: str | None = None) -> Case:
@@ -47,6 +47,19 @@ def case_of_plan(plan: PlanFile, gpus: tuple[GpuFacts, ...], *, today: date, dep
         assumed=_assumed(plan, chosen, hardware),
         warnings=_warnings(plan, first, hardware, today),
     )
+
+
+def token_work_of(plan: PlanFile, deployment: str | None) -> TokenWork:
+    """The measured coefficients of a deployment; raises `Misuse` where its speed was not measured that way."""
+    chosen = _chosen(plan, deployment)
+    if chosen.calibration.kind != "token_work":
+        raise Misuse(f"deployment {chosen.id}: a replay needs `calibration: {{kind: token_work, ...}}`")
+    return _measured(chosen)
+
+
+def _measured(chosen: Deployment) -> TokenWork:
+    found = chosen.calibration
+    return TokenWork(a_us=_exact(found.a_us), b0_us=_exact(found.b0_us), k_us=_exact(found.k_us))
 
 
 def _chosen(plan: PlanFile, deployment: str | None) -> Deployment:
@@ -109,12 +122,8 @@ def _capacity(work: Work, chosen: Deployment, hardware: Hardware, gpus: tuple[Gp
         )
     try:
         if calibration.kind == "token_work":
-            measured = TokenWork(
-                a_us=_exact(calibration.a_us), b0_us=_exact(calibration.b0_us), k_us=_exact(calibration.k_us)
-            )
-            return token_work(
-                load, measured, error_share=None if calibration.mape is None else _exact(calibration.mape)
-            )
+            error = None if calibration.mape is None else _exact(calibration.mape)
+            return token_work(load, _measured(chosen), error_share=error)
         shape = ModelShape(params_b=_exact(calibration.params_b), bits_per_weight=_exact(calibration.bits))
         return roofline(load, shape, find_gpu(hardware.gpu, gpus).silicon, gpus=hardware.gpus)
     except ValueError as exc:

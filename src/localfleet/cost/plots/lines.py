@@ -102,7 +102,7 @@ def _last(line: Series, x: Axis) -> Point:
 
 def _mark(mark: Mark, number: int, x: Axis, frame: Frame) -> str:
     left = x.at(mark.x, frame.left, frame.right)
-    on_right = left < frame.left + (frame.right - frame.left) * 0.7
+    on_right = left < frame.left + (frame.right - frame.left) * 0.55
     where = left + 4 if on_right else left - 4
     top = frame.top + 9 + number * 13
     return (

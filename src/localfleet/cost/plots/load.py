@@ -78,5 +78,6 @@ def swings_picture(swings: Sequence[Swing], *, middle: float) -> Picture:
         name="What moves the answer most",
         says=f"widest: {widest.name}",
     )
-    told = f"{', '.join(flips)} alone can flip the answer." if flips else "No input alone flips the answer."
+    names = " or ".join(flips)
+    told = f"{names[:1].upper()}{names[1:]} alone can flip the answer." if flips else "No input alone flips the answer."
     return Picture(svg=svg, caption=f"Each input from its 10th to its 90th percentile, the others held. {told}")
