@@ -34,6 +34,7 @@ from localfleet.config import (
     parse_settings,
 )
 from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
+from localfleet.config.pipelines import Pipeline, Stage
 from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
@@ -64,6 +65,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`tasks.<name>.cascade.judge.confidence`": ConfidenceJudge,
     "`tasks.<name>.cascade.judge.consistency`": ConsistencyJudge,
     "`tasks.<name>.cascade.judge.model`": ModelJudge,
+    "`pipelines.<name>`": Pipeline,
+    "`pipelines.<name>.stages[]`": Stage,
     "`routing`": Routing,
     "`limits`": Limits,
     "`plans.<name>`": Plan,

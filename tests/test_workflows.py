@@ -8,10 +8,11 @@ import pytest
 from localfleet.catalogue import build_models
 from localfleet.config import Settings, parse_settings, read_settings
 from localfleet.core.label import Label
+from localfleet.core.paths import Cargo, Place
 from localfleet.errors import ConfigError
 from localfleet.price_map import PriceMap
 from localfleet.reach import prove
-from localfleet.workflows import build_cascade, check_workflows
+from localfleet.workflows import build_cascade, build_pipeline, check_workflows
 
 NO_PRICES = PriceMap(entries={}, version="test")
 FILE = """
@@ -109,3 +110,63 @@ def test_judges_are_ways_of_the_proof() -> None:
         assert {way.label for way in models} == labels
         assert {way.label for way in judges if way.outlet.name.endswith("callable")} == set(Label)
         assert not proof.forbidden
+
+
+STAGED = """
+pipelines:
+  p:
+    stages:
+      - {name: facts, model: local, prompt: "{input}", fields: {age: integer}, release: true}
+      - {name: middle, model: auto, prompt: "{input}"}
+      - {name: last, model: mini, prompt: "{facts}"}
+"""
+
+
+def test_stages_are_ways_of_the_proof() -> None:
+    """Each stage with each model that its name means; only what reads closed structures has a way for all labels."""
+    file = parse_settings((FILE.replace("JUDGE", "{}") + STAGED).encode())
+    proof = prove(file, build_models(file, NO_PRICES, date(2026, 1, 1)))
+    ways = [
+        (way.outlet.name[-1], way.outlet.cargo, way.outlet.place, way.label)
+        for way in proof.ways
+        if way.outlet.kind == "stage"
+    ]
+    assert {(n, label) for n, cargo, place, label in ways if place is Place.STREET and cargo is Cargo.TEXT} == {
+        (n, label) for n in "12" for label in (Label.PUBLIC, Label.INTERNAL)
+    }
+    assert {(n, label) for n, cargo, _, label in ways if cargo is Cargo.STRUCTURE} == {("2", label) for label in Label}
+    assert {n for n, _, place, _ in ways if place is Place.BOX} == {"0", "1"}
+    assert not proof.forbidden
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [
+        ('{name: a, prompt: "{later}"}', "no earlier stage"),
+        ('{name: a, prompt: "{item}"}', "each"),
+        ('{name: input, prompt: "x"}', "is taken"),
+        ('{name: a, prompt: "x", model: nobody}', "no model here"),
+        ('{name: a, prompt: "x", release: true}', "fields"),
+        ('{name: a, prompt: "x", enough: {callable: "a:b"}}', "enough"),
+        ('{name: a, prompt: "x", fields: {A: integer}}', "stages.1.fields.A"),
+    ],
+)
+def test_each_mistake_in_a_stage_is_named(stage: str, says: str) -> None:
+    """A place that nothing fills would send braces to a model; a release without a form would release words."""
+    text = FILE.replace("JUDGE", "{}") + STAGED.replace('{name: middle, model: auto, prompt: "{input}"}', stage)
+    with pytest.raises(ConfigError, match=says):
+        parse_settings(text.replace("- {name: facts", "- {name: zero", 1).replace("{facts}", "x").encode())
+
+
+def test_the_last_stage_answers_the_client() -> None:
+    """What only makes sense in the middle is a mistake at the end, and an alias may lead to a pipeline."""
+    text = FILE.replace("JUDGE", "{}") + STAGED
+    with pytest.raises(ConfigError, match="answers the client"):
+        parse_settings(text.replace('prompt: "{facts}"}', 'prompt: "x", each: facts}').encode())
+    assert parse_settings((text + "aliases: {gpt-4o: pipeline/p}").encode()).aliases == {"gpt-4o": "pipeline/p"}
+    built = build_pipeline("p", parse_settings(text.encode()).pipelines["p"])
+    assert [(stage.name, stage.release) for stage in built.stages] == [
+        ("facts", True),
+        ("middle", False),
+        ("last", False),
+    ]

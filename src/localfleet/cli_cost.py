@@ -86,6 +86,12 @@ def _calibrate(app: typer.Typer) -> None:
     add_calibrate(app)
 
 
+def _reconcile(app: typer.Typer) -> None:
+    from localfleet.cli_cost_reconcile import add_reconcile  # noqa: PLC0415  # loaded when asked for
+
+    add_reconcile(app)
+
+
 COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "compare": ("One box against hosted models, with no file at all.", _compare),
     "plan": ("A plan.yaml worked out: bills, break-even, chances, a report.", _plan("plan")),
@@ -94,6 +100,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "replay": ("A trace against one box, two and so on: who waits, what spills.", _replay),
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
+    "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
     "worksheet": ("The budget worksheet, priced, and the month in other ways.", _worksheet),
     "savings": ("Saved against one hosted model, net of the box.", _advice("savings")),

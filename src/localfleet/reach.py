@@ -5,6 +5,7 @@ Whatever gets a way to send something out gets its line here, in the same change
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from localfleet.catalogue import anyone, build_policy, planned
 from localfleet.config import Audit, HostedModel, LocalModel, Settings, Vllm, is_loopback
@@ -12,6 +13,7 @@ from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.paths import MOST_DOORS, Cargo, Decide, Outlet, Place, Proof, prove_paths
+from localfleet.core.pipeline import places
 from localfleet.core.policy import decide
 from localfleet.errors import ConfigError
 from localfleet.providers import base_url_of, dialect_of, host_of
@@ -61,6 +63,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
     for name, hosted in settings.hosted.items():
         yield _hosted(name, hosted, apis[name], redacts=settings.privacy.on_restricted == "redact")
     yield from _judges(settings, models)
+    yield from _stages(settings, models)
     yield from _heads(settings.audit)
 
 
@@ -114,15 +117,46 @@ def _judges(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
     for name, task in settings.tasks.items():
         judge = None if task.cascade is None else task.cascade.judge
         if judge is not None and judge.model is not None:
-            at, wanted = f"tasks.{name}.cascade.judge.model", judge.model.model
-            for model in models:
-                if model.name == wanted or (wanted == "local" and model.local and not model.specialised):
-                    yield _asked_by_us("judge", at, settings, model)
+            for model in _meant(judge.model.model, models):
+                yield _asked_by_us("judge", f"tasks.{name}.cascade.judge.model", settings, model)
         if judge is not None and judge.callable is not None:
             yield Outlet(
                 kind="judge", name=f"tasks.{name}.cascade.judge.callable", host=OURS, place=Place.BOX, cargo=Cargo.TEXT,
                 rule="your own function, in this process: what it sends on, nobody here can see",
             )  # fmt: skip
+
+
+def _stages(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
+    """
+    Every stage of every pipeline, and who judges one: the law decides by the label of what the stage reads.
+
+    A stage that reads released structures alone gets those of requests of every label, and no words of theirs.
+    """
+    for name, pipeline in settings.pipelines.items():
+        lowered: set[str] = set()
+        for number, stage in enumerate(pipeline.stages):
+            at = f"pipelines.{name}.stages.{number}"
+            reads = places(f"{stage.prompt}{stage.system or ''}") - {"item"} | ({stage.each} if stage.each else set())
+            clean = bool(reads) and reads <= lowered
+            for model in _meant(stage.model, models):
+                outlet = _asked_by_us("stage", at, settings, model)
+                yield outlet
+                if clean and outlet.place is Place.STREET:
+                    rule = f"closed structures of {', '.join(sorted(reads))}: the operator's words and short numbers"
+                    yield replace(outlet, cargo=Cargo.STRUCTURE, rule=rule, model=None)
+            if stage.enough is not None and stage.enough.model is not None:
+                for model in _meant(stage.enough.model.model, models):
+                    yield _asked_by_us("judge", f"{at}.enough.model", settings, model)
+            if stage.release:
+                lowered.add(stage.name)
+
+
+def _meant(wanted: str, models: tuple[Model, ...]) -> Iterator[Model]:
+    """The models that a name means."""
+    for model in models:
+        every = not model.specialised and (wanted == "auto" or (wanted == "local" and model.local))
+        if every or model.name == wanted:
+            yield model
 
 
 def _asked_by_us(kind: str, at: str, settings: Settings, model: Model) -> Outlet:

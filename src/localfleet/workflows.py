@@ -8,9 +8,12 @@ from typing import Any
 from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.front import Actions
-from localfleet.catalogue import matcher_of
+from localfleet.actions.pipeline import Pipelines
+from localfleet.catalogue import field_names, matcher_of
 from localfleet.config import Cascade as CascadeShape
 from localfleet.config import Judges, Settings
+from localfleet.config.pipelines import Pipeline as PipelineShape
+from localfleet.config.pipelines import Stage as StageShape
 from localfleet.core.cascade import Cascade
 from localfleet.core.judges.confidence import Confidence
 from localfleet.core.judges.consistency import Consistency
@@ -27,24 +30,45 @@ from localfleet.core.judges.validators import (
     ToolCalls,
 )
 from localfleet.core.judges.verdict_of_call import Judged
+from localfleet.core.pipeline import Pipeline, Stage
 from localfleet.errors import ConfigError
 from localfleet.gateway import Gateway
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_actions", "build_cascade", "check_workflows"]
+__all__ = ["build_actions", "build_cascade", "build_pipeline", "check_workflows"]
 
 Problem = tuple[str, str]
+PLAIN = (
+    "name", "model", "prompt", "system", "max_tokens", "each", "most_items", "distinct", "fields", "release",
+)  # fmt: skip
 
 
 def build_actions(settings: Settings, gateway: Gateway) -> Actions | None:
     """The front door of all that takes more than one call; `None` where the file declares nothing such."""
     shapes = {name: task.cascade for name, task in settings.tasks.items() if task.cascade is not None}
-    if not shapes:
+    if not shapes and not settings.pipelines:
         return None
     named = {shape.judge.callable for shape in shapes.values() if shape.judge.callable is not None}
     bench = Bench(gateway=gateway, callables={name: resolved(name) for name in named})
     by_task = {name: build_cascade(shape) for name, shape in shapes.items()}
-    return Actions(gateway=gateway, cascades=Cascades(gateway=gateway, bench=bench, by_task=by_task))
+    pipelines = {name: build_pipeline(name, shape) for name, shape in settings.pipelines.items()}
+    return Actions(
+        gateway=gateway,
+        cascades=Cascades(gateway=gateway, bench=bench, by_task=by_task),
+        pipelines=Pipelines(gateway=gateway, bench=bench, by_name=pipelines, fields=field_names(settings)),
+        aliases=settings.aliases,
+    )
+
+
+def build_pipeline(name: str, shape: PipelineShape) -> Pipeline:
+    """One pipeline; raises `ValueError` for a pattern that RE2 does not know."""
+    return Pipeline(name=name, stages=tuple(map(_stage, shape.stages)))
+
+
+def _stage(shape: StageShape) -> Stage:
+    enough = None if shape.enough is None else build_cascade(CascadeShape(judge=shape.enough))
+    plain = {name: getattr(shape, name) for name in PLAIN}
+    return Stage(enough=enough, **plain)
 
 
 def build_cascade(shape: CascadeShape) -> Cascade:

@@ -1,12 +1,14 @@
 """Undressing: what encodings and spellings hide, the pattern layers see; in linear time, and everyday text stays."""
 
 import base64
+import random
 import time
 
 import pytest
+import re2
 
 from localfleet.core.detectors import scan
-from localfleet.core.detectors.views import views
+from localfleet.core.detectors.views import DRESSES, LONG_CHARS, views
 
 CARD = "4111 1111 1111 1111"
 
@@ -70,3 +72,30 @@ def test_views_are_bounded_and_fast() -> None:
         found = views(text)
         assert time.perf_counter() - began < 2.0
         assert sum(map(len, found)) <= 5 * len(text) + 40
+
+
+PIECES = [
+    *("one", "two", "Double", "cinq", "F\u00dcNF", "\u017fix", "s\u0131x", "dash", "point", "12", "1999"),
+    *("(five", "six)", "at", "a", "B", "\u00e9", "\u0416", "7", "c-", "d.", "_", "e-f", "word", "Someone"),
+    *("%41", "&amp;", "\\u0041", "deadbeef" * 3, "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "internationalisation"),
+]
+
+
+def test_what_has_views_is_never_passed_by() -> None:
+    """Ten thousand mixtures of dresses and words: where undressing finds something, the sieve has a pattern for it."""
+    dice, undressed = random.Random(7), 0
+    patterns = [re2.compile(pattern) for pattern in DRESSES]
+    for _ in range(10_000):
+        separators = dice.choice(([" "], [" ", ", ", "-", "."], ["", " ", "  ", "\n", "_", ","]))
+        pieces = dice.choices(dice.choice((PIECES, PIECES[:10], PIECES[14:21])), k=dice.randrange(1, 12))
+        text = "".join(piece + dice.choice(separators) for piece in pieces)
+        if views(text):
+            undressed += 1
+            long = any(len(word) >= LONG_CHARS for word in text.lower().split())
+            assert long or any(pattern.search(text.lower()) for pattern in patterns), text
+    assert undressed > 2_000
+
+
+def test_a_said_number_between_marks_is_found() -> None:
+    """Six pieces are enough where the first and the last cling to a bracket or a colon."""
+    assert views("call (five five five one two three): soon") == ["call (555123"]

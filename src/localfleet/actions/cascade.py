@@ -154,7 +154,7 @@ class Cascades:
                 answer = replace(answer, whole=without_logprobs(answer.whole, stream=False))
             return action.answered(held.part, answer)
         chunks = [without_logprobs(chunk, stream=True) for chunk in held.chunks] if bare else held.chunks
-        rest = held.rest if held.rest is not None else _nothing()
+        rest = held.rest if held.rest is not None else nothing()
         if bare and held.rest is not None:
             rest = _stripped(held.rest)
         return await action.streamed(held.part, replace(answer, stream=rest), chunks)
@@ -194,10 +194,10 @@ def _too_dear(action: Action, door: Decision) -> bool:
     return spent is None or route.worst_usd is None or spent + route.worst_usd > most
 
 
-async def _nothing() -> AsyncGenerator[bytes]:
+async def nothing() -> AsyncGenerator[bytes]:
     """Nothing more comes."""
-    nothing: tuple[bytes, ...] = ()
-    for chunk in nothing:
+    none: tuple[bytes, ...] = ()
+    for chunk in none:
         yield chunk
 
 

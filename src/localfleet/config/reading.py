@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from localfleet.config.pipelines import Stage
 from localfleet.config.settings import Settings
 from localfleet.config.shape import RESERVED
+from localfleet.core.pipeline import places
 from localfleet.errors import ConfigError
 from localfleet.wire.yaml_lines import Lines, problems_of, read_yaml
 
@@ -60,10 +62,10 @@ def parse_with_lines(text: bytes, file: str) -> tuple[Settings, Lines]:
 def _cross_checks(settings: Settings, lines: Lines) -> tuple[tuple[int | None, str, str], ...]:
     """Checks between sections: every name means one thing and every reference finds it."""
     complaints = (*_name_complaints(settings), *_reference_complaints(settings))
-    return tuple((lines.of(loc), ".".join(loc), sentence) for loc, sentence in complaints)
+    return tuple((lines.of(loc), ".".join(map(str, loc)), sentence) for loc, sentence in complaints)
 
 
-Complaint = tuple[tuple[str, ...], str]
+Complaint = tuple[tuple[str | int, ...], str]
 
 
 def _name_complaints(settings: Settings) -> Iterator[Complaint]:
@@ -95,14 +97,16 @@ def _adapter_complaints(settings: Settings) -> Iterator[Complaint]:
 
 
 def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
+    virtual = {f"pipeline/{name}" for name in settings.pipelines}
     for alias, target in settings.aliases.items():
-        if target not in settings.names | RESERVED:
+        if target not in settings.names | RESERVED | virtual:
             yield ("aliases", alias), f"points to `{target}`, which is no model here"
     for name, task in settings.tasks.items():
         for wanted in (task.first, *task.fallback):
             if wanted not in settings.names | {"local"}:
                 yield ("tasks", name), f"names `{wanted}`, which is no model here"
     yield from _cascade_complaints(settings)
+    yield from _pipeline_complaints(settings)
     for name, plan in settings.plans.items():
         for wanted in sorted((plan.models or frozenset()) - settings.names):
             yield ("plans", name), f"names `{wanted}`, which is no model here"
@@ -119,3 +123,31 @@ def _cascade_complaints(settings: Settings) -> Iterator[Complaint]:
             yield ("tasks", name, "cascade", "judge", "model"), f"names `{grader.model}`, which is no model here"
         if task.cascade is not None and not task.fallback:
             yield ("tasks", name, "cascade"), "has nowhere to go on to: name a stronger model in `fallback:`"
+
+
+def _pipeline_complaints(settings: Settings) -> Iterator[Complaint]:
+    """Every place in a prompt is filled, every name is one thing, every judge and model is there."""
+    for name, pipeline in settings.pipelines.items():
+        known = {"input", "documents"}
+        for number, stage in enumerate(pipeline.stages):
+            at = ("pipelines", name, "stages", number)
+            yield from ((at, sentence) for sentence in _stage_complaints(stage, known, settings))
+            known.add(stage.name)
+        last = pipeline.stages[-1]
+        if last.each is not None or last.fields or last.enough is not None:
+            sentence = "answers the client: `each`, `fields` and `enough` belong to earlier stages"
+            yield ("pipelines", name, "stages", len(pipeline.stages) - 1), sentence
+
+
+def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iterator[str]:
+    wanted = places(stage.prompt + (stage.system or ""))
+    if "item" in wanted and stage.each is None:
+        yield "has a place for `{item}`: say what it is asked about in `each:`"
+    reads = (wanted - {"item"}) | ({stage.each} if stage.each is not None else set())
+    for place in sorted(reads - known):
+        yield f"reads `{place}`, which is no earlier stage; `input` and `documents` are the caller's"
+    if stage.name in known | {"item"}:
+        yield f"the name `{stage.name}` is taken; a stage has one of its own"
+    graders = () if stage.enough is None or stage.enough.model is None else (stage.enough.model.model,)
+    for model in {stage.model, *graders} - settings.names - RESERVED:
+        yield f"names `{model}`, which is no model here"

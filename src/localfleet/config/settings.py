@@ -10,6 +10,7 @@ from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
+from localfleet.config.pipelines import Pipeline
 from localfleet.config.privacy import LayerName, Layers, Privacy
 from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
 from localfleet.core.label import Label
@@ -81,6 +82,8 @@ class Settings(Shape):
     """Other names clients may use, each for a model or for `auto` or `local`."""
     privacy: Privacy = Privacy()
     tasks: dict[Name, Task] = Field(default_factory=dict)
+    pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    """Virtual models, asked for as `pipeline/<name>`."""
     routing: Routing = Routing()
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)

@@ -134,7 +134,7 @@ class DataPlane:
         headers = read_headers(scope["headers"])
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
-            await _send_whole(send, 200, list_models(self.gateway.models, caller), _headers(request_id))
+            await _send_whole(send, 200, list_models(self.gateway.models, caller, self._virtual), _headers(request_id))
             return
         if api is None or scope["method"] != "POST":
             raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
@@ -227,9 +227,13 @@ class DataPlane:
         elif answer.stream is not None:
             answer.stream = self.recall.keep_stream(letter.body, letter.ask.caller, answer.stream)
 
+    @property
+    def _virtual(self) -> tuple[str, ...]:
+        return self.actions.names if self.actions is not None else ()
+
     def _visit(self, ask: Ask, arrived: float) -> Visit:
         known = ask.model in self.gateway.models or ask.model in {"auto", "local"}
-        aliased = ask.model in self.gateway.policy.aliases
+        aliased = ask.model in self.gateway.policy.aliases or ask.model in self._virtual
         return Visit(
             ask=ask,
             arrived=arrived,

@@ -1,6 +1,6 @@
 """`GET /v1/models`: OpenAI's shape, with what a client may want to know of each model under `localfleet`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -13,10 +13,11 @@ __all__ = ["list_models"]
 ROUTED = {"auto": "The router decides.", "local": "Any model on this box."}
 
 
-def list_models(models: Mapping[str, Model], caller: Caller) -> bytes:
-    """The body: the two virtual names, then every model that the caller may use."""
+def list_models(models: Mapping[str, Model], caller: Caller, pipelines: Iterable[str] = ()) -> bytes:
+    """The body: the virtual names, then every model that the caller may use."""
     allowed = [model for model in models.values() if caller.models is None or model.name in caller.models]
     virtual = [_row(name, {"description": text}) for name, text in ROUTED.items()]
+    virtual += [_row(name, {"description": "Several stages, each by the law."}) for name in pipelines]
     return orjson.dumps({"object": "list", "data": virtual + [_row(model.name, _facts(model)) for model in allowed]})
 
 

@@ -27,12 +27,19 @@ def chat_body(model: str, text: str, *, system: str | None = None, max_tokens: i
     return {"model": model, "messages": turns, **limit}
 
 
-def derived(parent: Letter, body: Mapping[str, Any], *, label: Label, fields: frozenset[str] = frozenset()) -> Letter:
+def derived(
+    parent: Letter,
+    body: Mapping[str, Any],
+    *,
+    label: Label,
+    fields: frozenset[str] = frozenset(),
+    api: Api = Api.CHAT,
+) -> Letter:
     """A letter of the router's own, made of text of `label`. It remembers no conversation: its parent does."""
     whole = dict(body)
     said, size = parent.ask, len(orjson.dumps(whole))
     letter = read_ask(
-        whole, api=Api.CHAT, headers={}, caller=said.caller, request_id=said.request_id, size=size, fields=fields
+        whole, api=api, headers={}, caller=said.caller, request_id=said.request_id, size=size, fields=fields
     )
     ask = replace(
         letter.ask,

@@ -12,8 +12,8 @@ from typing import Literal
 from localfleet.core.detectors import assigned, contact, money, national, papers, secrets, states
 from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.row import Page, Row, fits
-from localfleet.core.detectors.sieve import Sieve
-from localfleet.core.detectors.views import views
+from localfleet.core.detectors.sieve import OTHERS, Hits, Sieve
+from localfleet.core.detectors.views import DRESSES, LONG_CHARS, views
 from localfleet.core.label import Finding
 from localfleet.core.value import value
 
@@ -22,8 +22,8 @@ __all__ = ["KINDS", "SECRET_KINDS", "Find", "find_all", "scan"]
 Gate = Literal["text", "token", "digit", "digits", "number", "unspent"]
 Window = tuple[int, int]
 
-# The shortest credential with a known prefix, in characters.
-_LONG_TOKEN_CHARS = 16
+# The shortest credential with a known prefix, and the shortest encoded word, in characters.
+_LONG_TOKEN_CHARS = LONG_CHARS
 # Longer than any number with its country letters and separators.
 _MARGIN_CHARS = 48
 # More places than this are cheaper to search in one go.
@@ -52,7 +52,7 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
 )
 # Credentials are looked for in the long words only, of which there are usually none.
 _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
-_OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS])
+_OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS], DRESSES)
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
 SECRET_KINDS = frozenset(
@@ -63,33 +63,36 @@ _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 class _Gates:
-    """What the cheap questions say of one page: which parts of it lie behind each gate."""
+    """What the cheap questions say of one page: which parts of it lie behind each gate. None is asked in vain."""
 
-    __slots__ = ("_numbers", "_open", "long_words")
+    __slots__ = ("_at", "_numbers", "_page", "_whole", "_windows")
 
     def __init__(self, page: Page) -> None:
-        """Ask them."""
-        whole: Sequence[Window] = ((0, len(page.text)),)
-        self.long_words = "\n".join([word for word in page.low.split() if len(word) >= _LONG_TOKEN_CHARS])
+        """Look for the first digit: without one, most gates are shut."""
+        self._page = page
+        self._whole: Sequence[Window] = ((0, len(page.text)),)
         first = _DIGIT.search(page.text)
-        at = 0 if first is None else first.start()
-        self._numbers = [] if first is None else [match.span() for match in _NUMBER.finditer(page.text, at)]
-        numbers = _windows(self._numbers, len(page.text)) if self._numbers else ()
-        self._open: dict[Gate, Sequence[Window]] = {
-            "text": whole,
-            "token": whole if self.long_words else (),
-            "digit": whole if first is not None else (),
-            # Tried at the first digit only: there are four digits from there on, or nowhere.
-            "digits": whole if first is not None and _FOUR_DIGITS.match(page.text, at) is not None else (),
-            "number": numbers,
-            "unspent": numbers,
-        }
+        self._at = -1 if first is None else first.start()
+        self._numbers: list[Window] | None = None
+        self._windows: Sequence[Window] = ()
 
     def behind(self, gate: Gate, taken: bytearray) -> Sequence[Window]:
         """The parts of the page behind a gate, none where it is shut; `taken` marks what is already spoken for."""
+        if gate in {"text", "token"}:
+            return self._whole
+        if self._at < 0:
+            return ()
+        if gate == "digit":
+            return self._whole
+        if gate == "digits":
+            # Tried at the first digit only: there are four digits from there on, or nowhere.
+            return self._whole if _FOUR_DIGITS.match(self._page.text, self._at) is not None else ()
+        if self._numbers is None:
+            self._numbers = [match.span() for match in _NUMBER.finditer(self._page.text, self._at)]
+            self._windows = _windows(self._numbers, len(self._page.text)) if self._numbers else ()
         if gate == "unspent" and all(0 not in taken[start:end] for start, end in self._numbers):
             return ()
-        return self._open[gate]
+        return self._windows
 
 
 def _windows(numbers: Sequence[Window], length: int) -> list[Window]:
@@ -169,9 +172,9 @@ def scan(text: str, on: frozenset[str] | None = None) -> tuple[Finding, ...]:
 
     `on` names the kinds to look for; `None` means all. Time grows linearly with the text.
     """
-    folded = fold(text)
-    tally = _Tally(_page(folded))
-    _try_rows(tally, on)
+    seen = _see(fold(text))
+    tally = _Tally(seen.page)
+    _try_rows(tally, seen, on)
     counts = tally.counts
     return tuple([Finding(kind=kind, count=counts[kind]) for kind in sorted(counts, key=_RANKS.__getitem__)])
 
@@ -182,28 +185,49 @@ def find_all(folded: str, on: frozenset[str] | None = None) -> list[Find]:
 
     A find in another dress (base64, spoken digits) lies beyond the end of `folded`.
     """
-    places = _Places(_page(folded))
-    _try_rows(places, on)
+    seen = _see(folded)
+    places = _Places(seen.page)
+    _try_rows(places, seen, on)
     return sorted(places.finds, key=lambda find: find.start)
 
 
-def _page(folded: str) -> Page:
-    undressed = views(folded)
-    if undressed:
-        # Last, so that offsets of the text stay; what counts here and there was said twice.
-        folded = "\n".join((folded, *undressed))
-    return Page(text=folded, low=folded.lower())
+@value
+class _Seen:
+    """A page, what the sieve found on it, and its long words."""
+
+    page: Page
+    hits: Hits
+    long_words: list[str]
 
 
-def _try_rows(tally: _Tally, on: frozenset[str] | None) -> None:
-    page = tally.page
-    gates = _Gates(page)
-    hits = _OTHERS.hits(page.low)
-    token_hits = _TOKENS.hits(gates.long_words) if gates.long_words else {}
-    for table, (gate, _) in enumerate(_GROUPS):
+def _see(folded: str) -> _Seen:
+    """The text with its views, if it can have any."""
+    seen = _sift(folded)
+    if OTHERS in seen.hits or seen.long_words:
+        undressed = views(folded)
+        if undressed:
+            # Last, so that offsets of the text stay; what counts here and there was said twice.
+            seen = _sift("\n".join((folded, *undressed)))
+        seen.hits.pop(OTHERS, None)
+    return seen
+
+
+def _sift(text: str) -> _Seen:
+    low = text.lower()
+    words = low.split()
+    longest = max(map(len, words), default=0)
+    long_words = [word for word in words if len(word) >= _LONG_TOKEN_CHARS] if longest >= _LONG_TOKEN_CHARS else []
+    return _Seen(page=Page(text=text, low=low), hits=_OTHERS.hits(low), long_words=long_words)
+
+
+def _try_rows(tally: _Tally, seen: _Seen, on: frozenset[str] | None) -> None:
+    gates, hits = _Gates(seen.page), seen.hits
+    token_hits = _TOKENS.hits("\n".join(seen.long_words)) if seen.long_words else {}
+    tables = _OTHERS.tables(hits) | _TOKENS.tables(token_hits) if seen.long_words else _OTHERS.tables(hits)
+    for table in sorted(tables):
+        gate = _GROUPS[table][0]
         windows = gates.behind(gate, tally.taken)
         if windows:
-            rows = _TOKENS.rows(table, token_hits) if gate == "token" else _OTHERS.rows(table, hits)
-            for row in rows:
+            for row in _TOKENS.rows(table, token_hits) if gate == "token" else _OTHERS.rows(table, hits):
                 if on is None or row.kind in on:
                     tally.try_row(row, windows)

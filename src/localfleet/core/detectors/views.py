@@ -3,7 +3,8 @@ The same text undressed: what it says when encodings and spellings are undone. T
 
 Each view is a piece of the text in another dress: base64 and hexadecimal, URL and HTML escapes, JSON's escapes, digits
 as words in several languages, letters set apart ("c a r d"). Only what was dressed becomes a view, one level deep,
-so the views are hardly longer than the text, and the time is linear.
+so the views are hardly longer than the text, and the time is linear. `DRESSES` says in RE2's syntax what a lower-case
+text must hold to have views: the sieve looks for that along with everything else, and everyday text ends there.
 """
 
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from html import unescape
 from urllib.parse import unquote
 
-__all__ = ["views"]
+__all__ = ["DRESSES", "LONG_CHARS", "views"]
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_\-=])[A-Za-z0-9+/_\-]{16,4000}={0,2}(?![A-Za-z0-9+/_\-=])")
 _HEX = re.compile(
@@ -43,11 +44,24 @@ _SPOKEN = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN_WITH = frozenset({*_DIGIT_OF, *_TIMES, "dash", "hyphen", "dot", "point", "space"})
-_SPOKEN_PIECES = 6
-_LONG_CHARS = 16
+_INNER_PIECES = 4
+LONG_CHARS = 16
+"""Base64 and hexadecimal that say something are a word of so many characters at least."""
 _CONTEXT_CHARS = 40
 _APART_LETTERS = 6
 _PIECE = re.compile(r"[^\W_]+")
+
+_LETTER = r"[0-9a-z\x{80}-\x{10FFFF}]"
+DRESSES = (
+    "%",
+    "&",
+    r"\\u00",
+    # Two said digits beside each other; or a letter that case folding takes for one of ours, and `lower` leaves.
+    rf"(?:^|[^0-9a-z])(?:{_SAID})[ ,.\-]{{1,2}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?:$|[^0-9a-z])",
+    "[\u017f\u0131]",
+    rf"{_LETTER}(?:[ .\-_*]{{1,2}}{_LETTER}){{{_APART_LETTERS - 1}}}",
+)
+"""Any of these is in every lower-case text that has views, but for those with a word of `LONG_CHARS`."""
 
 
 def views(text: str) -> list[str]:
@@ -55,7 +69,7 @@ def views(text: str) -> list[str]:
     pieces = text.split()
     lengths = [len(piece) for piece in pieces]
     found: list[str] = []
-    if max(lengths, default=0) >= _LONG_CHARS:
+    if max(lengths, default=0) >= LONG_CHARS:
         found += _decoded(text)
     if "%" in text:
         found += [plain for piece in pieces if "%" in piece and (plain := unquote(piece)) != piece]
@@ -71,11 +85,16 @@ def views(text: str) -> list[str]:
 
 
 def _said_in_a_row(text: str) -> bool:
-    """Whether six pieces of a spoken number can be there at all; the pattern itself costs ten times as much."""
+    """
+    Whether a spoken number can be there at all; the pattern itself costs ten times as much.
+
+    It has six pieces at least. What stands before the first or after the last may cling to it; those between are words.
+    """
     words = text.lower().replace(",", " ").replace("-", " ").replace(".", " ").split()
     if _DIGIT_OF.keys().isdisjoint(words):
         return False
-    return sum([word in _SPOKEN_WITH or word.isdigit() for word in words]) >= _SPOKEN_PIECES
+    said = "".join(["1" if word in _SPOKEN_WITH or word.isdigit() else " " for word in words])
+    return "1" * _INNER_PIECES in said
 
 
 def _stand_alone(pieces: list[str]) -> int:
