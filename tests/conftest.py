@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent / "fit"))
 sys.path.insert(0, str(Path(__file__).parent / "engines"))
 sys.path.insert(0, str(Path(__file__).parent / "gpus"))
 sys.path.insert(0, str(Path(__file__).parent / "core"))
+sys.path.insert(0, str(Path(__file__).parent / "bench"))
 sys.path.insert(0, str(Path(__file__).parent / "actions"))
 sys.path.insert(0, str(Path(__file__).parent / "training"))
 

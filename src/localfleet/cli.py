@@ -148,6 +148,12 @@ def _routing(app: typer.Typer) -> None:
     app.add_typer(routing_app, name="routing", help=COMMANDS["routing"][0])
 
 
+def _bench(app: typer.Typer) -> None:
+    from localfleet.cli_bench import bench_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("bench")(bench_command)
+
+
 def _doctor(app: typer.Typer) -> None:
     from localfleet.cli_doctor import doctor_command  # noqa: PLC0415  # loaded when asked for
 
@@ -171,6 +177,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     ),
     "cost": ("Fixed GPU against per-token prices.", _cost),
     "routing": ("Train, measure and use the local classifier: which prompts need the stronger model.", _routing),
+    "bench": ("Load one engine: rates, times, the rate within limits; calibrates the cost model.", _bench),
     "doctor": ("What is wrong on this box, and how to mend it.", _doctor),
 }
 """Name -> one line for the list, and how to load it."""
