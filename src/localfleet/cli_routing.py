@@ -1,9 +1,11 @@
 """`routing`: train, measure and use the local classifier that says how much a prompt needs the stronger model."""
 
 import datetime as dt
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -11,7 +13,8 @@ import orjson
 import typer
 
 from localfleet.cli_parts import Json, console, home_path, print_json
-from localfleet.core.routing.scorer import Scorer, load
+from localfleet.core.routing.guarantee import Claim, claimed
+from localfleet.core.routing.scorer import Scorer, load, with_claim
 from localfleet.errors import FleetError
 
 if TYPE_CHECKING:
@@ -48,19 +51,16 @@ def train(
 ) -> None:
     """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
     from localfleet.training.file import bytes_of  # noqa: PLC0415  # numpy comes with it
-    from localfleet.training.fit import facts_of, fitted  # noqa: PLC0415  # the same
+    from localfleet.training.fit import facts_of  # noqa: PLC0415  # the same
+    from localfleet.training.share import trained  # noqa: PLC0415  # the same
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
     table = _table(data)
     pair = pair_of(table, weak, strong)
-    found = fitted(table, pair)
+    found = trained(table, pair)
     facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
     file = out or _default_model()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(bytes_of(found, facts))
-    except OSError as exc:
-        raise FleetError(f"{file} cannot be written ({exc.strerror}); choose another place with --out") from exc
+    _write(file, bytes_of(found, facts))
     if as_json:
         print_json({"model": str(file), **facts})
         return
@@ -103,6 +103,44 @@ def evaluate(data: Data, model: Model = None, weak: Weak = None, strong: Strong 
         _print(rows)
 
 
+@routing_app.command("calibrate")
+def calibrate(
+    data: Data,
+    model: Model = None,
+    quality: Annotated[float, typer.Option(help="Of always asking the strong model, at least this share.")] = 0.97,
+    confidence: Annotated[float, typer.Option(help="How sure the promise is to be.")] = 0.95,
+    weak: Weak = None,
+    strong: Strong = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Find the threshold whose promise of quality the outcomes prove, and write it into the classifier's file.
+
+    Exit 1, and nothing written, where outcomes are too few to promise anything. Prompts of the training do not count.
+    """
+    from localfleet.training.reports import outcomes_of, unseen  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
+
+    if not (0 < quality < 1 and 0 < confidence < 1):
+        raise FleetError("--quality and --confidence lie between 0 and 1, such as 0.97 and 0.95")
+    file = model or _default_model()
+    scorer = read_model(model)
+    table = unseen(_table(data), scorer)
+    outcomes = outcomes_of(table, scorer, pair_of(table, weak, strong))
+    random.Random(0).shuffle(outcomes)  # noqa: S311  # files are often sorted; the proof wants an order that says nothing
+    claim = claimed(outcomes, quality=quality, confidence=confidence)
+    if claim is None:
+        raise FleetError(
+            f"{len(outcomes)} outcomes do not prove {quality:.0%} of the strong model's quality with {confidence:.0%} "
+            "confidence at any threshold; record more, or ask for less with --quality or --confidence"
+        )
+    _write(file, with_claim(file.read_bytes(), claim))
+    if as_json:
+        print_json(asdict(claim))
+    else:
+        console().print(_promise(claim, file), markup=False)
+
+
 @routing_app.command("features")
 def features(
     jsonl: Annotated[Path, typer.Option(help="JSON lines with prompts, labelled or not; - for stdin.")] = Path("-"),
@@ -125,6 +163,23 @@ def read_model(file: Path | None) -> Scorer:
         raise FleetError(f"the classifier {chosen} cannot be read ({exc.strerror}); {advice}") from exc
     except ValueError as exc:
         raise FleetError(f"{chosen} cannot be used: {exc}") from exc
+
+
+def _write(file: Path, raw: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(raw)
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be written ({exc.strerror}); choose another place") from exc
+
+
+def _promise(claim: Claim, file: Path) -> str:
+    return (
+        f"threshold {claim.threshold:.2f}: quality at least {claim.quality:.0%} of always asking the strong model, "
+        f"with {claim.confidence:.0%} confidence, on {claim.prompts} outcomes\n"
+        f"seen: {claim.seen_quality:.1%} of it, with {claim.strong_share:.0%} of the prompts to the strong model\n"
+        f"written to {file}"
+    )
 
 
 def _default_model() -> Path:

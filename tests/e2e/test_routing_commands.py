@@ -8,6 +8,9 @@ from subprocess import run
 import pytest
 from sums import lines
 
+from localfleet.core.routing.guarantee import Claim
+from localfleet.core.routing.scorer import load
+
 pytestmark = pytest.mark.slow
 
 
@@ -37,6 +40,9 @@ def test_train_score_evaluate(tmp_path: Path) -> None:
     assert all(0 <= number <= 1 for number in numbers)
     code, out, _ = localfleet("evaluate", str(fresh), "--model", str(tmp_path / "m"), "--json", home=tmp_path)
     assert json.loads(out)[-1]["apgr"] > 0.6
+    code, _, err = localfleet("evaluate", str(data), "--model", str(tmp_path / "m"), home=tmp_path)
+    assert code == 1
+    assert "trained on all of these" in err
     code, out, _ = localfleet("evaluate", str(data), home=tmp_path)
     assert "random folds" in out
     assert "river" not in out
@@ -53,3 +59,26 @@ def test_by_default_the_classifier_lives_in_the_state_folder(tmp_path: Path) -> 
     assert code == 0
     code, out, _ = localfleet("score", "--json", home=tmp_path, stdin=b'{"prompt": "Where is Rome?"}\n\n')
     assert set(json.loads(out)) == {"score", "known", "gain", "chances"}
+
+
+def test_a_promise_needs_outcomes_enough(tmp_path: Path) -> None:
+    """On a hundred outcomes nothing is promised and nothing written; on two thousand a threshold is, in the file."""
+    data, few, many = (tmp_path / name for name in ("data", "few", "many"))
+    data.write_bytes(b"\n".join(lines(300, 1)))
+    few.write_bytes(b"\n".join(lines(100, 2)))
+    many.write_bytes(b"\n".join(lines(2000, 3)))
+    localfleet("train", str(data), home=tmp_path)
+    before = (tmp_path / "routing.model").read_bytes()
+    code, _, err = localfleet("calibrate", str(few), home=tmp_path)
+    assert code == 1
+    assert "100 outcomes do not prove 97%" in err
+    assert (tmp_path / "routing.model").read_bytes() == before
+    code, out, _ = localfleet("calibrate", str(many), "--json", home=tmp_path)
+    claim = json.loads(out)
+    assert code == 0
+    assert 0 < claim["strong_share"] < 1
+    assert claim["seen_quality"] >= 0.97
+    assert load((tmp_path / "routing.model").read_bytes()).claim == Claim(**claim)
+    code, _, err = localfleet("calibrate", str(many), "--quality", "97", home=tmp_path)
+    assert code == 1
+    assert "between 0 and 1" in err

@@ -22,7 +22,7 @@ def row(chance: random.Random) -> dict[str, object]:
 def written(count: int, seed: int) -> list[dict[str, object]]:
     """So many prompts; the same seed gives the same ones."""
     chance = random.Random(seed)
-    return [row(chance) for _ in range(count)]
+    return [{"id": f"{seed}-{at}", **row(chance)} for at in range(count)]
 
 
 def lines(count: int, seed: int) -> list[bytes]:

@@ -11,9 +11,10 @@ from sums import lines, written
 from localfleet.core.routing.scorer import Scorer, load
 from localfleet.core.routing.shape import SHAPE
 from localfleet.errors import FleetError
-from localfleet.training.evaluate import by_group, by_luck, held_out
+from localfleet.training.evaluate import held_out
 from localfleet.training.file import bytes_of
 from localfleet.training.fit import Fitted, facts_of, fitted
+from localfleet.training.folds import by_group, by_luck
 from localfleet.training.labelled import kept_features, read_labelled
 from localfleet.training.measures import apgr
 from localfleet.training.reports import folded, gain_of
@@ -105,7 +106,8 @@ def test_held_out_prompts_are_not_trained_on(table: Table) -> None:
     luck, groups = list(by_luck(table)), list(by_group(table))
     assert sorted(np.concatenate(luck)) == sorted(np.concatenate(groups)) == list(range(400))
     assert all(len({table.groups[at] for at in fold}) == 1 for fold in groups)
-    said = held_out(table, pair_of(table), luck)
+    said, known = held_out(table, pair_of(table), luck)
+    assert known.mean() > 0.9
     assert 0.6 < apgr(said, gain_of(table, pair_of(table))) < 0.95
 
 

@@ -1,7 +1,8 @@
 """The prompts of a training set as one matrix: a few dense columns of shape and many sparse ones of words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,13 @@ class Words:
         weight = np.log((1 + self.prompts) / (1 + seen)) + 1
         scaled = np.clip(np.round(weight * 20), 1, 255)
         return np.where(seen > 1, scaled, 0).astype(np.uint8)
+
+    def each(self) -> Iterator[dict[int, int]]:
+        """The counts of one prompt after the other."""
+        starts = np.searchsorted(self.rows, np.arange(self.prompts + 1))
+        for start, end in pairwise(starts.tolist()):
+            counts = zip(self.buckets[start:end].tolist(), self.counts[start:end].tolist(), strict=True)
+            yield {bucket: int(count) for bucket, count in counts}
 
     def of(self, chosen: Places) -> "Words":
         """The words of some prompts, renumbered from 0 in their order."""

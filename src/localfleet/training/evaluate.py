@@ -1,18 +1,16 @@
 """Measured on what training did not see: folds at random, folds by group, each beside the length and chance."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from localfleet.training.design import Array, Places
-from localfleet.training.fit import DEFAULT, Fitted, Recipe, fitted
 from localfleet.training.measures import apgr, bootstrap, cpt
+from localfleet.training.share import trained
 from localfleet.training.table import Pair, Table
 
-__all__ = ["Measured", "by_group", "by_luck", "held_out", "measured"]
-
-FOLDS = 5
+__all__ = ["Measured", "held_out", "measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,31 +40,11 @@ def measured(router: str, score: Array, gain: Array) -> Measured:
     )
 
 
-def by_luck(table: Table, *, seed: int = 0) -> Iterator[Places]:
-    """Five folds at random."""
-    order = np.random.default_rng(seed).permutation(len(table))
-    return (np.sort(order[at::FOLDS]) for at in range(FOLDS))
-
-
-def by_group(table: Table, *, seed: int = 0) -> Iterator[Places]:
-    """Five folds that each hold whole groups (subjects, tasks): prompts of a kind that training never saw."""
-    names = sorted(set(table.groups))
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of = {names[name]: at % FOLDS for at, name in enumerate(order)}
-    folds = np.array([fold_of[group] for group in table.groups])
-    return (np.flatnonzero(folds == at) for at in range(FOLDS) if (folds == at).any())
-
-
-def held_out(
-    table: Table,
-    pair: Pair,
-    folds: Iterator[Places] | Sequence[Places],
-    recipe: Recipe = DEFAULT,
-    read: Callable[[Fitted, Table], Array] = Fitted.need,
-) -> Array:
-    """What a classifier says of each prompt that was trained on the other folds."""
-    said = np.zeros(len(table))
+def held_out(table: Table, pair: Pair, folds: Iterator[Places] | Sequence[Places]) -> tuple[Array, np.ndarray]:
+    """The need of each prompt, and whether it is known, by a classifier that was trained on the other folds."""
+    need, known = np.zeros(len(table)), np.zeros(len(table), dtype=np.bool_)
     for fold in folds:
-        rest = np.setdiff1d(np.arange(len(table)), fold)
-        said[fold] = read(fitted(table.of(rest), pair, recipe), table.of(fold))
-    return said
+        found = trained(table.of(np.setdiff1d(np.arange(len(table)), fold)), pair)
+        part = table.of(fold)
+        need[fold], known[fold] = found.need(part), found.known(part)
+    return need, known

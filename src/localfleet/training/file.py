@@ -15,6 +15,7 @@ from localfleet.training.fit import Fitted
 __all__ = ["bytes_of"]
 
 _MOST_BYTE = 127
+_LEAF_BYTE = 255
 
 
 def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
@@ -27,11 +28,23 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
         plane[found.columns] = np.round(weights[at:] / unit)
         planes.append(plane.tobytes())
         rows.append({"model": model, "bias": float(weights[0]), "shape": _rounded(weights[1:at]), "unit": unit})
+    forest = found.forest
+    parts = (
+        forest.feature,
+        forest.threshold,
+        forest.jump,
+        np.round(forest.chances * _LEAF_BYTE).astype(np.uint8),
+        found.seen,
+    )
     table = {
         "format": FORMAT,
         "facts": dict(facts),
         "shape": list(SHAPE),
         "heads": rows,
+        "roots": forest.roots,
+        "nodes": len(forest.feature),
+        "leaves": len(forest.chances),
+        "seen": len(found.seen),
         "weak": found.pair.weak,
         "strong": found.pair.strong,
         "mean": _rounded(found.mean),
@@ -42,7 +55,9 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
         "homes": [_rounded(home) for home in found.homes],
         "reach": found.reach,
     }
-    return json.dumps(table).encode() + b"\n" + zlib.compress(b"".join(planes), 9)
+    return (
+        json.dumps(table).encode() + b"\n" + zlib.compress(b"".join([*planes, *(part.tobytes() for part in parts)]), 9)
+    )
 
 
 def _rounded(values: Array) -> list[float]:

@@ -1,16 +1,17 @@
 """Training: heads for every model, the length's share, and the guard that knows what it was trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from localfleet.training.design import Array, Design, Words
+from localfleet.training.design import Array, Design
+from localfleet.training.forest import TREES, Grown, grown
 from localfleet.training.homes import homes_of, reach_of
 from localfleet.training.logistic import logistic, sigmoid
 from localfleet.training.table import Pair, Table
 
-__all__ = ["DEFAULT", "Fitted", "Recipe", "fitted"]
+__all__ = ["DEFAULT", "Fitted", "Recipe", "facts_of", "fitted"]
 
 _MOST_Z = 3.0
 _LEAST_DEVIATION = 0.05
@@ -21,9 +22,11 @@ class Recipe:
     """What training may vary; `DEFAULT` was chosen on the development sets (docs/concepts/routing-classifier.md)."""
 
     ridge: float = 1.0
-    shape_ease: float = 0.1
+    shape_ease: float = 0.07
     """How much cheaper a unit of shape is to the ridge than a unit of words, as a factor of its column."""
-    length_share: float = 0.5
+    length_share: float = 0.4
+    """What the length has to say beside heads and forest, 0 to 1."""
+    trees: int = TREES
 
 
 DEFAULT = Recipe()
@@ -41,22 +44,23 @@ class Fitted:
     weights: Array
     """(models, 1 + shape + columns): bias, shape in standard units, words."""
     columns: np.ndarray
+    forest: Grown
     centre: float
     spread: float
     length_share: float
     homes: Array
     reach: float
+    seen: np.ndarray
+    """The marks of the prompts, in order."""
 
     def chances(self, table: Table) -> Array:
-        """(prompts, models): each model's chance of a good answer."""
-        return self._chances(table.shape, table.words)
-
-    def _chances(self, shape: Array, words: Words) -> Array:
-        design = Design.of(_dense(shape, self.mean, self.deviation), words, self.rarity)
+        """(prompts, models): each model's chance of a good answer, the mean of heads and forest."""
+        dense = _dense(table.shape, self.mean, self.deviation)
+        design = Design.of(dense, table.words, self.rarity)
         places = np.searchsorted(self.columns, design.columns)
-        at = design.dense.shape[1]
+        at = dense.shape[1]
         rows = [sigmoid(design.times(np.concatenate([row[:at], row[at:][places]]))) for row in self.weights]
-        return np.asarray(np.stack(rows, axis=1))
+        return np.asarray((np.stack(rows, axis=1) + self.forest.of(dense[:, 1:])) / 2)
 
     def gain(self, table: Table) -> Array:
         """The strong model's chance minus the weak one's."""
@@ -71,11 +75,17 @@ class Fitted:
 
     def need(self, table: Table) -> Array:
         """What `Scorer.score` squashes to a value: the mix where a prompt is known, else the length."""
+        return self.needs(table, (self.length_share,))[0]
+
+    def needs(self, table: Table, length_shares: Sequence[float]) -> list[Array]:
+        """The same for several shares of the length."""
         free = (table.shape[:, 0] - self.mean[0]) / self.deviation[0]
-        share = self.length_share
         heads = (self.gain(table) - self.centre) / self.spread
-        mixed = ((1 - share) * heads + share * np.clip(free, -_MOST_Z, _MOST_Z)) / np.hypot(1 - share, share)
-        return np.asarray(np.where(self.known(table), mixed, free))
+        known, long = self.known(table), np.clip(free, -_MOST_Z, _MOST_Z)
+        return [
+            np.where(known, ((1 - share) * heads + share * long) / np.hypot(1 - share, share), free)
+            for share in length_shares
+        ]
 
 
 def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
@@ -86,7 +96,10 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
     design = Design.of(_dense(table.shape, mean, deviation), table.words, rarity)
     ridge = _ridge(design, recipe)
     weights = np.stack([logistic(design, table.scores[:, at], ridge) for at in range(len(table.models))])
-    gain = sigmoid(design.times(weights[pair.strong])) - sigmoid(design.times(weights[pair.weak]))
+    forest = grown(design.dense[:, 1:], table.scores, trees=recipe.trees)
+    heads = np.stack([sigmoid(design.times(row)) for row in weights], axis=1)
+    chances = (heads + forest.of(design.dense[:, 1:])) / 2
+    gain = chances[:, pair.strong] - chances[:, pair.weak]
     homes, reach = homes_of((table.shape - mean) / deviation)
     return Fitted(
         models=table.models,
@@ -96,11 +109,13 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
         rarity=rarity,
         weights=weights,
         columns=design.columns,
+        forest=forest,
         centre=float(gain.mean()),
         spread=float(max(gain.std(), 1e-6)),
         length_share=recipe.length_share,
         homes=homes,
         reach=reach,
+        seen=np.unique(table.marks).astype(np.uint32),
     )
 
 
@@ -110,7 +125,7 @@ def _dense(shape: Array, mean: Array, deviation: Array) -> Array:
 
 
 def _ridge(design: Design, recipe: Recipe) -> Array:
-    ridge = np.full(design.width, recipe.ridge)
+    ridge = np.full(design.width, float(recipe.ridge))
     ridge[0] = 1e-3
     ridge[1 : design.dense.shape[1]] /= recipe.shape_ease**2
     return ridge

@@ -9,6 +9,7 @@ in USD for each. `subject`, `task` or `src` names a group, for measuring on grou
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import orjson
 
@@ -31,6 +32,8 @@ class Labelled:
     scores: Mapping[str, float]
     cost_usd: Mapping[str, float]
     group: str
+    mark: int
+    """32 bits of the `id`, else of the text: tells whether two lines are the same prompt."""
 
 
 def read_labelled(lines: Iterable[bytes], *, name: str) -> Iterator[Labelled]:
@@ -44,6 +47,7 @@ def read_labelled(lines: Iterable[bytes], *, name: str) -> Iterator[Labelled]:
             scores=_scores(row, where),
             cost_usd={str(key): float(value) for key, value in (row.get("cost") or {}).items()},
             group=str(row.get("subject") or row.get("task") or row.get("src") or ""),
+            mark=_mark(row),
         )
 
 
@@ -108,6 +112,11 @@ def _features(row: Mapping[str, Any], where: str) -> tuple[Sequence[float], Mapp
     if len(shape) != len(SHAPE) or any(not 0 <= bucket < BUCKETS or count < 1 for bucket, count in words.items()):
         raise FleetError(f"{where} has features of another release; make them again with `localfleet routing features`")
     return shape, words
+
+
+def _mark(row: Mapping[str, Any]) -> int:
+    told = row.get("id") or text_of(row) or row.get("features")
+    return crc32(str(told).encode())
 
 
 def _scores(row: Mapping[str, Any], where: str) -> Mapping[str, float]:

@@ -7,9 +7,10 @@ from localfleet.training.design import Array, Design
 __all__ = ["logistic", "sigmoid"]
 
 _STEPS = 12
-_INNER = 40
-_ENOUGH = 1e-3
-_LENGTHS = (1.0, 0.5, 0.25, 0.06, 0.0)
+_INNER = 25
+_ENOUGH = 1e-2
+_LITTLE = 1e-5
+_SHARES = (1.0, 0.5, 0.25, 0.06, 0.0)
 
 
 def sigmoid(x: Array) -> Array:
@@ -32,7 +33,7 @@ def logistic(design: Design, target: Array, ridge: Array) -> Array:
         slope = design.transposed_times(chance - target) + ridge * weights
         step = _solved(design, chance * (1 - chance), ridge, -slope)
         weights, after = _along(design, weights, step, target, ridge)
-        if loss - after < _ENOUGH * (1 + abs(after)) * 1e-2:
+        if loss - after < _LITTLE * (1 + abs(after)):
             break
         loss = after
     return weights
@@ -45,7 +46,7 @@ def _loss(logits: Array, weights: Array, target: Array, ridge: Array) -> float:
 def _along(design: Design, weights: Array, step: Array, target: Array, ridge: Array) -> tuple[Array, float]:
     """The best of a few lengths of a step, and the loss there."""
     start, way = design.times(weights), design.times(step)
-    tried = [(_loss(start + share * way, weights + share * step, target, ridge), share) for share in _LENGTHS]
+    tried = [(_loss(start + share * way, weights + share * step, target, ridge), share) for share in _SHARES]
     loss, share = min(tried)
     return weights + share * step, loss
 

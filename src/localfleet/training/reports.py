@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from localfleet.core.routing.guarantee import Outcome
 from localfleet.core.routing.scorer import Scorer
 from localfleet.core.routing.shape import SHAPE
 from localfleet.errors import FleetError
-from localfleet.training.design import Array
-from localfleet.training.evaluate import by_group, by_luck, held_out, measured
-from localfleet.training.fit import Fitted
+from localfleet.training.design import Array, Places
+from localfleet.training.evaluate import held_out, measured
+from localfleet.training.folds import by_group, by_luck
 from localfleet.training.table import Pair, Table, pair_of
 
-__all__ = ["cue_words", "folded", "gain_of", "on_file"]
+__all__ = ["cue_words", "folded", "gain_of", "on_file", "outcomes_of", "unseen"]
 
 _LEAST_GROUPS = 3
 _CUES = ("calculation", "reasoning")
@@ -33,16 +34,22 @@ def cue_words(table: Table) -> Array:
 def folded(table: Table, weak: str | None, strong: str | None) -> list[dict[str, Any]]:
     """By five folds at random, and by five folds of whole groups where the data names three or more."""
     pair = pair_of(table, weak, strong)
-    rows = _rows("random folds", table, pair, held_out(table, pair, by_luck(table)))
-    rows[-1]["known"] = round(float(held_out(table, pair, by_luck(table), read=_known).mean()), 4)
+    rows = _held_out("random folds", table, pair, by_luck(table))
     if len(set(table.groups)) >= _LEAST_GROUPS:
-        rows += _rows("groups never seen", table, pair, held_out(table, pair, by_group(table)))
-        rows[-1]["known"] = round(float(held_out(table, pair, by_group(table), read=_known).mean()), 4)
+        rows += _held_out("groups never seen", table, pair, by_group(table))
+    return rows
+
+
+def _held_out(name: str, table: Table, pair: Pair, folds: Iterator[Places]) -> list[dict[str, Any]]:
+    need, known = held_out(table, pair, folds)
+    rows = _rows(name, table, pair, need)
+    rows[-1]["known"] = round(float(known.mean()), 4)
     return rows
 
 
 def on_file(table: Table, scorer: Scorer, weak: str | None, strong: str | None) -> list[dict[str, Any]]:
-    """A classifier's file on data that it was not trained on."""
+    """A classifier's file on those of the prompts that it was not trained on."""
+    table = unseen(table, scorer)
     pair = pair_of(table, weak, strong)
     found = [scorer.score_features(shape, words) for shape, words in _features(table)]
     rows = _rows("this data", table, pair, np.array([one.value for one in found]))
@@ -50,16 +57,29 @@ def on_file(table: Table, scorer: Scorer, weak: str | None, strong: str | None) 
     return rows
 
 
-def _known(found: Fitted, table: Table) -> Array:
-    return found.known(table).astype(np.float64)
-
-
 def _features(table: Table) -> Iterator[tuple[list[float], dict[int, int]]]:
-    starts = np.searchsorted(table.words.rows, np.arange(len(table) + 1))
-    for at, shape in enumerate(table.shape):
-        own = slice(starts[at], starts[at + 1])
-        counts = zip(table.words.buckets[own].tolist(), table.words.counts[own].tolist(), strict=True)
-        yield shape.tolist(), {bucket: int(count) for bucket, count in counts}
+    return zip(table.shape.tolist(), table.words.each(), strict=True)
+
+
+def unseen(table: Table, scorer: Scorer) -> Table:
+    """
+    The prompts that a classifier was not trained on; what it says of the others proves nothing.
+
+    Raises `FleetError` where none is left.
+    """
+    fresh = [at for at, mark in enumerate(table.marks.tolist()) if not scorer.was_trained_on(mark)]
+    if not fresh:
+        raise FleetError("the classifier was trained on all of these prompts; keep some back from `routing train`")
+    return table.of(np.array(fresh))
+
+
+def outcomes_of(table: Table, scorer: Scorer, pair: Pair) -> list[Outcome]:
+    """What calibration needs of each prompt; one of an unknown kind goes up whatever the threshold, so it scores 1."""
+    found = [scorer.score_features(shape, words) for shape, words in _features(table)]
+    return [
+        Outcome(score=one.value if one.known else 1.0, weak=float(scores[pair.weak]), strong=float(scores[pair.strong]))
+        for one, scores in zip(found, table.scores, strict=True)
+    ]
 
 
 def _rows(name: str, table: Table, pair: Pair, said: Array) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ class Table:
     scores: Array
     cost_usd: Array
     groups: Sequence[str]
+    marks: np.ndarray
 
     def of(self, chosen: Places) -> "Table":
         """Some of the prompts."""
@@ -34,6 +35,7 @@ class Table:
             scores=self.scores[chosen],
             cost_usd=self.cost_usd[chosen],
             groups=[self.groups[at] for at in chosen],
+            marks=self.marks[chosen],
         )
 
     def __len__(self) -> int:
@@ -66,6 +68,7 @@ def tabled(rows: Iterable[Labelled]) -> Table:
         scores=np.array([[row.scores[model] for model in models] for row in kept], dtype=np.float64),
         cost_usd=np.array(costs, dtype=np.float64),
         groups=[row.group for row in kept],
+        marks=np.array([row.mark for row in kept], dtype=np.uint32),
     )
 
 

@@ -1,24 +1,29 @@
 """
-The trained local classifier: how much a prompt needs the stronger model, in a tenth of a millisecond, without a hub.
+The trained local classifier: how much a prompt needs the stronger model, in a fifth of a millisecond, without a hub.
 
-For each model that it was trained on it estimates the chance of a good answer from the prompt's shape and words; the
-need is the strong model's chance minus the weak one's. It works on the standard library alone and the prompt goes
-nowhere. A prompt unlike all it was trained on is not `known`: there it abstains, and what stands in `value` is the
-length's opinion only. `localfleet routing train` makes the file; reading it happens at the edge.
+For each model that it was trained on it estimates the chance of a good answer from the prompt's shape and words, by a
+linear model and a forest; the need is the strong model's chance minus the weak one's. It works on the standard library
+alone and the prompt goes nowhere. A prompt unlike all it was trained on is not `known`: there it abstains, and what
+stands in `value` is the length's opinion only. `localfleet routing train` makes the file; it is read at the edge.
 """
 
 import json
 import zlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from math import exp, hypot, log, sqrt
+from typing import Any
 
+from localfleet.core.routing.forest import Forest
+from localfleet.core.routing.guarantee import Claim
 from localfleet.core.routing.shape import SHAPE, shape_of
 from localfleet.core.routing.words import BUCKETS, buckets_of
 
-__all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed"]
+__all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed", "with_claim"]
 
-FORMAT = "localfleet-routing-2"
+FORMAT = "localfleet-routing-4"
 _MOST_Z = 3.0
 _WIDTH = 1.57
 """With it the middle is as steep as the normal distribution function."""
@@ -59,6 +64,7 @@ class Scorer:
     """A loaded classifier; safe to share between threads, it keeps nothing of what it reads."""
 
     heads: tuple[Chances, ...]
+    forest: Forest
     weak: int
     strong: int
     mean: Sequence[float]
@@ -74,6 +80,10 @@ class Scorer:
     """The centres of the training prompts' shapes."""
     reach: float
     """As far from the nearest centre as a prompt may lie that counts as known."""
+    seen: Sequence[int]
+    """The marks of the prompts it was trained on, in order."""
+    claim: Claim | None
+    """What was promised of a threshold by `localfleet routing calibrate`."""
     facts: Mapping[str, object]
     """What the file says of its making: prompts, date, source; never a prompt."""
 
@@ -90,7 +100,9 @@ class Scorer:
         """The same from features that were kept, `shape_of` and `buckets_of`."""
         shape = self._standard(raw)
         words = self._weighted(counts)
-        gain = self.heads[self.strong].of(shape, words) - self.heads[self.weak].of(shape, words)
+        grown = self.forest.of(shape)
+        straight = self.heads[self.strong].of(shape, words) - self.heads[self.weak].of(shape, words)
+        gain = (straight + grown[self.strong] - grown[self.weak]) / 2
         long = shape[0]
         known = self._is_known(raw)
         if not known:
@@ -106,7 +118,13 @@ class Scorer:
     def chances_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> dict[str, float]:
         """The same from features that were kept."""
         shape, words = self._standard(raw), self._weighted(counts)
-        return {head.model: head.of(shape, words) for head in self.heads}
+        grown = self.forest.of(shape)
+        return {head.model: (head.of(shape, words) + tree) / 2 for head, tree in zip(self.heads, grown, strict=True)}
+
+    def was_trained_on(self, mark: int) -> bool:
+        """Whether a prompt with this mark was in the training: then it proves nothing about the classifier."""
+        at = bisect_left(self.seen, mark)
+        return at < len(self.seen) and self.seen[at] == mark
 
     def _standard(self, raw: Sequence[float]) -> list[float]:
         return [
@@ -149,21 +167,44 @@ def load(raw: bytes) -> Scorer:
         if table["shape"] != list(SHAPE):
             raise ValueError("it was trained on other features than this release reads; train it again")
         body = memoryview(zlib.decompress(packed))
-        if len(body) != BUCKETS * (1 + len(table["heads"])):
+        if len(body) != sum(_sizes(table)):
             raise ValueError("its weights do not fit its table")
         return _scorer(table, body)
     except (zlib.error, KeyError, TypeError, IndexError, UnicodeDecodeError) as exc:
         raise ValueError("it is no classifier that `localfleet routing train` wrote") from exc
 
 
-def _scorer(table: dict[str, object], body: memoryview) -> Scorer:
-    rows: list[dict[str, object]] = table.pop("heads")  # type: ignore[assignment]  # JSON; a wrong type fails below
-    heads = tuple(
-        Chances(words=body[(at + 1) * BUCKETS : (at + 2) * BUCKETS].cast("b"), **row)  # type: ignore[arg-type]  # the same
-        for at, row in enumerate(rows)
+def with_claim(raw: bytes, claim: Claim) -> bytes:
+    """The bytes of a classifier's file with a claim in it, in the place of an older one."""
+    first, _, packed = raw.partition(b"\n")
+    return json.dumps(json.loads(first) | {"claim": asdict(claim)}).encode() + b"\n" + packed
+
+
+def _sizes(table: dict[str, Any]) -> tuple[int, ...]:
+    """The bytes of each part: rarity, a plane for each model, the forest's features, cuts, jumps and leaves, marks."""
+    models, nodes, leaves = len(table["heads"]), table["nodes"], table["leaves"]
+    return (*[BUCKETS] * (1 + models), nodes, 4 * nodes, 4 * nodes, leaves * models, 4 * table["seen"])
+
+
+def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
+    ends = list(accumulate(_sizes(table), initial=0))
+    rarity, *planes, feature, threshold, jump, chances, seen = (body[at:end] for at, end in pairwise(ends))
+    rows = table["heads"]
+    return Scorer(
+        heads=tuple(Chances(words=plane.cast("b"), **row) for plane, row in zip(planes, rows, strict=True)),
+        forest=Forest(
+            roots=table["roots"],
+            feature=feature,
+            threshold=threshold.cast("f"),
+            jump=jump.cast("i"),
+            chances=chances,
+            models=len(rows),
+        ),
+        rarity=rarity,
+        seen=seen.cast("I"),
+        claim=Claim(**table["claim"]) if table.get("claim") else None,
+        **{key: table[key] for key in _KEYS},
     )
-    own = {key: table[key] for key in _KEYS}
-    return Scorer(heads=heads, rarity=body[:BUCKETS], **own)  # type: ignore[arg-type]  # the same
 
 
 _KEYS = (*("weak", "strong", "mean", "deviation", "centre", "spread", "length_share", "homes", "reach", "facts"),)

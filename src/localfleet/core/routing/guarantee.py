@@ -1,0 +1,92 @@
+"""
+A threshold with a promise: "quality at least 97 % of always asking the stronger model, with 95 % confidence".
+
+Below the threshold the weak model answers, from it on the strong one. Given recorded outcomes of both models that the
+classifier was not trained on, thresholds are tried from 0 ("always strong") upwards, in an order fixed beforehand, and
+each has to be proven before the next is tried (Learn then Test, fixed sequence: Angelopoulos and others, arXiv
+2110.01052). The proof of one is a bet against its being too high: a game that is fair if quality falls short, and whose
+capital then exceeds 1/(1 - confidence) no more often than promised (Waudby-Smith and Ramdas, arXiv 2010.09686; Ville's
+inequality). No shape of distribution is assumed; only that the outcomes are drawn as the future's prompts will be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+
+__all__ = ["THRESHOLDS", "Claim", "Outcome", "claimed", "proven"]
+
+THRESHOLDS = tuple(at / 50 for at in range(1, 51))
+"""Tried in this order, from hardly any weak answer to no strong one."""
+_BOLDEST = 0.75
+"""Of the largest bet that cannot lose everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One prompt: its score and how well each model answered it, 0 to 1."""
+
+    score: float
+    weak: float
+    strong: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What is promised, and what was seen."""
+
+    threshold: float
+    """From this score on the strong model answers."""
+    quality: float
+    """The least share of always-strong quality, as promised."""
+    confidence: float
+    prompts: int
+    strong_share: float
+    """The share of the recorded prompts that go to the strong model."""
+    seen_quality: float
+    """The share of always-strong quality on the recorded prompts."""
+
+
+def claimed(outcomes: Sequence[Outcome], *, quality: float, confidence: float) -> Claim | None:
+    """
+    The highest threshold that is proven to keep `quality` of always-strong; `None` where not one is.
+
+    `quality` and `confidence` lie between 0 and 1, both excluded.
+    """
+    best = None
+    for threshold in THRESHOLDS:
+        losses = [quality * one.strong - (one.strong if one.score >= threshold else one.weak) for one in outcomes]
+        if not proven(losses, most=quality, confidence=confidence):
+            break
+        best = threshold
+    return None if best is None else _claim(outcomes, best, quality, confidence)
+
+
+def proven(losses: Sequence[float], *, most: float, confidence: float) -> bool:
+    """Whether the mean loss is below 0 at this confidence; each loss lies in -1 to `most`."""
+    wanted = log(1 / (1 - confidence))
+    reach = 1 / most * _BOLDEST
+    capital, total, squares = 0.0, 0.0, 0.25
+    for count, loss in enumerate(losses, start=1):
+        # The bet on this loss is fixed by the losses before it.
+        spread = squares / count
+        mean = total / count
+        bold = max(-mean, sqrt(2 * wanted * spread / len(losses))) / (spread + mean * mean)
+        capital += log(1 - min(bold, reach) * loss)
+        if capital >= wanted:
+            return True
+        total += loss
+        squares += (loss - total / (count + 1)) ** 2
+    return False
+
+
+def _claim(outcomes: Sequence[Outcome], threshold: float, quality: float, confidence: float) -> Claim:
+    strong = [one.score >= threshold for one in outcomes]
+    got = sum(one.strong if up else one.weak for one, up in zip(outcomes, strong, strict=True))
+    return Claim(
+        threshold=threshold,
+        quality=quality,
+        confidence=confidence,
+        prompts=len(outcomes),
+        strong_share=sum(strong) / len(strong),
+        seen_quality=got / (sum(one.strong for one in outcomes) or 1.0),
+    )
