@@ -9,6 +9,7 @@ from localfleet.core.ask import Api, Need
 from localfleet.core.data_policy import NOTHING_KNOWN, DataPolicy
 from localfleet.core.label import Label
 from localfleet.core.pricing import Price
+from localfleet.core.routing.moment import Moment
 from localfleet.core.value import value
 
 __all__ = ["EngineState", "Fleet", "Model", "Readiness"]
@@ -102,6 +103,8 @@ class Fleet:
     usd_left_for_key: Decimal | None = None
     """Budget left for this caller after reservations; `None` means no budget was set."""
     usd_left_by_tier: Mapping[str, Decimal] = field(default_factory=dict)
+    moment: Moment | None = None
+    """What routing strategies look at beside; `None` where the file declares none."""
 
     @property
     def has_open_door(self) -> bool:

@@ -7,8 +7,10 @@ from typing import Literal
 from localfleet.core.ask import Ask, Priority
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
+from localfleet.core.routing.chain import chained
 from localfleet.core.routing.ladder import climb
 from localfleet.core.routing.price import by_price
+from localfleet.core.routing.table import Table
 from localfleet.core.routing.task import by_task
 
 __all__ = ["Preference", "order"]
@@ -24,10 +26,16 @@ class Preference:
     """A local line that takes longer counts as busy, where another door stands open."""
     batch_overflows: bool = False
     """Whether batch work leaves a busy box for a hosted model; else it waits."""
+    table: Table | None = None
+    """Strategies; without any, what stands above is all there is."""
+    chain: bool = False
+    """Whether the doors after the first go by the fallback chain, where a table orders them and the task names none."""
 
 
 def order(ask: Ask, legal: list[Model], fleet: Fleet, preference: Preference) -> tuple[list[Model], Reason]:
     """Order `legal` (never empty); may drop doors, never adds one."""
+    if preference.table is not None:
+        return _by_table(preference.table, ask, legal, fleet, preference)
     ranked, reason = _ranked(ask, legal, preference)
     settled = _settled(ask, ranked, reason, fleet, preference)
     if settled[0] is ranked[0] or reason is Reason.TASK_RULE:
@@ -37,10 +45,30 @@ def order(ask: Ask, legal: list[Model], fleet: Fleet, preference: Preference) ->
     return settled, _first_reason(settled[0], legal, preference, reason)
 
 
+def _by_table(
+    table: Table, ask: Ask, legal: list[Model], fleet: Fleet, preference: Preference
+) -> tuple[list[Model], Reason]:
+    asked = table.asked(ask, fleet)
+    usual, usual_reason = _ranked(ask, legal, preference)
+    ranked = table.order(asked, usual)
+    if preference.chain and not asked.row.doors:
+        ranked = chained(asked, ranked)
+    if ranked[0].local and table.holds_volume(asked):
+        return _settled(ask, ranked, Reason.VOLUME_STAYS_LOCAL, fleet, preference), Reason.VOLUME_STAYS_LOCAL
+    reason = table.reason(asked, ranked[0], usual[0]) or usual_reason
+    settled = _settled(ask, ranked, reason, fleet, preference)
+    if settled[0] is ranked[0]:
+        told = reason if settled[0] is not usual[0] else _first_reason(settled[0], legal, preference, usual_reason)
+        return settled, told
+    if ranked[0].local and not settled[0].local:
+        return settled, Reason.LOCAL_BUSY
+    return settled, _first_reason(settled[0], legal, preference, reason)
+
+
 def _ranked(ask: Ask, legal: list[Model], preference: Preference) -> tuple[list[Model], Reason]:
     locals_ = [model for model in legal if model.local]
     hosted = by_price(ask, [model for model in legal if not model.local])
-    if ask.task is not None and ask.task in preference.tasks:
+    if ask.task is not None and preference.tasks.get(ask.task):
         named = by_task(locals_ + hosted, preference.tasks[ask.task])
         return (named or locals_ + hosted), Reason.TASK_RULE
     if ask.priority is Priority.BATCH and locals_:

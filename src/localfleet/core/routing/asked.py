@@ -1,0 +1,123 @@
+"""One request as strategies see it, with the traits of doors that the file declares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from localfleet.core.ask import Ask
+from localfleet.core.fleet import Fleet, Model
+from localfleet.core.reason import Reason
+from localfleet.core.routing.moment import QUIET, Moment
+from localfleet.core.value import value
+
+__all__ = ["PLAIN_ROW", "UNKNOWN", "Asked", "Finder", "Objective", "Row", "Strategy", "Trait"]
+
+HARDEST = 5
+
+
+class Objective(StrEnum):
+    """What comes first among doors that are all good enough (S6, S36)."""
+
+    COST = "cost"
+    LATENCY = "latency"
+    QUALITY = "quality"
+
+
+class Finder(Protocol):
+    """Words or a pattern of the operator, compiled."""
+
+    def count(self, text: str) -> int:
+        """How often they stand in a text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trait:
+    """
+    What the file says a model is good for. `level` is the hardest work, 1 to 5; `quality` the share of answers that are
+    right, by task, with `""` for any other; `latency_ms` the aim for the first byte.
+    """
+
+    level: int = HARDEST
+    quality: Mapping[str, float] = field(default_factory=dict)
+    latency_ms: int | None = None
+    objective: Objective | None = None
+
+    def quality_at(self, task: str | None) -> float | None:
+        """The quality at a task; `None` is unknown."""
+        known = self.quality.get(task or "")
+        return self.quality.get("") if known is None else known
+
+
+UNKNOWN = Trait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What a task's row says beyond its doors. `quality` is the bar, 0 to 1."""
+
+    quality: float | None = None
+    latency_ms: int | None = None
+    objective: Objective | None = None
+    volume: bool = False
+    level: int | None = None
+    escalates: bool = True
+    doors: tuple[str, ...] = ()
+    words: Finder | None = None
+    kind: str | None = None
+
+
+PLAIN_ROW = Row()
+
+
+@value
+class Asked:
+    """A request, once: made for each decision."""
+
+    ask: Ask
+    fleet: Fleet
+    row: Row
+    traits: Mapping[str, Trait]
+    level: int | None = None
+    because: Reason | None = None
+    """The level that the request needs, and which signal said so."""
+
+    @property
+    def moment(self) -> Moment:
+        """What is known beside the ask."""
+        return self.fleet.moment or QUIET
+
+    def trait(self, model: Model) -> Trait:
+        """What the file says of a door."""
+        return self.traits.get(model.name, UNKNOWN)
+
+
+class Strategy(Protocol):
+    """
+    Ranks doors; it is asked about doors that the policy has found legal, and can name no other.
+
+    `speaks` is false where it has nothing to say of this request. A rank of 0 is a door it wants; the higher, the later.
+    `why` says in words what it looked at: numbers and names of the file, never text of the request.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in `routing.order`."""
+        ...
+
+    def speaks(self, asked: Asked) -> bool:
+        """Whether it has a say."""
+        ...
+
+    def rank(self, asked: Asked, model: Model) -> float:
+        """Where it wants this door."""
+        ...
+
+    def reason(self, asked: Asked) -> Reason:
+        """Why a door is first that it put there."""
+        ...
+
+    def why(self, asked: Asked) -> str:
+        """One clause for people."""
+        ...

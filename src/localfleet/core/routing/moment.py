@@ -1,0 +1,43 @@
+"""What strategies may look at beside the ask and the fleet: what was said, what was learned, what is left."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from decimal import Decimal
+
+from localfleet.core.routing.parts import NOTHING_READ, Parts
+from localfleet.core.value import value
+
+__all__ = ["QUIET", "Moment", "Stay"]
+
+
+@value
+class Stay:
+    """Where a conversation was served last, and the level that is kept up for it."""
+
+    model: str
+    level: int
+    easier: int = 0
+    """Requests in a row that asked for less."""
+
+
+@value
+class Moment:
+    """
+    A snapshot for one decision. `text` is the last user turn, and leaves the process in no record.
+
+    `graded` is the level (1 to 5) that a local model gave, `stay` what is remembered of the conversation, `ms_by_model`
+    the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour, `full`
+    the hosted tiers that have had their share of requests, `marginal_usd` what a local model's turn is worth to others.
+    """
+
+    text: str = ""
+    parts: Parts = NOTHING_READ
+    graded: int | None = None
+    stay: Stay | None = None
+    ms_by_model: Mapping[str, float] = field(default_factory=dict)
+    requests_an_hour: int = 0
+    full: frozenset[str] = frozenset()
+    marginal_usd: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+QUIET = Moment()
