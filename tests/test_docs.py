@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from localfleet.cli import COMMANDS
 from localfleet.config import (
     Audit,
+    Difficulty,
     Gpu,
     Hardware,
     HostedModel,
@@ -30,11 +31,13 @@ from localfleet.config import (
     Settings,
     Sharing,
     Task,
+    Tier,
     Vllm,
     parse_settings,
 )
 from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
 from localfleet.config.pipelines import Pipeline, Stage
+from localfleet.config.routing import Classifier, Grade
 from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
@@ -67,7 +70,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`tasks.<name>.cascade.judge.model`": ModelJudge,
     "`pipelines.<name>`": Pipeline,
     "`pipelines.<name>.stages[]`": Stage,
+    "`tiers.<name>`": Tier,
     "`routing`": Routing,
+    "`routing.difficulty`": Difficulty,
+    "`routing.difficulty.classifier`": Classifier,
+    "`routing.difficulty.grade`": Grade,
     "`limits`": Limits,
     "`plans.<name>`": Plan,
     "`audit`": Audit,

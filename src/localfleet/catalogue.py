@@ -29,6 +29,7 @@ from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
 from localfleet.core.reading import Reading
 from localfleet.core.routing.order import Preference
+from localfleet.core.routing.table import Table
 from localfleet.core.winnow import Documents
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
@@ -170,15 +171,17 @@ def planned(caller: Caller, settings: Settings) -> Caller:
     )
 
 
-def build_policy(settings: Settings) -> Policy:
+def build_policy(settings: Settings, table: Table | None = None) -> Policy:
     """The routing table and the limits."""
-    tasks = {name: (task.first, *task.fallback) for name, task in settings.tasks.items()}
+    tasks = {name: task.doors for name, task in settings.tasks.items() if task.doors}
     return Policy(
         preference=Preference(
             tasks=tasks,
             prefer=settings.routing.prefer,
             patience_s=settings.routing.patience_ms / 1000,
             batch_overflows=settings.routing.batch_overflows,
+            table=table,
+            chain=settings.routing.fallback == "chain",
         ),
         aliases=settings.aliases,
         fallbacks_per_request=settings.limits.fallbacks_per_request,

@@ -5,6 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from localfleet.catalogue import (
     layers_ever,
     layers_on,
     plan_layers,
+    planned,
 )
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, home_path, print_json
@@ -46,6 +48,7 @@ from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
 from localfleet.storage.secret import derive, read_secret
+from localfleet.strategies import build_finder, build_table
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
@@ -225,11 +228,12 @@ def explain_command(
     jsonl: Annotated[Path | None, typer.Option("--jsonl", help="Many bodies, one JSON object a line.")] = None,
     privacy: Annotated[str | None, typer.Option("--privacy", help="As the header x-localfleet-privacy.")] = None,
     task: Annotated[str | None, typer.Option("--task", help="As the header x-localfleet-task.")] = None,
+    plan: Annotated[str | None, typer.Option("--plan", help="As a key of this plan.")] = None,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """Dry-run a request: label, findings, doors in order, reason, price of each door."""
-    explainer, models = explainer_of(config)
+    explainer, models = explainer_of(config, plan=plan)
     if jsonl is not None:
         _explain_lines(explainer, jsonl)
         return
@@ -250,7 +254,7 @@ def _bytes_of(file: str) -> bytes:
 
 
 def explainer_of(
-    config: str, layers: frozenset[str] | None = None, *, redact: bool = False
+    config: str, layers: frozenset[str] | None = None, *, redact: bool = False, plan: str | None = None
 ) -> tuple[Explainer, dict[str, Model]]:
     """
     The explainer of a models.yaml and its models by name.
@@ -260,6 +264,9 @@ def explainer_of(
     # Missing provider keys do not matter here: nothing is sent.
     settings = load_settings(config)
     models = build_models(settings, read_price_map(), datetime.now(UTC).date())
+    if plan is not None and plan not in settings.plans:
+        raise FleetError(f"{config} has no plan of that name; its plans: {', '.join(settings.plans) or 'none'}")
+    caller = planned(replace(anyone(settings), plan=plan), settings)
     documents = registered()
     reading = build_reading(settings, load_meaning(), documents)
     reader = load_reader() if "names" in (layers or layers_ever(settings)) else None
@@ -269,8 +276,9 @@ def explainer_of(
         rules=rules,
         reading=reading if layers is None and (reading.plans or reading.tasks) else None,
         reader=reader,
-        policy=build_policy(settings),
-        caller=anyone(settings),
+        policy=build_policy(settings, build_table(settings)),
+        finder=build_finder(settings),
+        caller=caller,
         fields=field_names(settings),
         redactor=_redactor(settings, asked=redact),
     )
@@ -318,6 +326,8 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
         made = ", ".join(f"{item['kind']} x{item['count']}" for item in row["redacted"]["replaced"])
         out.print(f"redacted  {row['redacted']['label']} (replaced: {made})", markup=False)
     out.print(f"reason    {row['reason']}", markup=False)
+    if "strategies" in row:
+        _print_strategies(row)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
         table.add_column(heading, no_wrap=heading == "why", overflow="fold")
@@ -330,3 +340,14 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
     sources = {model.price.version for model in models.values() if model.price is not None}
     if sources:
         out.print(f"prices from {', '.join(sorted(sources))}", markup=False)
+
+
+def _print_strategies(row: dict[str, Any]) -> None:
+    """Each strategy, the strongest first: what it looked at, and which doors it moved."""
+    out = console()
+    out.print(f"task      {row['task'] or 'none'}", markup=False)
+    tokens = ", ".join(f"{part} {count}" for part, count in row["tokens"].items())
+    out.print(f"tokens    about {tokens or 'none'}", markup=False)
+    for one in row["strategies"]:
+        moved = ", ".join(f"{move['model']} from {move['from']} to {move['to']}" for move in one["moved"])
+        out.print(f"{one['strategy']:<11}{one['why']}: {moved or 'moved nothing'}", markup=False)

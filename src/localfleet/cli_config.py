@@ -11,6 +11,7 @@ from localfleet.local_tier import local_problems
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, read_price_map
 from localfleet.reach import refuse_forbidden
+from localfleet.strategies import check_strategies
 from localfleet.wire.yaml_lines import Lines
 from localfleet.workflows import check_workflows
 
@@ -23,6 +24,7 @@ def load_checked(file: str) -> tuple[Settings, PriceMap]:
     prices = read_price_map()
     check_settings(file, settings, lines, os.environ, prices)
     check_workflows(file, settings, lines)
+    check_strategies(file, settings, lines)
     return settings, prices
 
 
@@ -41,6 +43,7 @@ def read_checked(file: str, prices: PriceMap, *, local: bool) -> Checked:
     settings, lines = parse_with_lines(text, file)
     check_settings(file, settings, lines, os.environ, prices)
     check_workflows(file, settings, lines)
+    check_strategies(file, settings, lines)
     refuse_forbidden(file, settings, build_models(settings, prices, datetime.now(UTC).date()))
     if local:
         _check_local(file, settings, lines)

@@ -35,6 +35,7 @@ from localfleet.local_tier import chosen_engine, local_problems
 from localfleet.machine import Machine, look
 from localfleet.price_map import read_price_map
 from localfleet.storage.report import recent
+from localfleet.strategies import check_strategies
 from localfleet.workflows import check_workflows
 
 __all__ = ["Check", "doctor_command"]
@@ -145,6 +146,7 @@ def _read(config: str) -> tuple[Settings | None, Problems]:
     try:
         check_settings(config, settings, lines, os.environ, read_price_map())
         check_workflows(config, settings, lines)
+        check_strategies(config, settings, lines)
     except ConfigError as exc:
         return settings, list(exc.problems)
     except FleetError as exc:

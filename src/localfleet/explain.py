@@ -13,10 +13,14 @@ from localfleet.core.label import Label, Verdict
 from localfleet.core.names import Entity, Reader, read_all
 from localfleet.core.policy import AUTO, Policy, decide, resolve
 from localfleet.core.reading import Reading
+from localfleet.core.reason import Reason
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision
+from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.table import Said
 from localfleet.errors import FleetError, NotFound
 from localfleet.redacting import Redactor, redact_now
+from localfleet.steering import TaskFinder, moment_of
 from localfleet.wire.read import Letter, parse_body, read_ask
 
 __all__ = ["Explained", "Explainer"]
@@ -33,6 +37,9 @@ class Explained:
     decision: Decision
     redacted: Redacted | None = None
     """The proof that opens hosted doors to the redacted text, where there is one."""
+    moment: Moment | None = None
+    said: tuple[Said, ...] = ()
+    """What each strategy did to the order, the strongest first."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -45,6 +52,7 @@ class Explained:
             "findings": [{"kind": kind, "count": count} for kind, count in counts.items()],
             **({} if self.redacted is None else {"redacted": _redacted_row(self.redacted)}),
             "reason": self.decision.reason,
+            **self._routing(),
             "doors": [
                 {
                     "model": door.model,
@@ -56,6 +64,21 @@ class Explained:
                 for door in self.decision.doors
             ],
         }
+
+    def _routing(self) -> dict[str, Any]:
+        """What strategies saw and did; nothing where the file names none."""
+        if self.moment is None:
+            return {}
+        said = [
+            {
+                "strategy": one.strategy,
+                "why": one.why,
+                "moved": [{"model": name, "from": was + 1, "to": now + 1} for name, was, now in one.moved],
+            }
+            for one in self.said
+        ]
+        tokens = self.moment.parts.row()
+        return {"task": self.ask.task, "level": self.moment.level, "tokens": tokens, "strategies": said}
 
 
 def _reads_nothing(_text: str) -> Sequence[Entity]:
@@ -87,17 +110,30 @@ class Explainer:
     """The model of names, where that layer is on."""
     redactor: Redactor | None = None
     """Where the file says `on_restricted: redact`."""
+    finder: TaskFinder | None = None
+    """Where the file says `infer_task: true`."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
         letter = self._read(raw, headers)
-        fleet = Fleet(models=self.models, states={model.name: READY for model in self.models})
+        table = self.policy.preference.table
+        if self.finder is not None and letter.ask.task is None:
+            letter = replace(letter, ask=replace(letter.ask, task=self.finder.find(letter)))
+        moment = None if table is None else table.judged(letter.ask, moment_of(letter))
+        states = {model.name: READY for model in self.models}
+        fleet = Fleet(models=self.models, states=states, moment=moment)
         if resolve(letter.ask.model, self.policy, fleet) is None:
             raise NotFound("No model of that name in models.yaml; use one of its names, `auto` or `local`.")
         verdict = self._verdict(letter.ask)
         proof = self._redacted(letter, verdict)
         decision = decide(letter.ask, verdict, fleet, self.policy, proof)
-        return Explained(ask=letter.ask, verdict=verdict, decision=decision, redacted=proof)
+        said = () if table is None else table.said(table.asked(letter.ask, fleet), self._considered(decision))
+        return Explained(ask=letter.ask, verdict=verdict, decision=decision, redacted=proof, moment=moment, said=said)
+
+    def _considered(self, decision: Decision) -> list[Model]:
+        """The doors that strategies were asked about, in the file's order."""
+        names = {door.model for door in decision.doors if door.legal or door.why is Reason.FALLBACK_LIMIT}
+        return [model for model in self.models if model.name in names]
 
     def _redacted(self, letter: Letter, verdict: Verdict) -> Redacted | None:
         if self.redactor is None or verdict.label is not Label.RESTRICTED:

@@ -25,12 +25,14 @@ from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.refusal import refusal
 from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
+from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
 from localfleet.judging import judge, restrict
 from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.redacting import Redaction, Redactor, body_for
+from localfleet.steering import Steering
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
@@ -81,6 +83,8 @@ class Gateway:
     """Which layers read whose requests, where the file says so; else `rules` read all."""
     redactor: Redactor | None = None
     """Replaces private values on the way out; without one restricted text goes nowhere."""
+    steering: Steering | None = None
+    """What routing strategies look at; `None` where the file declares none."""
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
     retries: RetryBudget = field(default_factory=RetryBudget)
@@ -111,11 +115,18 @@ class Gateway:
     async def decide(self, letter: Letter, visit: Visit) -> None:
         """Read, classify, decide: fix the doors of this request; raises `NotFound`."""
         visit.verdict = await judge(self, letter, visit)
-        visit.decision = self.decision(letter.ask, visit.verdict, visit.redaction)
+        steering = self.steering
+        if steering is not None:
+            visit.moment = await steering.moment(letter)
+        visit.decision = self.decision(letter.ask, visit.verdict, visit.redaction, visit.moment)
+        if steering is not None and visit.moment is not None:
+            steering.decided(letter.ask, visit.moment, visit.decision)
 
-    def decision(self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None) -> Decision:
+    def decision(
+        self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None, moment: Moment | None = None
+    ) -> Decision:
         """Ask the policy, with a snapshot of the fleet; raise `NotFound` for a name nobody knows."""
-        fleet = self.fleet(ask)
+        fleet = self.fleet(ask, moment)
         if resolve(ask.model, self.policy, fleet) is None:
             raise NotFound(
                 "No model of that name here. GET /v1/models lists them; `auto` lets the router choose.",
@@ -124,7 +135,7 @@ class Gateway:
             )
         return decide(ask, verdict, fleet, self.policy, None if redaction is None else redaction.proof)
 
-    def fleet(self, ask: Ask) -> Fleet:
+    def fleet(self, ask: Ask, moment: Moment | None = None) -> Fleet:
         """The snapshot one decision looks at."""
         now = self.clock.now()
         limit = ask.caller.usd_per_month
@@ -133,6 +144,7 @@ class Gateway:
             states={name: engine.state() for name, engine in self.engines.items()},
             ledger_open=self.seeded and self.ledger.health.ok,
             usd_left_for_key=None if limit is None else self.purses.left(("key", ask.caller.key_id), limit, now),
+            moment=moment,
             usd_left_by_tier={t: self.purses.left(("tier", t), usd, now) for t, usd in self.usd_per_day.items()},
         )
 

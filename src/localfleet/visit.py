@@ -11,6 +11,7 @@ from localfleet.core.pricing import usd_for
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Attempt, Part, Receipt
 from localfleet.core.route import Decision
+from localfleet.core.routing.moment import Moment
 from localfleet.core.usage import Usage
 from localfleet.overhearing import Overheard
 from localfleet.ports import Reply
@@ -41,6 +42,8 @@ class Visit:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     decision: Decision | None = None
+    moment: Moment | None = None
+    """What routing strategies looked at."""
     redaction: Redaction | None = None
     """What hosted doors may have in place of a restricted text, where they may have anything."""
     overheard: Overheard | None = None
@@ -165,6 +168,8 @@ class Visit:
             role=self.role,
             arm=self.arm,
             parts=tuple(self.parts),
+            level=None if self.moment is None else self.moment.level,
+            context=None if self.moment is None else self.moment.parts,
         )
 
     def hear(self) -> bool:

@@ -153,7 +153,9 @@ def _tried(path: str, work: Callable[[], object]) -> Iterator[Problem]:
         yield path, str(exc)
 
 
-def _tells_logprobs(settings: Settings, first: str) -> bool:
+def _tells_logprobs(settings: Settings, first: str | None) -> bool:
+    if first is None:
+        return True
     if first == "local":
         return any("logprobs" in model.can for model in settings.local.values())
     local = settings.local.get(first) or settings.adapters.get(first)

@@ -16,6 +16,7 @@ from localfleet.redacting import Sessions
 from localfleet.server.data_plane import Traffic
 from localfleet.server.metrics import Metrics
 from localfleet.server.recall import Recall
+from localfleet.steering import Tracks
 from localfleet.storage.ledger import SqliteLedger
 
 __all__ = ["Ground", "NameReader", "SystemClock"]
@@ -75,3 +76,5 @@ class Ground:
     reader: NameReader = field(default_factory=NameReader)
     sessions: Sessions = field(default_factory=lambda: Sessions(now=time.monotonic))
     """Names that were replaced on the way out, by session."""
+    tracks: Tracks = field(default_factory=Tracks)
+    """Conversations and the pace of doors, for routing strategies."""

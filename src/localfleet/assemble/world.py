@@ -31,6 +31,7 @@ from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
+from localfleet.core.routing.table import Table
 from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
 from localfleet.gateway import Gateway
@@ -41,6 +42,8 @@ from localfleet.readers.load import load_meaning
 from localfleet.redacting import Redactor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
+from localfleet.steering import Grades, Steering
+from localfleet.strategies import build_finder, build_table
 from localfleet.workflows import build_actions
 
 __all__ = ["World", "build_world"]
@@ -122,11 +125,13 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
     settings = checked.settings
     models = build_models(settings, checked.prices, datetime.now(UTC).date())
     reading = build_reading(settings, load_meaning(), read_documents(ground.home, ground.documents_key))
+    table = build_table(settings)
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,
         ledger=ground.ledger,
-        policy=build_policy(settings),
+        policy=build_policy(settings, table),
+        steering=None if table is None else _steering(settings, ground, table, engines),
         rules=reading.full,
         reading=reading if reading.plans or reading.tasks or reading.output else None,
         redactor=_redactor(settings, ground),
@@ -137,9 +142,24 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         usd_per_day=dict(settings.limits.usd_per_day),
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
-        watchers=(ground.metrics.count,),
+        watchers=(ground.metrics.count,) if table is None else (ground.metrics.count, ground.tracks.watch),
         retries=RetryBudget(settings.routing.retry_share),
         seeded=False,
+    )
+
+
+def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping[str, Engine]) -> Steering:
+    shape = settings.routing.difficulty
+    grade = None if shape is None else shape.grade
+    return Steering(
+        table=table,
+        tracks=ground.tracks,
+        clock=ground.clock,
+        print_key=ground.print_key,
+        finder=build_finder(settings),
+        grades=None
+        if grade is None
+        else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
     )
 
 

@@ -14,7 +14,8 @@ from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
 from localfleet.config.privacy import Layers, Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, parse_with_lines, read_settings, read_text
-from localfleet.config.settings import Limits, Plan, Routing, Settings, Task
+from localfleet.config.routing import Difficulty, Quality, Routing, Tier
+from localfleet.config.settings import Limits, Plan, Settings, Task
 from localfleet.config.shape import is_loopback, shown_variable
 from localfleet.config.vllm import Vllm
 from localfleet.config.vllm_flags import vllm_flags
@@ -22,6 +23,7 @@ from localfleet.config.vllm_flags import vllm_flags
 __all__ = [
     "Audit",
     "Cascade",
+    "Difficulty",
     "Gpu",
     "Hardware",
     "HostedModel",
@@ -35,11 +37,13 @@ __all__ = [
     "Privacy",
     "ProviderDemand",
     "ProviderFacts",
+    "Quality",
     "Routing",
     "Rule",
     "Settings",
     "Sharing",
     "Task",
+    "Tier",
     "Vllm",
     "differences",
     "is_loopback",

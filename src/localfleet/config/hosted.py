@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from localfleet.config.data_policy import ProviderFacts
+from localfleet.config.routing import Level, Quality
 from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
 from localfleet.core.ask import Api, Need
 
@@ -36,6 +37,8 @@ class HostedModel(Shape):
     context_tokens: int | None = Field(default=None, ge=128)
     max_output_tokens: int | None = Field(default=None, ge=1)
     can: frozenset[Need] | None = None
+    level: Level | None = None
+    quality: Quality | None = None
     apis: frozenset[Api] | None = None
     prices: tuple[PriceEntry, ...] = ()
     data_policy: ProviderFacts | None = None

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from localfleet.config.life import Life
+from localfleet.config.routing import Level, Quality
 from localfleet.config.shape import Shape, check_url, is_loopback
 from localfleet.config.vllm import Vllm
 from localfleet.core.ask import Api, Need
@@ -41,6 +42,8 @@ class LocalModel(Shape):
     can: frozenset[Need] = frozenset()
     apis: frozenset[Api] = frozenset({Api.CHAT, Api.COMPLETION, Api.MESSAGES, Api.RESPONSES})
     """The APIs this model answers; `messages` and `responses` are translated where the engine only speaks `chat`."""
+    level: Level | None = None
+    quality: Quality | None = None
     queue_limit: int | None = Field(default=None, ge=1)
     queue_tokens: int | None = Field(default=None, ge=1)
     parallel: int | None = Field(default=None, ge=1, le=4096)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from localfleet.config.pipelines import Stage
+from localfleet.config.said import routing_complaints
 from localfleet.config.settings import Settings
 from localfleet.config.shape import RESERVED
 from localfleet.core.pipeline import places
@@ -102,7 +103,7 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
         if target not in settings.names | RESERVED | virtual:
             yield ("aliases", alias), f"points to `{target}`, which is no model here"
     for name, task in settings.tasks.items():
-        for wanted in (task.first, *task.fallback):
+        for wanted in task.doors:
             if wanted not in settings.names | {"local"}:
                 yield ("tasks", name), f"names `{wanted}`, which is no model here"
     yield from _cascade_complaints(settings)
@@ -110,6 +111,7 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
     for name, plan in settings.plans.items():
         for wanted in sorted((plan.models or frozenset()) - settings.names):
             yield ("plans", name), f"names `{wanted}`, which is no model here"
+    yield from routing_complaints(settings)
     tiers = {model.tier for model in settings.hosted.values()}
     for tier in settings.limits.usd_per_day:
         if tier not in tiers:

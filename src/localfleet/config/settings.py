@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from localfleet.config.audit import Audit
 from localfleet.config.cascade import Cascade
@@ -12,39 +12,65 @@ from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
 from localfleet.config.pipelines import Pipeline
 from localfleet.config.privacy import LayerName, Layers, Privacy
+from localfleet.config.routing import Level, Routing, Share, Tier
 from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
 from localfleet.core.label import Label
+from localfleet.core.routing.asked import Objective
+from localfleet.core.routing.kinds import KINDS
 
-__all__ = ["Limits", "Plan", "Routing", "Settings", "Task"]
+__all__ = ["Limits", "Plan", "Settings", "Task"]
 
 
 class Task(Shape):
     """One row of the routing table."""
 
-    first: str
+    first: str | None = None
+    """Without one, every door is considered, in the order that the strategies give."""
     fallback: tuple[str, ...] = ()
     label: LabelWord | None = None
     """Raises every request of this task to at least this label."""
     layers: tuple[LayerName, ...] = ()
     """Layers that read requests of this task beside those that read anyway: whoever names a task takes none away."""
+    why: str | None = None
+    """For people: why the row is as it is."""
+    words: tuple[str, ...] = ()
+    """Whole words or phrases in the last user turn that make a request this task, with `routing.infer_task`."""
+    kind: str | None = None
+    """A kind of the taxonomy; a request that looks like it is this task, with `routing.infer_task`."""
+    level: Level | None = None
+    """How hard its requests are at least, 1 to 5."""
+    quality: Share | Literal["critical", "normal", "tolerant"] | None = None
+    """The share of answers that must be right, 0 to 1; the words stand for 0.97, 0.92 and 0.85."""
+    latency_ms: int | None = Field(default=None, ge=1)
+    """The first byte is wanted within so many milliseconds."""
+    objective: Objective | None = None
+    """Of doors that are all good enough: the cheapest, the fastest or the best; default: `routing.objective`."""
+    volume: bool = False
+    """Work in volume: this box first, and it waits there as batch work does."""
+    escalate: bool = True
+    """Whether difficulty may move its requests to stronger doors than its row says."""
     cascade: Cascade | None = None
     """Answers are judged, and where one is not good enough the next door of this row answers."""
 
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """The doors of the row, in order."""
+        return self.fallback if self.first is None else (self.first, *self.fallback)
 
-class Routing(Shape):
-    """Preference among legal doors; the law is not negotiable here."""
+    @field_validator("kind")
+    @classmethod
+    def _of_the_taxonomy(cls, value: str | None) -> str | None:
+        if value is not None and value not in KINDS:
+            msg = f"is one of {', '.join(KINDS)}"
+            raise ValueError(msg)
+        return value
 
-    prefer: Literal["hosted", "local"] = "hosted"
-    """Where unrestricted `auto` requests go first: the cheapest hosted model that can, or the box."""
-    retries_per_door: int = Field(default=1, ge=0, le=5)
-    retry_share: float = Field(default=0.1, ge=0, le=1)
-    """Of the requests of the last 10 s, how many may be tried again at the door that failed; 10 in any case."""
-    patience_ms: int = Field(default=1000, ge=0)
-    """A local line that takes longer counts as busy, where another door stands open."""
-    batch_overflows: bool = False
-    """Whether batch work leaves a busy box for a hosted model."""
-    batch_turn_s: float = Field(default=60, ge=0)
-    """A batch request that has waited so long in a line counts as live."""
+    @model_validator(mode="after")
+    def _fallback_of_something(self) -> "Task":
+        if self.first is None and self.fallback:
+            msg = "`fallback:` follows `first:`; say which model comes first"
+            raise ValueError(msg)
+        return self
 
 
 class Limits(Shape):
@@ -60,6 +86,8 @@ class Limits(Shape):
 class Plan(Shape):
     """What callers of a plan may do."""
 
+    tiers: tuple[Name, ...] = ()
+    """Tiers that its requests go to first, in order, `local` among them; the strategy `plan` reads it."""
     models: frozenset[str] | None = None
     usd_per_month: Usd | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
@@ -81,6 +109,8 @@ class Settings(Shape):
     aliases: dict[ModelRef, str] = Field(default_factory=dict)
     """Other names clients may use, each for a model or for `auto` or `local`."""
     privacy: Privacy = Privacy()
+    tiers: dict[Name, Tier] = Field(default_factory=dict)
+    """What models of a tier are good for, `local` among them."""
     tasks: dict[Name, Task] = Field(default_factory=dict)
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     """Virtual models, asked for as `pipeline/<name>`."""

@@ -6,6 +6,7 @@ from localfleet.core.ask import Api
 from localfleet.core.label import Finding, Label
 from localfleet.core.reason import Reason
 from localfleet.core.route import Door
+from localfleet.core.routing.parts import Parts
 from localfleet.core.usage import Usage
 from localfleet.core.value import value
 
@@ -114,3 +115,7 @@ class Receipt:
     """Where an experiment had a say: its name and which side, such as `newer:trial`."""
     parts: tuple[Part, ...] = ()
     """Of an action that took several calls: each of them. Its own `cost_usd` is then zero; the parts hold the money."""
+    level: int | None = None
+    """How hard the request was taken to be, 1 to 5; `None` where no strategy asks."""
+    context: Parts | None = None
+    """Its tokens by part; `None` where no strategy asks."""

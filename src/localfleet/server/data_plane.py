@@ -195,7 +195,8 @@ class DataPlane:
             size=len(raw),
             fields=self.fields,
         )
-        return reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
+        letter = reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
+        return letter if self.gateway.steering is None else self.gateway.steering.named(letter)
 
     async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
         actions = self.actions if self.actions is not None and self.actions.takes(letter) else None

@@ -9,7 +9,8 @@ stay small:
     findings  [kind, count, label]                       because   [source]
     parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score]
 
-`action`, `role`, `arm` and `parts` stand in a body only where there is something to say.
+`action`, `role`, `arm`, `parts`, `level` and `context` stand in a body only where there is something to say;
+`context` is tokens by part.
 
 May not: anything that a caller or an engine wrote. All strings come from the configuration or this code base.
 """
@@ -82,6 +83,10 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
     rare = (receipt.action, receipt.role, receipt.arm)
     if rare != _NOTHING_RARE:
         body |= {name: said for name, said in zip(_RARE, rare, strict=True) if said is not None}
+    if receipt.level is not None:
+        body["level"] = receipt.level
+    if receipt.context is not None:
+        body["context"] = receipt.context.row()
     if receipt.parts:
         body["parts"] = [_part(part) for part in receipt.parts]
     return orjson.dumps(body), (*plain, *split(receipt.cost_usd), pico_ceiling(receipt.reserved_usd), *rare)

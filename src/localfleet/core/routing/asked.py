@@ -8,7 +8,7 @@ from typing import Protocol
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
-from localfleet.core.routing.moment import QUIET, Moment
+from localfleet.core.routing.moment import Moment
 from localfleet.core.value import value
 
 __all__ = ["PLAIN_ROW", "UNKNOWN", "Asked", "Finder", "Objective", "Row", "Strategy", "Trait"]
@@ -79,14 +79,18 @@ class Asked:
     fleet: Fleet
     row: Row
     traits: Mapping[str, Trait]
-    level: int | None = None
-    because: Reason | None = None
-    """The level that the request needs, and which signal said so."""
+    moment: Moment
+    """What is known beside the ask."""
 
     @property
-    def moment(self) -> Moment:
-        """What is known beside the ask."""
-        return self.fleet.moment or QUIET
+    def level(self) -> int | None:
+        """The level that the request needs; `None` where no signal is on."""
+        return self.moment.level
+
+    @property
+    def because(self) -> Reason | None:
+        """Which signal said so."""
+        return self.moment.because
 
     def trait(self, model: Model) -> Trait:
         """What the file says of a door."""
@@ -97,8 +101,8 @@ class Strategy(Protocol):
     """
     Ranks doors; it is asked about doors that the policy has found legal, and can name no other.
 
-    `speaks` is false where it has nothing to say of this request. A rank of 0 is a door it wants; the higher, the later.
-    `why` says in words what it looked at: numbers and names of the file, never text of the request.
+    `speaks` is false where it has nothing to say of this request. A rank of 0 is a door it wants; the higher, the
+    later. `why` says in words what it looked at: numbers and names of the file, never text of the request.
     """
 
     @property

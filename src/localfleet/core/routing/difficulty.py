@@ -44,9 +44,7 @@ class Thresholds:
         return max(reached) if reached else None
 
 
-def hardness(
-    ask: Ask, row: Row, moment: Moment, signals: tuple[Signal, ...], usual: int
-) -> tuple[int, Reason | None]:
+def hardness(ask: Ask, row: Row, moment: Moment, signals: tuple[Signal, ...], usual: int) -> tuple[int, Reason | None]:
     """The highest level that anything says, and what said so; `usual` where nothing does."""
     level, because = (usual, None) if row.level is None else (row.level, Reason.TASK_RULE)
     for signal in signals:

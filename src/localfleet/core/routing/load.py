@@ -19,8 +19,8 @@ class Load:
 
     def speaks(self, asked: Asked) -> bool:
         """Where a local model is at work."""
-        states = asked.fleet.states
-        return any(model.local and model.name in states and states[model.name].in_flight for model in asked.fleet.models)
+        fleet = asked.fleet
+        return any(model.local and fleet.state(model.name).in_flight for model in fleet.models)
 
     def rank(self, asked: Asked, model: Model) -> float:
         """Quarters of its places that are taken; hosted doors have room as far as anybody knows."""

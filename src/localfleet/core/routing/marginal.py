@@ -47,7 +47,7 @@ class Aim:
         return True
 
     def rank(self, asked: Asked, model: Model) -> float:
-        """By the task's objective, else the one of all: a tier with an objective of its own stands where its best does."""
+        """By the task's objective, else the one of all; a tier with one of its own stands where its best does."""
         objective = self._of(asked)
         if asked.row.objective is None and asked.trait(model).objective is not None:
             tier = (other for other in asked.fleet.models if other.tier == model.tier)

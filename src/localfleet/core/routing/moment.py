@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
+from localfleet.core.reason import Reason
 from localfleet.core.routing.parts import NOTHING_READ, Parts
 from localfleet.core.value import value
 
@@ -25,7 +26,8 @@ class Moment:
     """
     A snapshot for one decision. `text` is the last user turn, and leaves the process in no record.
 
-    `graded` is the level (1 to 5) that a local model gave, `stay` what is remembered of the conversation, `ms_by_model`
+    `graded` is the level (1 to 5) that a local model gave; `level` the one that the request needs, by `because`,
+    and `own_level` without what the conversation adds. `stay` is what is remembered of the conversation, `ms_by_model`
     the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour, `full`
     the hosted tiers that have had their share of requests, `marginal_usd` what a local model's turn is worth to others.
     """
@@ -33,6 +35,9 @@ class Moment:
     text: str = ""
     parts: Parts = NOTHING_READ
     graded: int | None = None
+    level: int | None = None
+    own_level: int | None = None
+    because: Reason | None = None
     stay: Stay | None = None
     ms_by_model: Mapping[str, float] = field(default_factory=dict)
     requests_an_hour: int = 0

@@ -27,8 +27,9 @@ class Parts:
 
     def row(self) -> dict[str, int]:
         """By name, for records and people; empty parts are left out."""
-        named = {name: getattr(self, name) for name in self.__slots__}
+        named = {name: getattr(self, name) for name in PARTS}
         return {name: tokens for name, tokens in named.items() if tokens}
 
 
+PARTS = ("system", "user", "documents", "history", "tools", "tool_results", "output")
 NOTHING_READ = Parts()

@@ -1,4 +1,4 @@
-"""By task: the doors that the task's row names, in its order. Hosted doors that it does not name were left out before."""
+"""By task: the doors that the task's row names, in its order. Other hosted doors were left out before."""
 
 from dataclasses import dataclass
 

@@ -1,24 +1,16 @@
 """By a trained classifier: how much the prompt needs a stronger model, 0 to 1 (S26, S27)."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from localfleet.core.ask import Ask
 from localfleet.core.reason import Reason
 from localfleet.core.routing.difficulty import Thresholds
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.scorer import Scorer
 
-__all__ = ["Scored", "Scorer"]
+__all__ = ["Scored"]
 
 HARDEST = 5
-
-
-class Scorer(Protocol):
-    """A trained model on this box: no I/O, microseconds to a few milliseconds."""
-
-    def score(self, text: str) -> float | None:
-        """How much the prompt needs the stronger model, 0 to 1; `None` where it abstains, as out of distribution."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +28,4 @@ class Scored:
         if not moment.text:
             return None
         score = self.scorer.score(moment.text)
-        return self.abstains if score is None else self.scores.level(score)
+        return self.scores.level(score.value) if score.known else self.abstains

@@ -8,13 +8,12 @@ its prefix cache knows the conversation.
 
 from dataclasses import dataclass
 
-from localfleet.core.ask import Ask
 from localfleet.core.fleet import Model
 from localfleet.core.reason import Reason
 from localfleet.core.routing.asked import Asked
-from localfleet.core.routing.moment import Moment, Stay
+from localfleet.core.routing.moment import Stay
 
-__all__ = ["Kept", "SameDoor", "stay_after"]
+__all__ = ["SameDoor", "stay_after"]
 
 
 def stay_after(before: Stay | None, *, model: str, level: int, holds: int) -> Stay:
@@ -28,17 +27,6 @@ def stay_after(before: Stay | None, *, model: str, level: int, holds: int) -> St
     if before.easier + 1 < holds:
         return Stay(model=model, level=before.level, easier=before.easier + 1)
     return Stay(model=model, level=before.level - 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """The signal: the level that the conversation has."""
-
-    reason: Reason = Reason.BY_SESSION
-
-    def level(self, _ask: Ask, moment: Moment) -> int | None:
-        """As remembered; no opinion of a conversation that is new."""
-        return None if moment.stay is None else moment.stay.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

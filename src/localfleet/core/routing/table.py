@@ -6,14 +6,14 @@ was not given.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
 from localfleet.core.routing.asked import PLAIN_ROW, Asked, Row, Strategy, Trait
 from localfleet.core.routing.difficulty import Signal, hardness
-from localfleet.core.routing.moment import QUIET
+from localfleet.core.routing.moment import QUIET, Moment
 from localfleet.core.value import value
 
 __all__ = ["Said", "Table"]
@@ -43,14 +43,21 @@ class Table:
     grades: bool = False
     """Whether a local model is asked for a grade before the decision."""
 
+    def judged(self, ask: Ask, moment: Moment) -> Moment:
+        """The moment with the level that the request needs: the one place where signals are asked."""
+        row = self.rows.get(ask.task or "", PLAIN_ROW)
+        if not self.signals and row.level is None:
+            return moment
+        own, why = hardness(ask, row, moment, self.signals, self.usual_level)
+        stay = moment.stay
+        kept = stay is not None and stay.level > own
+        level, because = (stay.level, Reason.BY_SESSION) if kept and stay is not None else (own, why)
+        return replace(moment, level=level, own_level=own, because=because)
+
     def asked(self, ask: Ask, fleet: Fleet) -> Asked:
         """The request as strategies see it."""
         row = self.rows.get(ask.task or "", PLAIN_ROW)
-        asked = Asked(ask=ask, fleet=fleet, row=row, traits=self.traits)
-        if not self.signals and row.level is None:
-            return asked
-        level, because = hardness(ask, row, fleet.moment or QUIET, self.signals, self.usual_level)
-        return Asked(ask=ask, fleet=fleet, row=row, traits=self.traits, level=level, because=because)
+        return Asked(ask=ask, fleet=fleet, row=row, traits=self.traits, moment=fleet.moment or QUIET)
 
     def order(self, asked: Asked, doors: list[Model]) -> list[Model]:
         """The doors, sorted; those that no strategy sets apart stay as they came."""
@@ -75,7 +82,7 @@ class Table:
         """What each strategy did, the weakest first, as the order came to be."""
         told, order = [], doors
         for strategy in reversed(self._speaking(asked)):
-            after = sorted(order, key=lambda model: strategy.rank(asked, model))  # noqa: B023  # used at once
+            after = sorted(order, key=lambda model: strategy.rank(asked, model))  # used at once
             moved = [(model.name, order.index(model), after.index(model)) for model in after]
             changed = tuple(move for move in moved if move[1] != move[2])
             told.append(Said(strategy=strategy.name, why=strategy.why(asked), moved=changed))

@@ -1,0 +1,50 @@
+"""What `routing:`, `tiers:` and the rows say of each other: names that find nothing, and keys that have no say."""
+
+from collections.abc import Iterator
+
+from localfleet.config.routing import StrategyName
+from localfleet.config.settings import Settings, Task
+
+__all__ = ["routing_complaints"]
+
+Complaint = tuple[tuple[str, ...], str]
+
+
+def routing_complaints(settings: Settings) -> Iterator[Complaint]:
+    """Each with the place where it stands."""
+    on = frozenset(settings.routing.strategies)
+    for name, task in settings.tasks.items():
+        yield from _silent_keys(("tasks", name), task, on)
+        if (task.words or task.kind) and not settings.routing.infer_task:
+            yield ("tasks", name), "its `words:` or `kind:` has no say: set `routing.infer_task: true`"
+    kinds = [task.kind for task in settings.tasks.values() if task.kind is not None]
+    for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        yield ("tasks",), f"two tasks claim the kind `{kind}`; one can have it"
+    grade = None if settings.routing.difficulty is None else settings.routing.difficulty.grade
+    if grade is not None and grade.model not in settings.local:
+        place = ("routing", "difficulty", "grade", "model")
+        yield place, f"`{grade.model}` is no model under `local:`; requests of any label are graded, so it stays here"
+    known = {"local"} | {model.tier for model in settings.hosted.values()} | set(settings.tiers)
+    for name, plan in settings.plans.items():
+        if plan.tiers and "plan" not in on:
+            yield ("plans", name, "tiers"), _no_say("plan")
+        for tier in plan.tiers:
+            if tier not in known:
+                yield ("plans", name, "tiers"), f"names `{tier}`, which is no tier here"
+
+
+def _silent_keys(place: tuple[str, ...], task: Task, on: frozenset[StrategyName]) -> Iterator[Complaint]:
+    said: tuple[tuple[str, bool, StrategyName], ...] = (
+        ("level", task.level is not None, "difficulty"),
+        ("quality", task.quality is not None, "quality"),
+        ("latency_ms", task.latency_ms is not None, "latency"),
+        ("objective", task.objective is not None, "objective"),
+        ("volume", task.volume, "volume"),
+    )
+    for key, there, strategy in said:
+        if there and strategy not in on:
+            yield (*place, key), _no_say(strategy)
+
+
+def _no_say(strategy: str) -> str:
+    return f"has no say: add `{strategy}` to `routing.order:`, or write `order: standard`"
