@@ -82,7 +82,7 @@ def row(explainer: Explainer, text: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("text", "task", ("level", "door")),
+    ("text", "task", "level", "door"),
     [
         ("hello", None, 2, ("mini", "cheapest_hosted")),
         ("Prove that two is prime", None, 5, ("best", "by_keywords")),
