@@ -15,12 +15,11 @@ from typing import Any
 
 from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
-from localfleet.core.fleet import Model
-from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.gateway import Answer, Gateway
 from localfleet.server.auth import Doorkeeper
+from localfleet.server.decision_headers import RawHeaders, plain_headers, visit_headers, waiting_headers
 from localfleet.server.errors import envelope, error_event, last_resort
 from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
@@ -34,7 +33,6 @@ __all__ = ["DataPlane", "Porch", "Traffic", "rising_ids"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-RawHeaders = list[tuple[bytes, bytes]]
 
 PATHS = {
     "/v1/chat/completions": Api.CHAT,
@@ -121,7 +119,7 @@ class DataPlane:
             self.refused(exc.reason)
             # An answer that has begun cannot become another one: left unfinished, the server cuts the connection.
             if not begun:
-                await _send_error(send, exc, api, _headers(request_id, exc.reason))
+                await _send_error(send, exc, api, plain_headers(request_id, exc.reason))
         finally:
             self.in_flight -= 1
             self.traffic.in_flight -= 1
@@ -134,7 +132,9 @@ class DataPlane:
         headers = read_headers(scope["headers"])
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
-            await _send_whole(send, 200, list_models(self.gateway.models, caller, self._virtual), _headers(request_id))
+            await _send_whole(
+                send, 200, list_models(self.gateway.models, caller, self._virtual), plain_headers(request_id)
+            )
             return
         if api is None or scope["method"] != "POST":
             raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
@@ -217,7 +217,7 @@ class DataPlane:
 
     def _news(self, visit: Visit, send: Send) -> News:
         async def begin(model: str) -> None:
-            await _begin_stream(send, 200, "text/event-stream", _waiting_headers(visit, self.gateway.models[model]))
+            await _begin_stream(send, 200, "text/event-stream", waiting_headers(visit, self.gateway.models[model]))
 
         return News(visit, self.gateway.engines, begin=begin, comment=partial(_send_chunk, send))
 
@@ -245,7 +245,7 @@ class DataPlane:
         )
 
     async def _deliver(self, answer: Answer, api: Api, send: Send) -> None:
-        headers = _visit_headers(answer)
+        headers = visit_headers(answer)
         if answer.error is not None:
             await _send_error(send, answer.error, api, headers)
         elif answer.stream is None:
@@ -310,51 +310,6 @@ async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None
         timer.cancel()
         for task in watching:
             task.cancel()
-
-
-def _headers(request_id: str, reason: Reason | None = None) -> RawHeaders:
-    """The decision headers of an answer without a decision."""
-    out = [(b"x-localfleet-request-id", request_id.encode())]
-    if reason is not None:
-        out += [
-            (b"x-localfleet-model", b"none"),
-            (b"x-localfleet-tier", b"none"),
-            (b"x-localfleet-privacy", Label.RESTRICTED.word.encode()),
-            (b"x-localfleet-reason", reason.encode()),
-            (b"x-localfleet-attempts", b"0"),
-        ]
-    return out
-
-
-def _visit_headers(answer: Answer) -> RawHeaders:
-    visit = answer.visit
-    last = visit.attempts[-1] if visit.attempts and answer.error is None else None
-    reason = visit.reason if answer.error is None else answer.error.reason
-    out = [
-        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
-        (b"x-localfleet-model", (last.model if last else "none").encode()),
-        (b"x-localfleet-tier", (last.tier if last else "none").encode()),
-        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
-        (b"x-localfleet-reason", reason.encode()),
-        (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
-    ]
-    if queue_ms := round(visit.queue_ms):
-        out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
-    if answer.stream is None and (usd := visit.total_usd) is not None:
-        out.append((b"x-localfleet-cost-usd", f"{usd.normalize():f}".encode()))
-    return out
-
-
-def _waiting_headers(visit: Visit, model: Model) -> RawHeaders:
-    """The decision headers of a stream that waits for this model."""
-    return [
-        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
-        (b"x-localfleet-model", model.name.encode()),
-        (b"x-localfleet-tier", model.tier.encode()),
-        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
-        (b"x-localfleet-reason", visit.reason.encode()),
-        (b"x-localfleet-attempts", str(len(visit.attempts) + 1).encode()),
-    ]
 
 
 async def _send_error(send: Send, error: FleetError, api: Api | None, headers: RawHeaders) -> None:

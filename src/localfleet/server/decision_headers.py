@@ -1,0 +1,56 @@
+"""The headers that tell what was decided and why, on every answer, stream and error."""
+
+from localfleet.core.fleet import Model
+from localfleet.core.label import Label
+from localfleet.core.reason import Reason
+from localfleet.gateway import Answer
+from localfleet.visit import Visit
+
+__all__ = ["RawHeaders", "plain_headers", "visit_headers", "waiting_headers"]
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def plain_headers(request_id: str, reason: Reason | None = None) -> RawHeaders:
+    """The decision headers of an answer without a decision."""
+    out = [(b"x-localfleet-request-id", request_id.encode())]
+    if reason is not None:
+        out += [
+            (b"x-localfleet-model", b"none"),
+            (b"x-localfleet-tier", b"none"),
+            (b"x-localfleet-privacy", Label.RESTRICTED.word.encode()),
+            (b"x-localfleet-reason", reason.encode()),
+            (b"x-localfleet-attempts", b"0"),
+        ]
+    return out
+
+
+def visit_headers(answer: Answer) -> RawHeaders:
+    visit = answer.visit
+    last = visit.attempts[-1] if visit.attempts and answer.error is None else None
+    reason = visit.reason if answer.error is None else answer.error.reason
+    out = [
+        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
+        (b"x-localfleet-model", (last.model if last else "none").encode()),
+        (b"x-localfleet-tier", (last.tier if last else "none").encode()),
+        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
+        (b"x-localfleet-reason", reason.encode()),
+        (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
+    ]
+    if queue_ms := round(visit.queue_ms):
+        out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
+    if answer.stream is None and (usd := visit.total_usd) is not None:
+        out.append((b"x-localfleet-cost-usd", f"{usd.normalize():f}".encode()))
+    return out
+
+
+def waiting_headers(visit: Visit, model: Model) -> RawHeaders:
+    """The decision headers of a stream that waits for this model."""
+    return [
+        (b"x-localfleet-request-id", visit.ask.request_id.encode()),
+        (b"x-localfleet-model", model.name.encode()),
+        (b"x-localfleet-tier", model.tier.encode()),
+        (b"x-localfleet-privacy", visit.judged.label.word.encode()),
+        (b"x-localfleet-reason", visit.reason.encode()),
+        (b"x-localfleet-attempts", str(len(visit.attempts) + 1).encode()),
+    ]
