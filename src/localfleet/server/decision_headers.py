@@ -26,6 +26,7 @@ def plain_headers(request_id: str, reason: Reason | None = None) -> RawHeaders:
 
 
 def visit_headers(answer: Answer) -> RawHeaders:
+    """The decision headers of an answer: which door, why, how many were tried, what it cost where that is known."""
     visit = answer.visit
     last = visit.attempts[-1] if visit.attempts and answer.error is None else None
     reason = visit.reason if answer.error is None else answer.error.reason
