@@ -9,21 +9,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 __all__ = ["Purses", "Scope", "day_of", "month_of"]
 
+_DAY_S = 86_400
+_NOTHING = Decimal(0)
 Scope = tuple[str, str]
 """`("key", key_id)` or `("tier", tier)`."""
 
 
 def month_of(now: float) -> str:
     """The UTC month of a Unix time, such as `2026-11`."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
+    return _date_of(int(now // _DAY_S))[:7]
 
 
 def day_of(now: float) -> str:
     """The UTC day of a Unix time, such as `2026-11-22`."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+    return _date_of(int(now // _DAY_S))
+
+
+@lru_cache(maxsize=64)
+def _date_of(day: int) -> str:
+    """Asked several times a request, and to write a date takes longer than to add up money."""
+    return f"{datetime.fromtimestamp(day * _DAY_S, UTC):%Y-%m-%d}"
 
 
 @dataclass(slots=True)
@@ -35,27 +44,27 @@ class Purses:
 
     def left(self, scope: Scope, limit: Decimal, now: float) -> Decimal:
         """What may still be reserved; never negative."""
-        taken = self.spent.get((scope, _period(scope, now)), Decimal(0)) + self.reserved.get(scope, Decimal(0))
-        return max(limit - taken, Decimal(0))
+        taken = self.spent.get((scope, _period(scope, now)), _NOTHING) + self.reserved.get(scope, _NOTHING)
+        return max(limit - taken, _NOTHING)
 
     def reserve(self, limits: Mapping[Scope, Decimal], usd: Decimal, now: float) -> bool:
         """Take `usd` from every scope, or from none."""
         if any(self.left(scope, limit, now) < usd for scope, limit in limits.items()):
             return False
         for scope in limits:
-            self.reserved[scope] = self.reserved.get(scope, Decimal(0)) + usd
+            self.reserved[scope] = self.reserved.get(scope, _NOTHING) + usd
         return True
 
     def settle(self, scopes: Mapping[Scope, Decimal], *, reserved: Decimal, spent: Decimal, now: float) -> None:
         """Give a reservation back and book what was really spent."""
         for scope in scopes:
-            self.reserved[scope] = max(self.reserved.get(scope, Decimal(0)) - reserved, Decimal(0))
+            self.reserved[scope] = max(self.reserved.get(scope, _NOTHING) - reserved, _NOTHING)
             self.book(scope, spent, now)
 
     def book(self, scope: Scope, usd: Decimal, now: float) -> None:
         """Book money spent: after an answer, or at start from the ledger."""
         slot = (scope, _period(scope, now))
-        self.spent[slot] = self.spent.get(slot, Decimal(0)) + usd
+        self.spent[slot] = self.spent.get(slot, _NOTHING) + usd
 
 
 def _period(scope: Scope, now: float) -> str:

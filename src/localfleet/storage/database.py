@@ -60,15 +60,19 @@ class Database:
         SQL texts go straight to the driver: SQLAlchemy would add 10 microseconds to each, on the thread that the router
         shares the interpreter's lock with, and there are five in a commit.
         """
-        with _translated():
+        try:
             self._raw.execute(statement, parameters).close()
+        except sqlite3.Error as error:
+            raise LedgerFault(fault_of_sqlite(error)) from None
 
     def one(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of a SQL text, or an empty tuple where there is none."""
-        with _translated():
+        try:
             cursor = self._raw.execute(statement, parameters)
             row = cursor.fetchone()
             cursor.close()
+        except sqlite3.Error as error:
+            raise LedgerFault(fault_of_sqlite(error)) from None
         return row if row is not None else ()
 
     def all(self, statement: str | Executable) -> Sequence[Any]:

@@ -50,6 +50,30 @@ class Waiting:
     done: asyncio.Future[Fault | None]
 
 
+class _Bell:
+    """Wakes the one thread that waits for it; a ring that nobody heard is kept. A tenth of an `Event`."""
+
+    def __init__(self) -> None:
+        """Silent."""
+        self._silence = threading.Lock()
+        self._silence.acquire()
+
+    def ring(self) -> None:
+        """Wake, once."""
+        if self._silence.locked():
+            # Reason: two threads may ring at once, and one is enough.
+            with suppress(RuntimeError):
+                self._silence.release()
+
+    def clear(self) -> None:
+        """Forget a ring."""
+        self._silence.acquire(blocking=False)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a ring, at most so long."""
+        self._silence.acquire(timeout=seconds)
+
+
 class Writer(threading.Thread):
     """Owns the write connection. All methods but `run` are for the event loop's thread."""
 
@@ -78,8 +102,8 @@ class Writer(threading.Thread):
         self._polled_at = 0.0
         self._looked_at = 0.0
         self._data_version = -1
-        self._wake = threading.Event()
-        self._all_here = threading.Event()
+        self._wake = _Bell()
+        self._all_here = _Bell()
         self._closing = threading.Event()
         self._close_by = 0.0
         self._idle = False
@@ -95,9 +119,8 @@ class Writer(threading.Thread):
         """Queue an intent and hurry."""
         self._waiting.append(waiting)
         if len(self._waiting) >= self._crowd:
-            self._all_here.set()
-        if not self._wake.is_set():
-            self._wake.set()
+            self._all_here.ring()
+        self._wake.ring()
 
     def settle(self, receipt: Receipt) -> None:
         """Queue a receipt; beyond the bound it is counted and dropped."""
@@ -106,17 +129,17 @@ class Writer(threading.Thread):
             return
         self._receipts.append(receipt)
         if self._idle:
-            self._wake.set()
+            self._wake.ring()
 
     def note(self, kind: Kind, body: bytes) -> None:
         """Queue a record that has no row in any table."""
         self._notes.append((kind, body))
-        self._wake.set()
+        self._wake.ring()
 
     def nudge(self) -> None:
         """Something small waits (a remembered conversation): write it soon."""
         if self._idle:
-            self._wake.set()
+            self._wake.ring()
 
     def stuck(self) -> None:
         """A commit takes longer than anybody can wait; the next turn that ends well takes this back."""
@@ -126,7 +149,7 @@ class Writer(threading.Thread):
         """Write what waits, for at most `timeout_s`, and end; whether everything is on disk."""
         self._close_by = time.monotonic() + timeout_s
         self._closing.set()
-        self._wake.set()
+        self._wake.ring()
         self.join(timeout_s + 0.5)
         return not self.is_alive() and not self.unwritten and not self._notes and not self._taints.changed
 
