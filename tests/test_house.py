@@ -112,6 +112,8 @@ LIBRARIES_BY_FILE = {
     "core/cost/fit.py": {"numpy"},
     "core/cost/hosted.py": {"numpy"},
     "core/cost/replay.py": {"numpy"},
+    "core/cost/shadow.py": {"numpy"},
+    "core/cost/sleep.py": {"numpy"},
     "core/cost/traffic.py": {"numpy"},
     "core/detectors/sieve.py": {"re2"},
     "core/detectors/states.py": {"stdnum"},

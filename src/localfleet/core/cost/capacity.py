@@ -19,6 +19,7 @@ __all__ = [
     "Silicon",
     "TokenWork",
     "Workload",
+    "affine_step",
     "requests_per_month",
     "roofline",
     "stated",
@@ -88,6 +89,7 @@ class Level(StrEnum):
     """Where a capacity comes from, from most to least trusted."""
 
     CALIBRATED = "calibrated"
+    STEP = "affine step"
     STATED = "stated"
     ROOFLINE = "roofline"
 
@@ -194,6 +196,40 @@ def token_work(
         box_seconds_per_request=us / 10**6 / replicas,
         level=Level.CALIBRATED,
         basis=f"a {work.a_us} us, b0 {work.b0_us} us, k {work.k_us} us, {replicas} replica(s)",
+        error_share=error_share,
+    )
+
+
+def affine_step(
+    workload: Workload,
+    *,
+    alpha_ms: Decimal,
+    beta_ms: Decimal,
+    tpot_ms: Decimal,
+    largest_batch: Decimal = LARGEST_BATCH,
+    replicas: int = 1,
+    error_share: Decimal | None = None,
+) -> Capacity:
+    """
+    Capacity from the decode step of a load curve, alpha + beta x batch milliseconds, held to `tpot_ms` a token.
+
+    The batch is what the limit allows and at most `largest_batch`, which the cache's memory sets. The curve has its own
+    prompts in it: use it for requests like those it was measured with. Raises where one request alone is too slow.
+    """
+    for name, value in (("alpha_ms", alpha_ms), ("beta_ms", beta_ms)):
+        require(name, value)
+    require("alpha_ms + beta_ms", alpha_ms + beta_ms, above_low=True)
+    require("largest_batch", largest_batch, low=1)
+    require("output_tokens_per_request", workload.output_tokens_per_request, above_low=True)
+    if tpot_ms < alpha_ms + beta_ms:
+        msg = f"tpot_ms: {tpot_ms} is less than a step for one request takes ({alpha_ms + beta_ms:.3f} ms)"
+        raise ValueError(msg)
+    batch = min(largest_batch, (tpot_ms - alpha_ms) / beta_ms) if beta_ms else largest_batch
+    step_ms = alpha_ms + beta_ms * batch
+    return Capacity(
+        box_seconds_per_request=workload.output_tokens_per_request * step_ms / batch / 1000 / replicas,
+        level=Level.STEP,
+        basis=f"steps of {step_ms:.1f} ms with {int(batch)} requests together, {replicas} replica(s)",
         error_share=error_share,
     )
 

@@ -35,16 +35,23 @@ class Rented:
     """
     A box rented by the hour and kept on all month; reserved where `commit_discount_share` is over 0.
 
-    `other_usd_per_month` is storage and traffic of the whole box.
+    `other_usd_per_month` is storage and traffic of the whole box. A spot box is taken away `evictions_per_hour` times
+    an hour; each time `restart_hours` of it are paid for nothing, and `spill_usd_per_eviction` goes to hosted models.
     """
 
     usd_per_gpu_hour: Decimal
     gpus: int = 1
     commit_discount_share: Decimal = Decimal(0)
     other_usd_per_month: Decimal = Decimal(0)
+    evictions_per_hour: Decimal = Decimal(0)
+    restart_hours: Decimal = Decimal(0)
+    spill_usd_per_eviction: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
         """Refuse a free or discounted-away GPU."""
+        require("evictions_per_hour", self.evictions_per_hour)
+        require("restart_hours", self.restart_hours)
+        require("spill_usd_per_eviction", self.spill_usd_per_eviction)
         require("usd_per_gpu_hour", self.usd_per_gpu_hour, above_low=True)
         require("gpus", Decimal(self.gpus), low=1)
         require("commit_discount_share", self.commit_discount_share, high=1)
@@ -103,11 +110,15 @@ class HourlyCost:
     maintenance: Decimal = Decimal(0)
     colocation: Decimal = Decimal(0)
     other: Decimal = Decimal(0)
+    interruptions: Decimal = Decimal(0)
+    """What evictions of a spot box cost: restarts paid for nothing, and what spills meanwhile."""
 
     @property
     def usd_per_gpu_hour(self) -> Decimal:
         """All parts together."""
-        return self.rent + self.capital + self.power + self.maintenance + self.colocation + self.other
+        return (
+            self.rent + self.capital + self.power + self.maintenance + self.colocation + self.other + self.interruptions
+        )
 
 
 def capital_recovery_factor(*, rate_per_year: Decimal, years: Decimal) -> Decimal:
@@ -122,7 +133,9 @@ def hourly_cost(box: Box, *, load: Decimal) -> HourlyCost:
     require("load", load, high=1)
     other = box.other_usd_per_month / HOURS_PER_MONTH / box.gpus
     if isinstance(box, Rented):
-        return HourlyCost(rent=box.usd_per_gpu_hour * (1 - box.commit_discount_share), other=other)
+        rent = box.usd_per_gpu_hour * (1 - box.commit_discount_share)
+        lost = box.restart_hours * rent + box.spill_usd_per_eviction / box.gpus
+        return HourlyCost(rent=rent, other=other, interruptions=box.evictions_per_hour * lost)
     contracted = box.colo_usd_per_kw_month or Decimal(0)
     return HourlyCost(
         capital=_capital_usd_per_box_hour(box) / box.gpus,
