@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from localfleet.catalogue import build_models, build_policy, build_rules, check_settings, field_names, secret_of
+from localfleet.catalogue import build_models, build_policy, check_settings, secret_of
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api, Need
 from localfleet.core.label import Label
 from localfleet.errors import ConfigError
 from localfleet.price_map import PriceMap
+from localfleet.rulebook import build_rules, field_names
 from localfleet.wire.yaml_lines import read_yaml
 
 EMPTY = PriceMap(entries={}, version="test")

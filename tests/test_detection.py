@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from localfleet.catalogue import build_rules
 from localfleet.config import parse_settings
 from localfleet.core.ask import Caller
 from localfleet.core.label import Label
@@ -17,6 +16,7 @@ from localfleet.core.policy import Policy
 from localfleet.evaluate import judge_all, read_samples, summary
 from localfleet.explain import Explainer
 from localfleet.readers.load import load_meaning, load_reader
+from localfleet.rulebook import build_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "privacy"

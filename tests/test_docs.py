@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from localfleet.cli import COMMANDS
 from localfleet.config import (
     Audit,
+    Batches,
     Difficulty,
     Gpu,
     Hardware,
@@ -78,6 +79,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`limits`": Limits,
     "`plans.<name>`": Plan,
     "`audit`": Audit,
+    "`batches`": Batches,
 }
 SEEN_BELOW = (
     ("Settings", "privacy"),

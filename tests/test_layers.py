@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.catalogue import build_reading, layers_ever
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import Rules, classify
@@ -24,6 +23,7 @@ from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
 from localfleet.overhearing import Overheard
 from localfleet.readers.load import load_meaning
+from localfleet.rulebook import build_reading, layers_ever
 
 FILE = """
 version: 1

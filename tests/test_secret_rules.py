@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from localfleet.catalogue import build_rules, check_settings
+from localfleet.catalogue import check_settings
 from localfleet.config import parse_settings, read_settings
 from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import classify
 from localfleet.core.label import Label
 from localfleet.errors import ConfigError
 from localfleet.price_map import read_price_map
+from localfleet.rulebook import build_rules
 from localfleet.secret_rules import read_secret_rules
 
 RULES = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localfleet.catalogue import anyone, build_models, build_policy, build_rules
+from localfleet.catalogue import anyone, build_models, build_policy
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api
 from localfleet.core.fleet import Fleet
@@ -17,6 +17,7 @@ from localfleet.core.policy import decide
 from localfleet.errors import ConfigError
 from localfleet.explain import READY, Explainer
 from localfleet.price_map import PriceMap, read_price_map
+from localfleet.rulebook import build_rules
 from localfleet.steering import moment_of
 from localfleet.strategies import build_finder, build_table, check_strategies
 from localfleet.wire.read import read_ask

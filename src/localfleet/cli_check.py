@@ -14,18 +14,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.catalogue import (
-    anyone,
-    build_models,
-    build_policy,
-    build_reading,
-    build_rules,
-    field_names,
-    layers_ever,
-    layers_on,
-    plan_layers,
-    planned,
-)
+from localfleet.catalogue import anyone, build_models, build_policy, planned
 from localfleet.cli_config import check_local, load_checked
 from localfleet.cli_parts import Config, Json, console, home_path, print_json
 from localfleet.cli_paths import paths_command
@@ -47,6 +36,7 @@ from localfleet.reach import refuse_forbidden
 from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
+from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
 from localfleet.storage.secret import derive, read_secret
 from localfleet.strategies import build_finder, build_table
 from localfleet.wire.yaml_lines import Lines

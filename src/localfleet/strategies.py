@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from localfleet.catalogue import matcher_of
 from localfleet.config import Difficulty, HostedModel, LocalModel, Quality, Settings, Task
 from localfleet.core.routing.asked import Finder, Row, Strategy, Trait
 from localfleet.core.routing.context import Context
@@ -27,6 +26,7 @@ from localfleet.core.routing.table import Table
 from localfleet.core.routing.tier import TierAim
 from localfleet.core.routing.volume import Volume
 from localfleet.errors import ConfigError
+from localfleet.rulebook import matcher_of
 from localfleet.steering import TaskFinder
 from localfleet.wire.yaml_lines import Lines
 

@@ -9,7 +9,6 @@ from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.front import Actions
 from localfleet.actions.pipeline import Pipelines
-from localfleet.catalogue import field_names, matcher_of
 from localfleet.config import Cascade as CascadeShape
 from localfleet.config import Judges, Settings
 from localfleet.config.pipelines import Pipeline as PipelineShape
@@ -33,6 +32,7 @@ from localfleet.core.judges.verdict_of_call import Judged
 from localfleet.core.pipeline import Pipeline, Stage
 from localfleet.errors import ConfigError
 from localfleet.gateway import Gateway
+from localfleet.rulebook import field_names, matcher_of
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = ["build_actions", "build_cascade", "build_pipeline", "check_workflows"]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from localfleet.actions.bench import Bench
 from localfleet.actions.pipeline import Pipelines
-from localfleet.catalogue import matcher_of
 from localfleet.core.cascade import Cascade
 from localfleet.core.classify import TextRule
 from localfleet.core.fleet import Readiness
@@ -24,6 +23,7 @@ from localfleet.core.label import Label
 from localfleet.core.pipeline import Pipeline, Stage
 from localfleet.core.reason import Reason
 from localfleet.gateway import Answer
+from localfleet.rulebook import matcher_of
 
 CANARY = "Jane Canary, jane.canary@posteo.de"
 """The address is what a detector finds."""

@@ -2,11 +2,11 @@
 
 import pytest
 
-from localfleet.catalogue import build_rules
 from localfleet.config import parse_settings
 from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import classify
 from localfleet.core.label import Label
+from localfleet.rulebook import build_rules
 
 RULES = build_rules(
     parse_settings(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.catalogue import matcher_of
 from localfleet.core.judges.confidence import Confidence, entropy, margin, mean_logprob
 from localfleet.core.judges.consistency import Consistency, agreement
 from localfleet.core.judges.grade import Grader, question
@@ -27,6 +26,7 @@ from localfleet.core.judges.validators import (
 )
 from localfleet.core.judges.verdict_of_call import read_score
 from localfleet.core.reason import Reason
+from localfleet.rulebook import matcher_of
 
 GOOD = "The capital of France is Paris, and it has been so for a very long time, as every school book says."
 GERMAN = "Die Hauptstadt von Frankreich ist Paris, und das ist sie nicht erst seit gestern, wie jeder weiß."

@@ -19,9 +19,6 @@ from router import Response, Router
 from tap_behaviour import Behaviour, Fault
 from tap_fleet import fleet
 
-from localfleet.config import parse_settings
-from localfleet.errors import ConfigError
-
 CHAT = "/v1/chat/completions"
 LOUD = {
     "LITELLM_LOG": "DEBUG", "OPENAI_LOG": "debug", "ANTHROPIC_LOG": "debug", "PYTHONASYNCIODEBUG": "1",
@@ -180,13 +177,3 @@ def test_nobody_of_the_same_user_looks_into_the_router() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split("\n")[0] == "1 0 (0, 0)"
-
-
-@pytest.mark.parametrize(
-    "flag", ["--enable-log-requests", "--log-level=debug", "--otlp-traces-endpoint=http://x", "--max-log-len=9"]
-)
-def test_an_engine_cannot_be_told_to_log_prompts(flag: str) -> None:
-    """Flags of vLLM that write or send what it is asked are refused in `extra_args`, with the reason."""
-    entry = f"local: {{b: {{engine: vllm, weights: w, vllm: {{extra_args: ['{flag}']}}}}}}"
-    with pytest.raises(ConfigError, match="may hold prompts"):
-        parse_settings(f"version: 1\n{entry}\n".encode())

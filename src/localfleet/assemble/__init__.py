@@ -9,11 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from localfleet.assemble.batches import build_batches
 from localfleet.assemble.ground import Ground, SystemClock
 from localfleet.assemble.heads import build_keeper
 from localfleet.assemble.reload import Reloader
 from localfleet.assemble.tier import moment
 from localfleet.assemble.world import build_world
+from localfleet.batches.runner import Runner
 from localfleet.books import BookReader, Seeds
 from localfleet.catalogue import Checked
 from localfleet.core.budget import Purses
@@ -46,6 +48,7 @@ class House:
     reloader: Reloader
     gpus: GpuWatch
     heads: Keeper
+    batches: Runner | None = None
     admin_token: str = field(repr=False)
     app: Callable[..., Any]
 
@@ -79,6 +82,8 @@ class House:
             # Its import takes seconds: not within the deadline of the first request that needs it.
             self.reloader.spawn(asyncio.to_thread(load_litellm))
         await self.ground.residents.start()
+        if self.batches is not None:
+            self.reloader.spawn(self.batches.run())
 
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""
@@ -127,8 +132,17 @@ def assemble(
         now=ground.clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
     )
-    app = build_app(reloader.porch, front)
-    return House(ground=ground, reloader=reloader, gpus=gpus, heads=heads, admin_token=admin_token, app=app)
+    batches = build_batches(checked.settings.batches, home, env, reloader.porch)
+    app = build_app(reloader.porch, front, None if batches is None else batches[0])
+    return House(
+        ground=ground,
+        reloader=reloader,
+        gpus=gpus,
+        heads=heads,
+        batches=None if batches is None else batches[1],
+        admin_token=admin_token,
+        app=app,
+    )
 
 
 def _ground(

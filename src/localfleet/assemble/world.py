@@ -16,16 +16,7 @@ from localfleet.assemble.entry import Entry
 from localfleet.assemble.ground import Ground
 from localfleet.assemble.memory import gpu_sizes, room_of
 from localfleet.assemble.tier import LocalTier
-from localfleet.catalogue import (
-    Checked,
-    anyone,
-    build_models,
-    build_policy,
-    build_reading,
-    field_names,
-    layers_ever,
-    planned,
-)
+from localfleet.catalogue import Checked, anyone, build_models, build_policy, planned
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
@@ -40,6 +31,7 @@ from localfleet.ports import Engine
 from localfleet.providers import dialect_of
 from localfleet.readers.load import load_meaning
 from localfleet.redacting import Redactor
+from localfleet.rulebook import build_reading, field_names, layers_ever
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.steering import Grades, Steering
@@ -180,8 +172,13 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
         caller = keys.lookup(token)
         return None if caller is None else with_plan(caller)
 
+    def by_id(key_id: str) -> Caller | None:
+        caller = keys.by_id(key_id)
+        return None if caller is None else with_plan(caller)
+
     doorkeeper = Doorkeeper(
         lookup=lookup,
+        by_id=by_id,
         has_keys=lambda: not keys.empty,
         anyone=anyone(settings),
         monotonic=ground.clock.monotonic,

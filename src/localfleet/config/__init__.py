@@ -5,6 +5,7 @@ One file for each section; the shapes are the reference, the shipped `models.yam
 """
 
 from localfleet.config.audit import Audit
+from localfleet.config.batches import Batches, read_key
 from localfleet.config.cascade import Cascade, Judges
 from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.diff import differences, runs_on
@@ -22,6 +23,7 @@ from localfleet.config.vllm_flags import vllm_flags
 
 __all__ = [
     "Audit",
+    "Batches",
     "Cascade",
     "Difficulty",
     "Gpu",
@@ -50,6 +52,7 @@ __all__ = [
     "load_settings",
     "parse_settings",
     "parse_with_lines",
+    "read_key",
     "read_settings",
     "read_text",
     "runs_on",

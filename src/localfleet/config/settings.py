@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from localfleet.config.audit import Audit
+from localfleet.config.batches import Batches
 from localfleet.config.cascade import Cascade
 from localfleet.config.data_policy import ProviderDemand
 from localfleet.config.hardware import Hardware
@@ -118,6 +119,8 @@ class Settings(Shape):
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)
     audit: Audit = Audit()
+    batches: Batches | None = None
+    """Without it there are no files and no batches."""
 
     @property
     def adapters(self) -> dict[str, LocalModel]:

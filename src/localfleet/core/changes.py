@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["Changes"]
 
-FIXED = ("privacy.remember_days", "audit.")
-"""Read once: when the ledger is opened, and when its heads first go out."""
+FIXED = ("privacy.remember_days", "audit.", "batches")
+"""Read once: when the ledger is opened, when its heads first go out, when batches are taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

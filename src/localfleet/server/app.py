@@ -23,6 +23,7 @@ from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
+from localfleet.server.batch_plane import BatchPlane
 from localfleet.server.data_plane import Porch, Receive, Scope, Send
 from localfleet.server.errors import envelope
 from localfleet.server.metrics import Metrics
@@ -36,6 +37,7 @@ POLICY = (
 )
 
 
+FILES = ("/v1/files", "/v1/batches")
 By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
 
 
@@ -75,13 +77,16 @@ class Front:
     """How the places stand that get the ledger's heads."""
 
 
-def build_app(porch: Porch, front: Front) -> Callable[[Scope, Receive, Send], Any]:
+def build_app(porch: Porch, front: Front, batches: BatchPlane | None = None) -> Callable[[Scope, Receive, Send], Any]:
     """The ASGI callable: `/v1/` goes straight to the data plane, which FastAPI's layers would slow down."""
     pages = _pages(porch, front)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await porch.plane(scope, receive, send)
+            if batches is not None and scope["path"].startswith(FILES):
+                await batches(scope, receive, send)
+            else:
+                await porch.plane(scope, receive, send)
         else:
             await pages(scope, receive, send)
 

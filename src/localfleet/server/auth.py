@@ -32,6 +32,7 @@ class Doorkeeper:
 
     lookup: Callable[[str], Caller | None]
     has_keys: Callable[[], bool]
+    by_id: Callable[[str], Caller | None] = lambda _: None
     anyone: Caller
     """The caller of a router without keys."""
     monotonic: Callable[[], float]
@@ -55,6 +56,12 @@ class Doorkeeper:
         if caller is None:
             raise Unauthenticated("This key is not known here, or was revoked. `localfleet keys create` makes one.")
         return caller
+
+    def known(self, key_id: str) -> Caller | None:
+        """Who a key's id stands for now; `None` where it was revoked, or where keys were made since."""
+        if not self.has_keys():
+            return self.anyone if key_id == self.anyone.key_id else None
+        return self.by_id(key_id)
 
     def _pace(self, caller: Caller) -> None:
         if caller.requests_per_minute is None:

@@ -140,7 +140,7 @@ class DataPlane:
             raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
         caller = self.doorkeeper.admit(headers)
         raw = await self._body(headers, receive)
-        visit, letter, error = await self._read(api, request_id, headers, caller, raw)
+        visit, letter, error = await self.read(api, request_id, headers, caller, raw)
         if letter is None:
             await self._deliver(Answer(visit=visit, status=error.status, error=error), api, send)
         else:
@@ -167,7 +167,7 @@ class DataPlane:
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _read(
+    async def read(
         self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes
     ) -> tuple[Visit, Letter | None, FleetError]:
         """Open the letter; one that cannot be read gets a receipt too."""

@@ -47,6 +47,10 @@ class KeyRing:
         """
         return self._callers.get(digest_of(token))
 
+    def by_id(self, key_id: str) -> Caller | None:
+        """The caller of a key by its id, for work that goes on without its token; `None` where it was revoked."""
+        return next((caller for caller in self._callers.values() if caller.key_id == key_id), None)
+
     def replace(self, keys: Iterable[Key]) -> None:
         """Take over the table's keys; a folder whose keys are all revoked is not an empty one."""
         held = list(keys)
