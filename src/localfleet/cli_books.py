@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
+from localfleet.cli_quality import quality_command
 from localfleet.core.label import Label
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["keys_app", "report_command"]
 
-By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
+By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api", "arm", "all"]
 
 keys_app = typer.Typer(no_args_is_help=True)
 
@@ -155,10 +156,16 @@ def revoke(
 def report_command(
     by: Annotated[By, typer.Option(help="One line per ...")] = "model",
     days: Annotated[float, typer.Option(help="How far back.", min=0)] = 30,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="By week: escalated, tried again, cost of an action, feedback, drift.")
+    ] = False,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API."""
+    if quality:
+        quality_command(by, days=days, as_json=as_json)
+        return
     rows = totals(state_home(), by=by, since=time.time() - days * 86_400)
     if as_json:
         print_json([report_row(row) for row in rows])

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from localfleet.batches.runner import Runner
 from localfleet.books import BookReader, Seeds
 from localfleet.catalogue import Checked
 from localfleet.core.budget import Purses
+from localfleet.core.feedback import Feedback
 from localfleet.core.fleet import Fleet
 from localfleet.core.residency import Room
 from localfleet.engines.learned import Learned
@@ -128,6 +130,7 @@ def assemble(
         metrics=ground.metrics,
         gpus=gpus.view,
         heads=heads.states,
+        feedback=partial(_heard, ground),
         admin_token=admin_token,
         now=ground.clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
@@ -143,6 +146,11 @@ def assemble(
         admin_token=admin_token,
         app=app,
     )
+
+
+def _heard(ground: Ground, said: Feedback) -> None:
+    ground.ledger.note_feedback(said)
+    ground.metrics.count_feedback(said)
 
 
 def _ground(

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from localfleet import __version__
+from localfleet.core.feedback import Feedback
 from localfleet.core.fleet import EngineState, Fleet, Model
 from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
@@ -26,6 +27,7 @@ from localfleet.server.auth import bearer, check_same_machine
 from localfleet.server.batch_plane import BatchPlane
 from localfleet.server.data_plane import Porch, Receive, Scope, Send
 from localfleet.server.errors import envelope
+from localfleet.server.feedback import add_feedback
 from localfleet.server.metrics import Metrics
 from localfleet.server.openapi import describe
 
@@ -73,6 +75,8 @@ class Front:
     admin_token: str
     now: Callable[[], float]
     console: bytes
+    feedback: Callable[[Feedback], None] = lambda _: None
+    """Keeps what somebody says of an answer."""
     heads: Callable[[], list[dict[str, Any]]] = list
     """How the places stand that get the ledger's heads."""
 
@@ -103,6 +107,14 @@ def _pages(porch: Porch, front: Front) -> FastAPI:
     _answer_errors(app)
     _add_operations(app, porch, front)
     _add_admin(app, porch, front)
+    add_feedback(
+        app,
+        doorkeeper=lambda: porch.plane.doorkeeper,
+        health=lambda: front.books.health,
+        keep=front.feedback,
+        admin_token=front.admin_token,
+        now=front.now,
+    )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 

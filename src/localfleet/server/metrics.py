@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from localfleet.core.feedback import Feedback
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.gpu import GpuView
 from localfleet.core.reason import Reason
@@ -52,6 +53,7 @@ class Metrics(Collector):
         """Nothing was counted yet."""
         self.requests, self.refused, self.attempts = Sums(), Sums(), Sums()
         self.tokens, self.usd, self.unpriced = Sums(), Sums(), Sums()
+        self.feedback = Sums()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
 
@@ -80,6 +82,15 @@ class Metrics(Collector):
         """Count a request refused at the porch."""
         self.refused.add((reason,))
 
+    def count_feedback(self, said: Feedback) -> None:
+        """Count what somebody said of an answer."""
+        if said.accepted is not None:
+            self.feedback.add(("accepted" if said.accepted else "rejected",))
+        if said.corrected:
+            self.feedback.add(("corrected",))
+        if said.score is not None:
+            self.feedback.add(("scored",))
+
     def collect(self) -> Iterator[Metric]:
         """Every series that receipts make, as prometheus_client asks for them."""
         yield _counter(
@@ -90,6 +101,7 @@ class Metrics(Collector):
         yield _counter("attempts", "Doors tried, by how it went.", ("model", "tier", "reason"), self.attempts)
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
+        yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
         yield _counter("unpriced_requests", "Answers whose price is unknown.", ("model",), self.unpriced)
         yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
         yield _histogram("total_seconds", "Arrival to last byte.", self.total)

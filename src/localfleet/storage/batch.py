@@ -15,9 +15,11 @@ from localfleet.core.receipt import Intent, Receipt
 from localfleet.storage.book import Book, insert_many
 from localfleet.storage.chain import Kind, Link
 from localfleet.storage.records import (
+    FEEDBACK_COLUMNS,
     INTENT_COLUMNS,
     RECEIPT_COLUMNS,
     encode,
+    feedback_row,
     intent_row,
     receipt_record,
     row_of_body,
@@ -35,7 +37,7 @@ class Batch:
     """What one transaction writes. `dropped` counts receipts lost since the last record that said so."""
 
     notes: Sequence[tuple[Kind, bytes]] = ()
-    """Records that have no row in any table."""
+    """Records of other kinds; only feedback has a row in a table."""
     intents: Sequence[tuple[Intent, bytes]] = ()
     receipts: Sequence[Receipt] = ()
     taints: dict[bytes, int] = field(default_factory=dict)
@@ -52,8 +54,13 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
     is counted among the dropped. Raises `LedgerFault`.
     """
     book.begin()
+    said = [(book.add(kind, body), body) for kind, body in batch.notes if kind is Kind.FEEDBACK]
     for kind, body in batch.notes:
-        book.add(kind, body)
+        if kind is not Kind.FEEDBACK:
+            book.add(kind, body)
+    if said:
+        told = [feedback_row(seq, orjson.loads(body)) for seq, body in said]
+        insert_many(book.database, "feedback", FEEDBACK_COLUMNS, told)
     rows = [intent_row(book.add(Kind.INTENT, body), intent) for intent, body in batch.intents]
     insert_many(book.database, "intents", INTENT_COLUMNS, rows, "INSERT OR REPLACE")
     refused = _add_receipts(book, batch.receipts)

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     REVOKED = "revoked"
     RELOAD = "reload"
     """The router follows another `models.yaml` from here on."""
+    FEEDBACK = "feedback"
+    """What somebody said of an answer."""
 
 
 @dataclass(frozen=True, slots=True)

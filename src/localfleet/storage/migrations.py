@@ -57,8 +57,8 @@ def m002_actions_and_feedback(database: Database) -> None:
         "ALTER TABLE receipts ADD COLUMN arm TEXT",
         """
         CREATE TABLE feedback (
-            seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at FLOAT NOT NULL, accepted INTEGER, corrected INTEGER,
-            score FLOAT)
+            seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at FLOAT NOT NULL, key_id TEXT, accepted INTEGER,
+            corrected INTEGER, score FLOAT)
         """,
         "CREATE INDEX feedback_request ON feedback (request_id)",
     ):

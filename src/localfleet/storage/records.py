@@ -22,15 +22,19 @@ from typing import Any
 import orjson
 
 from localfleet.core.changes import Changes
+from localfleet.core.feedback import Feedback
 from localfleet.core.label import Finding
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Part, Receipt
 from localfleet.storage.money import pico_ceiling, split, usd_text
 
 __all__ = [
+    "FEEDBACK_COLUMNS",
     "INTENT_COLUMNS",
     "RECEIPT_COLUMNS",
     "encode",
+    "feedback_body",
+    "feedback_row",
     "intent_body",
     "intent_row",
     "open_intent",
@@ -47,6 +51,7 @@ _PLAIN = (
 )  # fmt: skip  # one column per line would hide that this is one list
 _RARE = ("action", "role", "arm")
 RECEIPT_COLUMNS = ("seq", *_PLAIN, "cost_pico", "cost_rest", "reserved_pico", *_RARE)
+FEEDBACK_COLUMNS = ("seq", "request_id", "at", "key_id", "accepted", "corrected", "score")
 INTENT_COLUMNS = ("request_id", "attempt", "seq", "at", "key_id", "model", "tier", "label", "worst_usd")
 
 _MOST_TOKENS = 2**53
@@ -163,6 +168,16 @@ def unsettled_body(intents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ended = (Reason.UNKNOWN_AFTER_RESTART.value, None, None)
     body["tried"] = [(one["model"], one["tier"], *ended, one.get("host", "")) for one in intents]
     return body
+
+
+def feedback_body(said: Feedback) -> bytes:
+    """What was said of a request, without its words."""
+    return encode({name: getattr(said, name) for name in FEEDBACK_COLUMNS[1:]})
+
+
+def feedback_row(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The row of `feedback` that a `feedback` body stands for; raises `KeyError`."""
+    return (seq, *[body[name] for name in FEEDBACK_COLUMNS[1:]])
 
 
 def reload_body(changes: Changes, *, at: float, was: str, now: str) -> bytes:

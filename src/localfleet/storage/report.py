@@ -22,7 +22,7 @@ from localfleet.storage.schema import receipts
 
 __all__ = ["By", "Line", "Total", "count_where", "reading", "recent", "spent_usd", "split_sums", "totals"]
 
-By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api"]
+By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api", "arm", "all"]
 
 _MILLION = 1_000_000
 _NOBODY = "none"
@@ -36,6 +36,8 @@ _COLUMN: dict[By, ColumnElement[Any]] = {
     "outcome": receipts.c.outcome,
     "day": func.strftime("%Y-%m-%d", receipts.c.at, "unixepoch"),
     "api": receipts.c.api,
+    "arm": receipts.c.arm,
+    "all": literal("all"),
 }
 
 

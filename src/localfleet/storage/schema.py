@@ -67,6 +67,7 @@ feedback = Table(
     Column("seq", Integer, primary_key=True),
     Column("request_id", Text, nullable=False),
     Column("at", Float, nullable=False),
+    Column("key_id", Text),
     Column("accepted", Integer),
     Column("corrected", Integer),
     Column("score", Float),

@@ -20,7 +20,14 @@ from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.head import BadHead, read_head
 from localfleet.storage.keys import KEY_COLUMNS, key_row_of_body
 from localfleet.storage.note import Note, notes_key, origin_of
-from localfleet.storage.records import INTENT_COLUMNS, RECEIPT_COLUMNS, open_intent, row_of_body
+from localfleet.storage.records import (
+    FEEDBACK_COLUMNS,
+    INTENT_COLUMNS,
+    RECEIPT_COLUMNS,
+    feedback_row,
+    open_intent,
+    row_of_body,
+)
 from localfleet.storage.secret import derive, read_secret
 from localfleet.storage.witnessed import HeadSeen, Witnesses
 
@@ -29,6 +36,7 @@ __all__ = ["VerifyResult", "verify"]
 _CHAIN = "SELECT seq, kind, body, hash FROM chain ORDER BY seq"
 _RECEIPTS = f"SELECT {', '.join(RECEIPT_COLUMNS)} FROM receipts ORDER BY seq"  # noqa: S608  # own column names only
 _INTENTS = f"SELECT {', '.join(INTENT_COLUMNS)} FROM intents ORDER BY seq"  # noqa: S608  # own column names only
+_FEEDBACK = f"SELECT {', '.join(FEEDBACK_COLUMNS)} FROM feedback ORDER BY seq"  # noqa: S608  # own column names only
 _KEYS = f"SELECT {', '.join(KEY_COLUMNS)} FROM keys ORDER BY id"  # noqa: S608  # own column names only
 _DAMAGED = "the file is damaged here and cannot be read further"
 
@@ -67,6 +75,7 @@ class _Walk:
     link: Link = GENESIS
     intents: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     keys: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
+    said: Iterator[Any] = field(default_factory=lambda: iter(()))
 
 
 def verify(home: Path, *, anchor: Link | None = None, notes: Iterable[Note] = ()) -> VerifyResult:
@@ -107,7 +116,12 @@ def _first_bad(database: Database, walk: _Walk) -> tuple[int, str] | None:
     if walk.witnesses.trouble is not None:
         return (0, walk.witnesses.trouble)
     try:
-        with database.snapshot(), database.stream(_RECEIPTS) as walk.rows, database.stream(_CHAIN) as records:
+        with (
+            database.snapshot(),
+            database.stream(_RECEIPTS) as walk.rows,
+            database.stream(_FEEDBACK) as walk.said,
+            database.stream(_CHAIN) as records,
+        ):
             for record in records:
                 _check_record(walk, record)
             _check_end(database, walk)
@@ -146,6 +160,9 @@ def _follow(walk: _Walk, seq: int, kind: str, body: dict[str, Any]) -> None:
     elif kind == Kind.INTENT:
         attempts = walk.intents.setdefault(body["request_id"], [])
         attempts[:] = [*(row for row in attempts if row[1] != body["attempt"]), open_intent(seq, body)]
+    elif kind == Kind.FEEDBACK:
+        if tuple(next(walk.said, ())) != feedback_row(seq, body):
+            raise _Bad(seq, "the table of feedback was edited")
     elif kind == Kind.KEY:
         walk.keys[body["id"]] = (seq, list(key_row_of_body(body)))
     elif kind == Kind.REVOKED:
@@ -168,6 +185,8 @@ def _check_row(walk: _Walk, seq: int, body: dict[str, Any]) -> None:
 
 def _check_end(database: Database, walk: _Walk) -> None:
     """What can only be told after the last record."""
+    if next(walk.said, None) is not None:
+        raise _Bad(walk.link.seq, "the table of feedback has a row that was never recorded")
     extra = next(walk.rows, None)
     if extra is not None:
         raise _Bad(extra[0], "the table of receipts has a row that was never recorded")

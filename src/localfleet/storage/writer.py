@@ -132,7 +132,7 @@ class Writer(threading.Thread):
             self._wake.ring()
 
     def note(self, kind: Kind, body: bytes) -> None:
-        """Queue a record that has no row in any table."""
+        """Queue a record that nobody waits for."""
         self._notes.append((kind, body))
         self._wake.ring()
 
