@@ -80,6 +80,12 @@ def _worksheet(app: typer.Typer) -> None:
     app.command("worksheet")(worksheet_command)
 
 
+def _claims(app: typer.Typer) -> None:
+    from localfleet.cli_cost_claims import claims_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("claims")(claims_command)
+
+
 def _calibrate(app: typer.Typer) -> None:
     from localfleet.cli_cost_calibrate import add_calibrate  # noqa: PLC0415  # loaded when asked for
 
@@ -101,6 +107,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
     "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
+    "claims": ("A published savings table: can any mix of tokens give it?", _claims),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
     "worksheet": ("The budget worksheet, priced, and the month in other ways.", _worksheet),
     "savings": ("Saved against one hosted model, net of the box.", _advice("savings")),

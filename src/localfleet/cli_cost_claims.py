@@ -7,7 +7,7 @@ import typer
 
 from localfleet.cli_cost_progress import counted
 from localfleet.cli_parts import Json, print_json
-from localfleet.cost.claims_file import read_claims
+from localfleet.cost.claims_file import ClaimRow, read_claims
 from localfleet.cost.verdicts import claim_json, claim_lines, work_claim
 from localfleet.cost_inputs import Misuse
 from localfleet.errors import ConfigError
@@ -25,9 +25,7 @@ def claims_command(
 ) -> None:
     """Prove a savings table: can any mix of tokens give it, and which figures would be consistent?"""
     try:
-        rows = [row for row in read_claims(file).claims if only in {None, row.id}]
-        if not rows:
-            raise Misuse("--only must be the id of a claim in the file")
+        rows = _chosen(file, only)
         done = [work_claim(row) for row in counted(rows, "proving", total=len(rows))]
     except (Misuse, ConfigError) as exc:
         typer.echo(str(exc), err=True)
@@ -37,3 +35,10 @@ def claims_command(
     else:
         typer.echo("\n".join(claim_lines(done)))
     raise typer.Exit(1 if any(item.verdict in {"impossible", "false"} for item in done) else 0)
+
+
+def _chosen(file: Path | None, only: str | None) -> list[ClaimRow]:
+    rows = [row for row in read_claims(file).claims if only in {None, row.id}]
+    if not rows:
+        raise Misuse("--only must be the id of a claim in the file")
+    return rows

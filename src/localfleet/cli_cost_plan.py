@@ -20,11 +20,11 @@ from localfleet.cost.figures import Book, Figure
 from localfleet.cost.outcome import Outcome, work_out
 from localfleet.cost.outcome_json import outcome_json
 from localfleet.cost.paper import measured
-from localfleet.cost.plan_file import read_plan
-from localfleet.cost.sheet import Sheet
+from localfleet.cost.plan_file import PlanFile, read_plan
+from localfleet.cost.sheet import Section, Sheet
 from localfleet.cost.sheets import sheet_of
 from localfleet.cost_inputs import Misuse
-from localfleet.errors import ConfigError, FleetError
+from localfleet.errors import BadInput, ConfigError, FleetError
 from localfleet.gpu_facts import read_gpus
 
 __all__ = ["PLAN_COMMANDS", "put", "write_html"]
@@ -46,23 +46,21 @@ def plan_command(
     as_json: Json = False,
 ) -> None:
     """The month's bill of each way to do it: which, for how much, from which volume, how likely, resting on what."""
-    outcome = _worked_out(plan, deployment)
-    sheet = sheet_of(outcome)
+    outcome, sheet = _worked_out(plan, deployment)
     put(sheet, outcome_json(outcome, sheet), html=html, markdown=markdown, as_json=as_json)
     _leave(outcome)
 
 
 def breakeven(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = False) -> None:
     """Where boxes and hosted models cost the same: volume, busy share, hosted price, GPU price, payback."""
-    outcome = _worked_out(plan, deployment)
-    _figures(sheet_of(outcome), ("breakeven",), as_json=as_json)
+    outcome, sheet = _worked_out(plan, deployment)
+    _figures(sheet, ("breakeven",), as_json=as_json)
     _leave(outcome)
 
 
 def mc(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = False) -> None:
     """How sure: the chance that the box is cheaper, P10, P50 and P90 of what it saves, and what moves it most."""
-    outcome = _worked_out(plan, deployment)
-    sheet = sheet_of(outcome)
+    outcome, sheet = _worked_out(plan, deployment)
     if as_json:
         print_json({**_json_of(sheet.book, ("chance", "saving")), "tornado": outcome_json(outcome, sheet)["tornado"]})
     else:
@@ -81,7 +79,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """How a number of a report was made: formula, inputs, and who states them."""
-    book = sheet_of(_worked_out(plan, deployment)).book
+    book = _worked_out(plan, deployment)[1].book
     found = book.find(figure)
     if not found:
         near = ", ".join(book.near(figure)) or ", ".join(sorted({name.split(".")[0] for name in book.figures}))
@@ -139,13 +137,30 @@ def _json_of(book: Book, beginnings: tuple[str, ...]) -> dict[str, Any]:
     return {name: figure for name, figure in book.as_json().items() if name.split(".")[0] in beginnings}
 
 
-def _worked_out(plan: Path, deployment: str | None) -> Outcome:
+def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     today = datetime.now(tz=UTC).date()
     try:
-        return work_out(case_of_plan(read_plan(plan), read_gpus(), today=today, deployment=deployment))
-    except (Misuse, ConfigError) as exc:
+        plan = read_plan(path)
+        needed, more = _bursts(plan, path, deployment)
+        case = case_of_plan(plan, read_gpus(), today=today, deployment=deployment, needed=needed)
+        outcome = work_out(case)
+    except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
+    return outcome, sheet_of(outcome, more=more)
+
+
+def _bursts(plan: PlanFile, path: Path, deployment: str | None) -> tuple[tuple[int, float] | None, tuple[Section, ...]]:
+    """What a replay of the plan's trace finds; nothing where the plan states a peak."""
+    if plan.traffic.kind == "rate_profile" or not sum(row.monthly_requests for row in plan.workflows):
+        return None, ()
+    from localfleet.cli_cost_traffic import seen_traffic  # noqa: PLC0415  # numpy is loaded where there is a trace
+    from localfleet.cost.burst_sheet import burst_section, burst_verdict  # noqa: PLC0415  # the same
+
+    seen = seen_traffic(plan, path, deployment)
+    if seen.played.needed is None:
+        raise Misuse(f"traffic: {burst_verdict(seen.played)}")
+    return (seen.played.needed, seen.played.load), (burst_section(seen.played),)
 
 
 def _leave(outcome: Outcome) -> None:

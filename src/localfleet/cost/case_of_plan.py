@@ -5,53 +5,74 @@ from decimal import Decimal
 
 from localfleet.core.cost.capacity import Capacity, Level, ModelShape, TokenWork, Workload, roofline, token_work
 from localfleet.core.cost.hour import Box, Owned, Rented
+from localfleet.core.plan.bills import busy_boxes
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
 from localfleet.core.pricing import Price
-from localfleet.cost.paper import percent
+from localfleet.cost.paper import number, percent
 from localfleet.cost.plan_file import ApiModel, Deployment, Hardware, PlanFile, Workflow
 from localfleet.cost_inputs import Misuse
 from localfleet.gpu_facts import GpuFacts, find_gpu
 from localfleet.price_map import STALE_AFTER_DAYS
 
-__all__ = ["case_of_plan", "token_work_of"]
+__all__ = ["case_of_plan", "chosen_deployment", "token_work_of"]
 
 
-def case_of_plan(plan: PlanFile, gpus: tuple[GpuFacts, ...], *, today: date, deployment: str | None = None) -> Case:
-    """The case of one deployment (the first, unless named); raises `Misuse` naming what cannot be used."""
-    chosen = _chosen(plan, deployment)
+def case_of_plan(
+    plan: PlanFile,
+    gpus: tuple[GpuFacts, ...],
+    *,
+    today: date,
+    deployment: str | None = None,
+    needed: tuple[int, float] | None = None,
+) -> Case:
+    """
+    The case of one deployment (the first, unless named); raises `Misuse` naming what cannot be used.
+
+    `needed` is what a replay found: boxes (spares left out), and the mean of those that are busy.
+    """
+    chosen = chosen_deployment(plan, deployment)
     hardware = next(item for item in plan.hardware if item.id == chosen.hardware)
     works = tuple(map(_work, plan.workflows))
     capacity = {work.name: _capacity(work, chosen, hardware, gpus) for work in works}
     first = next(iter(capacity.values()))
     calibration = chosen.calibration
     error = "" if first.error_share is None else f", error {percent(first.error_share)}"
+    box = BoxCase(
+        name=f"{hardware.gpus} x {hardware.gpu}" if hardware.gpus > 1 else hardware.gpu,
+        box=_box(hardware, plan),
+        capacity=capacity,
+        derate=chosen.slo.derate,
+        busy_limit=chosen.rho_max,
+        spare=chosen.redundancy,
+        staff_usd=plan.finance.staff_usd_month,
+        origin=f"{hardware.source}, {hardware.date.isoformat()}",
+        speed=f"{first.level}{error}: {calibration.points or first.basis}",
+        purchase_usd=hardware.capex,
+    )
     return Case(
         title=f"{', '.join(work.name for work in works)} on {hardware.gpu}",
         works=works,
         hosted=tuple(_hosted(item) for item in plan.api_models),
-        box=BoxCase(
-            name=f"{hardware.gpus} x {hardware.gpu}" if hardware.gpus > 1 else hardware.gpu,
-            box=_box(hardware, plan),
-            capacity=capacity,
-            derate=chosen.slo.derate,
-            busy_limit=chosen.rho_max,
-            spare=chosen.redundancy,
-            staff_usd=plan.finance.staff_usd_month,
-            origin=f"{hardware.source}, {hardware.date.isoformat()}",
-            speed=f"{first.level}{error}: {calibration.points or first.basis}",
-            purchase_usd=hardware.capex,
-        ),
+        box=box,
         today=today,
-        arrivals=Arrivals(peak_to_mean=plan.traffic.peak_to_mean, wait_s=chosen.slo.ttft_p99_s),
+        arrivals=Arrivals(peak_to_mean=_peak(plan, box, works, needed), wait_s=chosen.slo.ttft_p99_s),
         sigmas=_sigmas(plan),
-        assumed=_assumed(plan, chosen, hardware),
+        assumed=_assumed(plan, chosen, hardware, needed),
         warnings=_warnings(plan, first, hardware, today),
     )
 
 
+def _peak(plan: PlanFile, box: BoxCase, works: tuple[Work, ...], needed: tuple[int, float] | None) -> float:
+    """As stated; after a replay, the peak at which the busy limit asks for just as many boxes as the replay did."""
+    load = busy_boxes(box, [(work, 1.0) for work in works])
+    if needed is None or not load:
+        return plan.traffic.peak_to_mean
+    return max(1.0, needed[0] * box.busy_limit * box.derate / load)
+
+
 def token_work_of(plan: PlanFile, deployment: str | None) -> TokenWork:
     """The measured coefficients of a deployment; raises `Misuse` where its speed was not measured that way."""
-    chosen = _chosen(plan, deployment)
+    chosen = chosen_deployment(plan, deployment)
     if chosen.calibration.kind != "token_work":
         raise Misuse(f"deployment {chosen.id}: a replay needs `calibration: {{kind: token_work, ...}}`")
     return _measured(chosen)
@@ -62,7 +83,8 @@ def _measured(chosen: Deployment) -> TokenWork:
     return TokenWork(a_us=_exact(found.a_us), b0_us=_exact(found.b0_us), k_us=_exact(found.k_us))
 
 
-def _chosen(plan: PlanFile, deployment: str | None) -> Deployment:
+def chosen_deployment(plan: PlanFile, deployment: str | None) -> Deployment:
+    """The named one, or the first; raises `Misuse` naming those there are."""
     if deployment is None:
         return plan.deployments[0]
     found = next((item for item in plan.deployments if item.id == deployment), None)
@@ -170,7 +192,9 @@ def _sigmas(plan: PlanFile) -> Sigmas:
     )
 
 
-def _assumed(plan: PlanFile, chosen: Deployment, hardware: Hardware) -> tuple[tuple[str, str, str], ...]:
+def _assumed(
+    plan: PlanFile, chosen: Deployment, hardware: Hardware, needed: tuple[int, float] | None
+) -> tuple[tuple[str, str, str], ...]:
     stated = "stated in the plan"
     rows = [
         ("price of the box", _price_words(hardware), f"{hardware.source}, {hardware.date.isoformat()}"),
@@ -181,10 +205,16 @@ def _assumed(plan: PlanFile, chosen: Deployment, hardware: Hardware) -> tuple[tu
         ("staff", f"${plan.finance.staff_usd_month:,.0f} a month", stated),
         ("busy limit at the peak", percent(chosen.rho_max), stated),
         ("spare boxes", str(chosen.redundancy), stated),
-        ("busiest hour over mean hour", f"{plan.traffic.peak_to_mean:g}", stated),
+        _sizing(plan, needed),
         ("left of the saturated rate by the response-time target", percent(chosen.slo.derate), stated),
     ]
     return tuple(rows)
+
+
+def _sizing(plan: PlanFile, needed: tuple[int, float] | None) -> tuple[str, str, str]:
+    if needed is None:
+        return "busiest hour over mean hour", f"{plan.traffic.peak_to_mean:g}", "stated in the plan"
+    return "boxes the bursts need", f"{needed[0]}, {number(needed[1])} busy on average", "a replay, section Bursts"
 
 
 def _price_words(hardware: Hardware) -> str:

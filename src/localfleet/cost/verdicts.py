@@ -53,7 +53,9 @@ def claim_lines(done: Sequence[WorkedClaim]) -> list[str]:
         lines += [f"{item.row.id} {item.verdict}: {item.row.says}"]
         lines += [f"    {line}" for line in (*_sums(item.sums), *_bands(item.table))]
         lines += [f"    {text}" for text in (item.row.because, item.row.open and f"not said: {item.row.open}") if text]
-    counts = {word: sum(item.verdict == word for item in done) for word in ("reproduced", "impossible", "false", "open")}
+    counts = {
+        word: sum(item.verdict == word for item in done) for word in ("reproduced", "impossible", "false", "open")
+    }
     lines.append(f"{len(done)} claims: " + ", ".join(f"{count} {word}" for word, count in counts.items() if count))
     return lines
 
