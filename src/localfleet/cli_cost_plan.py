@@ -141,8 +141,8 @@ def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     today = datetime.now(tz=UTC).date()
     try:
         plan = read_plan(path)
-        needed, more = _bursts(plan, path, deployment)
-        case = case_of_plan(plan, read_gpus(), today=today, deployment=deployment, needed=needed)
+        played, more = _bursts(plan, path, deployment)
+        case = case_of_plan(plan, read_gpus(), today=today, deployment=deployment, **played)
         outcome = work_out(case)
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
@@ -150,17 +150,19 @@ def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     return outcome, sheet_of(outcome, more=more)
 
 
-def _bursts(plan: PlanFile, path: Path, deployment: str | None) -> tuple[tuple[int, float] | None, tuple[Section, ...]]:
+def _bursts(plan: PlanFile, path: Path, deployment: str | None) -> tuple[dict[str, Any], tuple[Section, ...]]:
     """What a replay of the plan's trace finds; nothing where the plan states a peak."""
     if plan.traffic.kind == "rate_profile" or not sum(row.monthly_requests for row in plan.workflows):
-        return None, ()
+        return {}, ()
     from localfleet.cli_cost_traffic import seen_traffic  # noqa: PLC0415  # numpy is loaded where there is a trace
     from localfleet.cost.burst_sheet import burst_section, burst_verdict  # noqa: PLC0415  # the same
 
     seen = seen_traffic(plan, path, deployment)
     if seen.played.needed is None:
         raise Misuse(f"traffic: {burst_verdict(seen.played)}")
-    return (seen.played.needed, seen.played.load), (burst_section(seen.played),)
+    spills = tuple((burst.boxes, burst.left_share) for burst in seen.played.bursts)
+    needed = (seen.played.needed, seen.played.load)
+    return {"needed": needed, "spills": spills}, (burst_section(seen.played),)
 
 
 def _leave(outcome: Outcome) -> None:

@@ -263,3 +263,41 @@ def test_trying_first_pays_exactly_up_to_the_limit(
     # Once at the fallback, retries are counted there too; without them the two meet at the limit.
     plain = at_once / (1 + retry)
     assert (done.usd_per_month <= plain) == (fallback <= done.limit_share)
+
+
+def test_a_plan_is_sized_on_its_trace(tmp_path: Path) -> None:
+    """A steady trace needs one box, a bursty one of the same volume needs more, or lets a little spill."""
+    body = PLAN.replace("monthly_requests: 1e6", "monthly_requests: 20e6").replace(
+        "in: .15, out: .60", "in: .6, out: 2.4"
+    )
+    kind = "traffic: {kind: trace, path: t.csv}\n"
+    file = tmp_path / "plan.yaml"
+    file.write_text(body.replace("- {id: q8, hardware: rent,", "- {id: q8, hardware: rent, redundancy: 0,") + kind)
+    steady = [f"{n * 0.5},1000,100" for n in range(2000)]
+    bursty = [f"{n // 200 * 100 + (n % 200) * 0.01},1000,100" for n in range(2000)]
+    trace(tmp_path, steady)
+    even = told("plan", str(file))
+    trace(tmp_path, bursty)
+    burst = told("plan", str(file))
+    assert {bill["kind"]: bill["boxes"] for bill in even["bills"]}["box"] == 1
+    assert {bill["kind"]: bill["boxes"] for bill in burst["bills"]}["box"] > 1
+    (mix,) = (bill for bill in burst["bills"] if bill["kind"] == "mixed")
+    assert "what spills on mini" in mix["option"]
+    assert 0 < mix["usd_per_month_hosted"] < mix["usd_per_month_fixed"]
+    assert "a replay, section Bursts" in json.dumps(burst["assumed"])
+
+
+def test_a_plan_on_the_ledger_says_where_it_is_empty(plan: Path, tmp_path: Path) -> None:
+    """`router_log` without requests is refused, with the other way to go."""
+    plan.write_text(PLAN + "traffic: {kind: router_log}\n", encoding="utf-8")
+    code, _, error = run("plan", str(plan), home=tmp_path)
+    assert code == 2
+    assert "traffic: the ledger holds no requests" in error
+
+
+def test_a_plan_on_the_ledger(plan: Path, busy_home: Path) -> None:
+    """The busy ledger's hundred requests are played at the plan's volume."""
+    plan.write_text(PLAN + "traffic: {kind: router_log}\n", encoding="utf-8")
+    code, text, _ = run("plan", str(plan), home=busy_home)
+    assert code == 0
+    assert "100 requests in" in text

@@ -86,6 +86,8 @@ def _where(outcome: Outcome) -> Answer:
     question, point = "From which volume does it flip?", outcome.crossing
     if point is None or outcome.against is None:
         return Answer(question=question, short="unknown", detail="no usable hosted model has a known price.")
+    if outcome.best is not None and outcome.best.kind == "mixed":
+        return _where_mixed(outcome, question)
     key = "breakeven.requests_per_month"
     if point.requests is None:
         detail = (
@@ -105,17 +107,31 @@ def _where(outcome: Outcome) -> Answer:
     )
 
 
+def _where_mixed(outcome: Outcome, question: str) -> Answer:
+    """For a mix: its boxes and its share held."""
+    times = outcome.lead.volume_of_tie if outcome.lead else None
+    if times is None or outcome.against is None:
+        return Answer(question=question, short="never", detail="the boxes of the mix save nothing at any volume.")
+    now = sum(work.requests for work in outcome.case.works)
+    return Answer(
+        question=question,
+        short=f"{short(times * now)} requests a month",
+        detail=f"{percent(times)} of today's: below it {outcome.against.name} alone is cheaper than this mix.",
+    )
+
+
 def _likely(outcome: Outcome) -> Answer:
     question, drawn = "How likely is that?", outcome.chances
     if drawn is None or outcome.best is None:
         return Answer(question=question, short="unknown", detail="there is no hosted price to hold it against.")
-    box_wins = outcome.best.kind == "box"
-    who = "the box is cheaper" if box_wins else "hosted is cheaper than the box"
+    box_wins = outcome.best.kind != "hosted"
+    name = "the mix" if outcome.best.kind == "mixed" else "the box"
+    who = f"{name} is cheaper" if box_wins else "hosted is cheaper than the box"
     low, high = sorted((drawn.p10, drawn.p90))
     return Answer(
         question=question,
         short=percent(drawn.box_cheaper if box_wins else 1 - drawn.box_cheaper),
-        detail=f"of {drawn.draws:,} draws of volume, prices and speed, {who}; the box saves {dollars(low)} to "
+        detail=f"of {drawn.draws:,} draws of volume, prices and speed, {who}; {name} saves {dollars(low)} to "
         f"{dollars(high)} a month in the middle 80 % (below zero it loses).",
         id="chance.box_cheaper",
     )

@@ -24,11 +24,13 @@ def case_of_plan(
     today: date,
     deployment: str | None = None,
     needed: tuple[int, float] | None = None,
+    spills: tuple[tuple[int, float], ...] = (),
 ) -> Case:
     """
     The case of one deployment (the first, unless named); raises `Misuse` naming what cannot be used.
 
-    `needed` is what a replay found: boxes (spares left out), and the mean of those that are busy.
+    `needed` is what a replay found: boxes (spares left out), and the mean of those that are busy; `spills` the share of
+    requests that finds fewer boxes too busy, by their number.
     """
     chosen = chosen_deployment(plan, deployment)
     hardware = next(item for item in plan.hardware if item.id == chosen.hardware)
@@ -55,7 +57,7 @@ def case_of_plan(
         hosted=tuple(_hosted(item) for item in plan.api_models),
         box=box,
         today=today,
-        arrivals=Arrivals(peak_to_mean=_peak(plan, box, works, needed), wait_s=chosen.slo.ttft_p99_s),
+        arrivals=Arrivals(peak_to_mean=_peak(plan, box, works, needed), wait_s=chosen.slo.ttft_p99_s, spills=spills),
         sigmas=_sigmas(plan),
         assumed=_assumed(plan, chosen, hardware, needed),
         warnings=_warnings(plan, first, hardware, today),

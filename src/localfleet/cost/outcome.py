@@ -10,7 +10,7 @@ from math import inf
 from localfleet.core.plan.bills import Bill, all_hosted, all_local, best_mix
 from localfleet.core.plan.case import Case, Hosted
 from localfleet.core.plan.crossing import Crossing, Flip, crossing, flips
-from localfleet.core.plan.stakes import Stakes, stakes
+from localfleet.core.plan.stakes import Stakes, stakes, stakes_of_mix
 from localfleet.cost.chances import Chances, chances
 from localfleet.cost_inputs import Misuse
 
@@ -23,7 +23,8 @@ class Outcome:
     `bills` are the legal ways: each hosted model, the boxes, the boxes without a spare, the best mix.
 
     `against` is the hosted model that the box is held against; `None` where no usable one has a price, and then there
-    are no crossing and no chances. `best` is `None` without traffic.
+    are no crossing and no chances. `best` is `None` without traffic. `stakes` are those of everything on boxes; `lead`
+    those of the mix where that is the best, else the same: the chances are of `lead`.
     """
 
     case: Case
@@ -35,6 +36,7 @@ class Outcome:
     crossing: Crossing | None
     flips: tuple[Flip, ...]
     stakes: Stakes | None
+    lead: Stakes | None
     chances: Chances | None
 
     @property
@@ -58,6 +60,7 @@ def work_out(case: Case) -> Outcome:
             crossing=None,
             flips=(),
             stakes=None,
+            lead=None,
             chances=None,
         )
     rows = [(model, all_hosted(case, model)) for model in case.hosted]
@@ -68,17 +71,21 @@ def work_out(case: Case) -> Outcome:
     usable = {model.name for model in case.hosted if model.usable}
     candidates = [bill for bill in bills if bill.kind != "hosted" or bill.name in usable]
     at_stake = stakes(case, against) if against else None
+    hosted = next((bill for model, bill in rows if model == against), None)
+    best = min((bill for bill in candidates if _keeps_its_spare(case, bill)), key=_order)
+    lead = stakes_of_mix(case, best, hosted) if best.kind == "mixed" and hosted else at_stake
     return Outcome(
         case=case,
         bills=bills,
-        best=min((bill for bill in candidates if bill.spare >= case.box.spare or not bill.boxes), key=_order),
+        best=best,
         box=box,
-        hosted=next((bill for model, bill in rows if model == against), None),
+        hosted=hosted,
         against=against,
         crossing=crossing(case, against) if against else None,
         flips=flips(case, against) if against else (),
         stakes=at_stake,
-        chances=chances(at_stake, case.sigmas) if at_stake else None,
+        lead=lead,
+        chances=chances(lead, case.sigmas) if lead else None,
     )
 
 
@@ -103,6 +110,11 @@ def _others(case: Case, against: Hosted | None, box: Bill) -> list[Bill]:
         if 0 < mix.local_share < 1:
             found.append(mix)
     return found
+
+
+def _keeps_its_spare(case: Case, bill: Bill) -> bool:
+    """A box without the spare that was asked for is shown and not chosen; what spills anyway needs none."""
+    return bill.kind == "mixed" or bill.spare >= case.box.spare or not bill.boxes
 
 
 def _order(bill: Bill) -> float:

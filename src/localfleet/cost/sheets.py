@@ -141,7 +141,7 @@ def _flips(outcome: Outcome) -> tuple[Section, ...]:
 
 def _doubt(outcome: Outcome) -> tuple[Section, ...]:
     drawn, against = outcome.chances, outcome.against
-    if drawn is None or outcome.stakes is None or against is None:
+    if drawn is None or outcome.lead is None or against is None:
         return ()
     swings = [
         Swing(
@@ -162,7 +162,7 @@ def _doubt(outcome: Outcome) -> tuple[Section, ...]:
             title="How sure",
             prose=[SPREADS],
             grids=[Grid(head=head, rows=[[f"against {against.name}", *row, chance]])],
-            pictures=[swings_picture(swings, middle=outcome.stakes.saving())],
+            pictures=[swings_picture(swings, middle=outcome.lead.saving())],
         ),
     )
 

@@ -125,11 +125,14 @@ def best_mix(case: Case, model: Hosted) -> Bill:
     """
     The cheapest number of boxes, filled with the work that saves most for each second of a box; the rest hosted.
 
-    Filling greedily by dollars a second is optimal for a given number of boxes (a fractional knapsack).
+    Filling greedily by dollars a second is optimal for a given number of boxes (a fractional knapsack). Where a replay
+    told what spills at each number of boxes, boxes that are too few for the bursts and a hosted model for what spills
+    are tried as well: they take everything but that.
     """
     least = boxes_for(case, [(work, 1.0) for work in case.works if work.must_stay])
     most = boxes_for(case, [(work, 1.0) for work in case.works])
     bills = [_mixed(case, model, boxes) for boxes in range(least, min(most, least + MOST_BOXES) + 1)]
+    bills += [_spilling(case, model, boxes, share) for boxes, share in case.arrivals.spills if boxes >= least]
     return min(bills, key=lambda bill: float("inf") if bill.total is None else bill.total)
 
 
@@ -143,6 +146,12 @@ def _mixed(case: Case, model: Hosted, boxes: int) -> Bill:
         room -= need * shares[work.name]
     name = f"{_boxes_name(case, boxes)} and {model.name}" if boxes else model.name
     return _bill(case, boxes, shares, model, name=name, kind="mixed")
+
+
+def _spilling(case: Case, model: Hosted, boxes: int, share: float) -> Bill:
+    shares = {work.name: 1.0 if work.must_stay else 1 - share for work in case.works}
+    name = f"{_boxes_name(case, boxes)}, what spills on {model.name}"
+    return _bill(case, boxes, shares, model, name=name, kind="mixed", spare=0)
 
 
 def _worth(box: BoxCase, work: Work, model: Hosted) -> float:

@@ -5,7 +5,7 @@ One question as checked numbers: the work of a month, the hosted prices, the box
 `sheets.py`) sees nothing else. Floats here: this is planning, not the ledger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -91,18 +91,14 @@ class BoxCase:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
     """
-    How work arrives. With a trace: `at_s` and `work` (an index into the works) in order, over `span_s` seconds.
+    How work arrives: the busiest hour over the mean hour, as stated or as a replay makes it, and what one may wait.
 
-    Without: only `peak_to_mean`, the busiest hour over the mean hour. `wait_s` is what a request may wait.
+    `spills` is what a replay found: by number of boxes, the share of requests (0 to 1) that finds them too busy.
     """
 
     peak_to_mean: float = 2.0
     wait_s: float = 2.0
-    at_s: Sequence[float] = ()
-    box_s: Sequence[float] = ()
-    work: Sequence[int] = ()
-    span_s: float = 0.0
-    name: str = ""
+    spills: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import ceil
 
 from localfleet.core.cost.hour import usd_per_month_fixed
-from localfleet.core.plan.bills import all_hosted, all_local, busy_boxes, mean_load_per_box
+from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes, mean_load_per_box
 from localfleet.core.plan.case import Case, Hosted
 
-__all__ = ["INPUTS", "Stakes", "stakes"]
+__all__ = ["INPUTS", "Stakes", "stakes", "stakes_of_mix"]
 
 INPUTS = ("volume", "hosted price", "GPU price", "speed")
 
@@ -36,6 +36,15 @@ class Stakes:
         own = gpu * self.fixed_per_box * boxes + self.staff + volume * self.running
         return volume * hosted * self.hosted - own
 
+    @property
+    def volume_of_tie(self) -> float | None:
+        """The factor on volume from which these boxes are cheaper, their number held; `None`: never."""
+        margin = self.hosted - self.running
+        if margin <= 0:
+            return None
+        boxes = max(1, ceil(self.need - 1e-9)) + self.spare
+        return (self.fixed_per_box * boxes + self.staff) / margin
+
 
 def stakes(case: Case, model: Hosted) -> Stakes | None:
     """The stakes between all on boxes and all on this model; `None` where its price is unknown or nothing is asked."""
@@ -51,4 +60,19 @@ def stakes(case: Case, model: Hosted) -> Stakes | None:
         spare=case.box.spare,
         staff=case.box.staff_usd,
         running=local.usd_power,
+    )
+
+
+def stakes_of_mix(case: Case, mix: Bill, hosted: Bill) -> Stakes | None:
+    """The stakes between a mix and everything hosted, its number of boxes and its share on them held."""
+    if mix.usd_hosted is None or hosted.usd_hosted is None or not mix.boxes:
+        return None
+    own = hosted.usd_fixed + hosted.usd_staff + hosted.usd_power
+    return Stakes(
+        hosted=hosted.usd_hosted + own - mix.usd_hosted,
+        fixed_per_box=float(usd_per_month_fixed(case.box.box)),
+        need=0.0,
+        spare=mix.boxes - 1,
+        staff=mix.usd_staff,
+        running=mix.usd_power,
     )
