@@ -33,6 +33,7 @@ from localfleet.config import (
     Sharing,
     Task,
     Tier,
+    TierEntry,
     Vllm,
     parse_settings,
 )
@@ -59,6 +60,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`local.<name>.vllm.speculative`": Speculative,
     "`hosted.<name>`": HostedModel,
     "`hosted.<name>.prices[]`": PriceEntry,
+    "`hosted.<name>.prices[].tiers[]`": TierEntry,
     "`hosted.<name>.data_policy`": ProviderFacts,
     "`privacy`": Privacy,
     "`privacy.providers.<label>`": ProviderDemand,

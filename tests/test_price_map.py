@@ -14,7 +14,7 @@ import pytest
 
 from localfleet.config import HostedModel, PriceEntry
 from localfleet.core.ask import Need
-from localfleet.core.pricing import Price, price_at
+from localfleet.core.pricing import Price, PriceTier, price_at
 from localfleet.errors import FleetError
 from localfleet.gpu_facts import find_gpu, read_gpus
 from localfleet.price_map import PriceMap, price_history, price_warning, read_price_map
@@ -162,6 +162,7 @@ def test_limits_steps_and_retirement(tmp_path: Path) -> None:
             "new": entry(max_tokens=16384, max_output_tokens=16384),
             "stepped": entry(
                 input_cost_per_token_above_200k_tokens=2e-06,
+                output_cost_per_token_above_200k_tokens=4e-06,
                 input_cost_per_token_above_512k_tokens=3e-06,
                 input_cost_per_token_above_128k_tokens_batches=1e-06,
                 deprecation_date="2027-04-01",
@@ -175,7 +176,12 @@ def test_limits_steps_and_retirement(tmp_path: Path) -> None:
     assert new is not None
     assert (new.context_tokens, new.max_output_tokens) == (None, 16384)
     assert stepped is not None
-    assert (stepped.dearer_above_tokens, stepped.retires_on) == (200_000, date(2027, 4, 1))
+    assert stepped.retires_on == date(2027, 4, 1)
+    assert stepped.price is not None
+    assert stepped.price.tiers == (
+        PriceTier(above_input_tokens=200_000, usd_per_mtok_in=Decimal(2), usd_per_mtok_out=Decimal(4)),
+        PriceTier(above_input_tokens=512_000, usd_per_mtok_in=Decimal(3), usd_per_mtok_out=Decimal(2)),
+    )
     assert vague is not None
     assert vague.retires_on is None
 

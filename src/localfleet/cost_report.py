@@ -121,7 +121,6 @@ def _from_settings(name: str, model: HostedModel, prices: PriceMap, today: date)
         price=price_at(price_history(model, listed), today),
         mode=listed.mode if listed else "chat",
         context_tokens=model.context_tokens or (listed.context_tokens if listed else None),
-        dearer_above_tokens=listed.dearer_above_tokens if listed and not model.prices else None,
         retires_on=listed.retires_on if listed else None,
     )
 
@@ -132,7 +131,6 @@ def _option(name: str, listed: Listed) -> HostedOption:
         price=listed.price,
         mode=listed.mode,
         context_tokens=listed.context_tokens,
-        dearer_above_tokens=listed.dearer_above_tokens,
         retires_on=listed.retires_on,
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from localfleet.config import HostedModel, PriceEntry
 from localfleet.core.ask import Need
-from localfleet.core.pricing import Price
+from localfleet.core.pricing import Price, PriceTier
 from localfleet.errors import FleetError
 
 __all__ = ["STALE_AFTER_DAYS", "Listed", "PriceMap", "price_history", "price_warning", "read_price_map"]
@@ -45,7 +45,6 @@ class Listed:
     """
     What the map says about one model; `None` is unknown.
 
-    `price` holds up to `dearer_above_tokens` input tokens (another rate applies above; `None`: no such step).
     `mode` is the map's own word: chat, embedding, completion, responses, ...
     """
 
@@ -57,7 +56,6 @@ class Listed:
     can: frozenset[Need]
     source: str
     retires_on: date | None
-    dearer_above_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +84,6 @@ class PriceMap:
             can=frozenset(need for key, need in SAYS if entry.get(key) is True),
             source=_source(entry),
             retires_on=_day(entry.get("deprecation_date")),
-            dearer_above_tokens=_first_step(entry),
         )
 
     def _price(self, entry: Mapping[str, Any]) -> Price | None:
@@ -104,6 +101,7 @@ class PriceMap:
             since=self.dated,
             source=_source(entry),
             version=self.version,
+            tiers=_tiers(entry, paid_out),
         )
 
 
@@ -188,9 +186,23 @@ def _source(entry: Mapping[str, Any]) -> str:
     return source if isinstance(source, str) else ""
 
 
-def _first_step(entry: Mapping[str, Any]) -> int | None:
-    steps = [int(match[1]) * 1000 for key in entry if (match := TIER.fullmatch(key))]
-    return min(steps, default=None)
+def _tiers(entry: Mapping[str, Any], paid_out: Decimal) -> tuple[PriceTier, ...]:
+    """The rates of long requests, the lowest step first; output without a step of its own stays at `paid_out`."""
+    found: list[PriceTier] = []
+    for step in sorted(int(match[1]) for key in entry if (match := TIER.fullmatch(key))):
+        above = f"above_{step}k_tokens"
+        paid_in = _per_mtok(entry.get(f"input_cost_per_token_{above}"))
+        if paid_in is not None:
+            found.append(
+                PriceTier(
+                    above_input_tokens=step * 1000,
+                    usd_per_mtok_in=paid_in,
+                    usd_per_mtok_out=_per_mtok(entry.get(f"output_cost_per_token_{above}")) or paid_out,
+                    usd_per_mtok_cache_read=_per_mtok(entry.get(f"cache_read_input_token_cost_{above}")),
+                    usd_per_mtok_cache_write=_per_mtok(entry.get(f"cache_creation_input_token_cost_{above}")),
+                )
+            )
+    return tuple(found)
 
 
 def _declared(entry: PriceEntry) -> Price:
@@ -202,4 +214,14 @@ def _declared(entry: PriceEntry) -> Price:
         since=entry.since,
         source=entry.source,
         version=f"models.yaml@{entry.since.isoformat()}",
+        tiers=tuple(
+            PriceTier(
+                above_input_tokens=tier.above_input_tokens,
+                usd_per_mtok_in=tier.usd_per_mtok_in,
+                usd_per_mtok_out=tier.usd_per_mtok_out,
+                usd_per_mtok_cache_read=tier.usd_per_mtok_cache_read,
+                usd_per_mtok_cache_write=tier.usd_per_mtok_cache_write,
+            )
+            for tier in entry.tiers
+        ),
     )

@@ -10,7 +10,7 @@ from localfleet.config.cascade import Cascade, Judges
 from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.diff import differences, runs_on
 from localfleet.config.hardware import Gpu, Hardware, Sharing
-from localfleet.config.hosted import HostedModel, PriceEntry
+from localfleet.config.hosted import HostedModel, PriceEntry, TierEntry
 from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
 from localfleet.config.privacy import Layers, Privacy, Rule
@@ -46,6 +46,7 @@ __all__ = [
     "Sharing",
     "Task",
     "Tier",
+    "TierEntry",
     "Vllm",
     "differences",
     "is_loopback",

@@ -10,7 +10,17 @@ from localfleet.config.routing import Level, Quality
 from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
 from localfleet.core.ask import Api, Need
 
-__all__ = ["HostedModel", "PriceEntry"]
+__all__ = ["HostedModel", "PriceEntry", "TierEntry"]
+
+
+class TierEntry(Shape):
+    """What a request with more input than `above_input_tokens` pays, for all of its tokens."""
+
+    above_input_tokens: Annotated[int, Field(ge=1)]
+    usd_per_mtok_in: Usd
+    usd_per_mtok_out: Usd
+    usd_per_mtok_cache_read: Usd | None = None
+    usd_per_mtok_cache_write: Usd | None = None
 
 
 class PriceEntry(Shape):
@@ -21,7 +31,15 @@ class PriceEntry(Shape):
     usd_per_mtok_out: Usd
     usd_per_mtok_cache_read: Usd | None = None
     usd_per_mtok_cache_write: Usd | None = None
+    tiers: tuple[TierEntry, ...] = ()
     source: str
+
+    @field_validator("tiers")
+    @classmethod
+    def _once(cls, tiers: tuple[TierEntry, ...]) -> tuple[TierEntry, ...]:
+        if len({tier.above_input_tokens for tier in tiers}) < len(tiers):
+            raise ValueError("two tiers begin at the same `above_input_tokens`; keep one of them")
+        return tiers
 
 
 class HostedModel(Shape):

@@ -11,10 +11,21 @@ from decimal import Decimal
 
 from localfleet.core.usage import Usage
 
-__all__ = ["Price", "price_at", "usd_for", "usd_for_mean", "usd_worst"]
+__all__ = ["Price", "PriceTier", "price_at", "rates_at", "usd_for", "usd_for_mean", "usd_worst"]
 
 MTOK = Decimal(1_000_000)
 NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """The rates of a request with more input than `above_input_tokens`, for all of it, the output too."""
+
+    above_input_tokens: int
+    usd_per_mtok_in: Decimal
+    usd_per_mtok_out: Decimal
+    usd_per_mtok_cache_read: Decimal | None = None
+    usd_per_mtok_cache_write: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +34,7 @@ class Price:
     A list price with its date and source.
 
     `since` is the first day it holds; `version` names it in receipts (`litellm-1.106.2`, `models.yaml@2026-11-01`).
-    Cache prices default to the plain input price.
+    Cache prices default to the plain input price, in each tier to the tier's own. `tiers` are in any order.
     """
 
     usd_per_mtok_in: Decimal
@@ -33,6 +44,13 @@ class Price:
     since: date | None = None
     source: str = ""
     version: str = ""
+    tiers: tuple[PriceTier, ...] = ()
+
+
+def rates_at(price: Price, input_tokens: Decimal | int) -> Price | PriceTier:
+    """The rates for a request with so much input: those of the highest tier that it reaches, else the plain ones."""
+    reached = [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
+    return max(reached, key=_edge) if reached else price
 
 
 def price_at(history: tuple[Price, ...], day: date) -> Price | None:
@@ -61,18 +79,30 @@ def usd_for_mean(
     cache_write_tokens: Decimal | int = 0,
 ) -> Decimal:
     """The same for token counts that need not be whole, such as the mean request of a month."""
+    rates = rates_at(price, input_tokens) if price.tiers else price
     plain = input_tokens - cache_read_tokens - cache_write_tokens
-    total = plain * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
+    total = plain * rates.usd_per_mtok_in + output_tokens * rates.usd_per_mtok_out
     if cache_read_tokens:
-        read = price.usd_per_mtok_in if price.usd_per_mtok_cache_read is None else price.usd_per_mtok_cache_read
+        read = rates.usd_per_mtok_in if rates.usd_per_mtok_cache_read is None else rates.usd_per_mtok_cache_read
         total += cache_read_tokens * read
     if cache_write_tokens:
-        write = price.usd_per_mtok_in if price.usd_per_mtok_cache_write is None else price.usd_per_mtok_cache_write
+        write = rates.usd_per_mtok_in if rates.usd_per_mtok_cache_write is None else rates.usd_per_mtok_cache_write
         total += cache_write_tokens * write
     return total / MTOK
 
 
 def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal:
-    """An upper bound: every input token at the dearest input price, every output token produced."""
-    dearest = max(price.usd_per_mtok_in, price.usd_per_mtok_cache_write or NOTHING)
-    return (input_tokens * dearest + output_tokens * price.usd_per_mtok_out) / MTOK
+    """
+    An upper bound: every input token at the dearest input price, every output token produced.
+
+    `input_tokens` is a bound itself, so the dearest of all tiers up to it counts.
+    """
+    reached: list[Price | PriceTier] = [price]
+    reached += [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
+    dearest_in = max(max(rates.usd_per_mtok_in, rates.usd_per_mtok_cache_write or NOTHING) for rates in reached)
+    dearest_out = max(rates.usd_per_mtok_out for rates in reached)
+    return (input_tokens * dearest_in + output_tokens * dearest_out) / MTOK
+
+
+def _edge(tier: PriceTier) -> int:
+    return tier.above_input_tokens

@@ -11,7 +11,7 @@ from localfleet.core.cost.breakeven import Pays
 from localfleet.core.cost.capacity import Capacity, Level, TokenWork, Workload, token_work
 from localfleet.core.cost.compare import BoxOption, Comparison, HostedOption, compare
 from localfleet.core.cost.hour import Box, Owned, Rented
-from localfleet.core.pricing import Price
+from localfleet.core.pricing import Price, PriceTier
 
 TODAY = date(2026, 11, 22)
 QWEN_FP8 = TokenWork(a_us=Decimal("17.41894"), b0_us=Decimal("28.17691"), k_us=Decimal("0.05908"))
@@ -173,12 +173,14 @@ def test_what_cannot_serve_is_not_the_answer() -> None:
     assert done.hosted[3].notes == ("retires on 2027-01-01",)
 
 
-def test_a_price_step_is_pointed_out() -> None:
-    """Above the first context step the listed price is too low, and the line says so."""
-    done = compare(
-        month("1000", "250000"), option(), (hosted("long", "1", "2", dearer_above_tokens=200_000),), today=TODAY
-    )
-    assert "too low" in done.hosted[0].notes[0]
+def test_long_requests_are_priced_at_their_own_rate() -> None:
+    """Above the first context step all tokens take the rates of long requests, and the line says so."""
+    step = PriceTier(above_input_tokens=200_000, usd_per_mtok_in=Decimal(2), usd_per_mtok_out=Decimal(3))
+    price = Price(usd_per_mtok_in=Decimal(1), usd_per_mtok_out=Decimal(2), tiers=(step,))
+    done = compare(month("1000", "250000"), option(), (HostedOption(name="long", price=price),), today=TODAY)
+    assert done.hosted[0].usd_per_request == (250_000 * Decimal(2) + 300 * Decimal(3)) / 10**6
+    assert done.hosted[0].notes == ("at its rate for more than 200,000 input tokens",)
+    assert done.hosted[0].usable
 
 
 def test_cached_input_is_priced_once() -> None:

@@ -1,9 +1,6 @@
-"""Hosted prices: the partition of the input, tiers, batch, dates; and what a completed action costs on top."""
+"""Hosted prices: the partition of the input, tiers, batch, the worst case; and what a completed action costs on top."""
 
-from dataclasses import replace
-from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,27 +8,21 @@ from hypothesis import strategies as some
 
 from localfleet.core.cost.action import Attempts, escalation_limit_share, usd_per_action
 from localfleet.core.cost.hosted import (
-    ContextTier,
-    HostedPrice,
     TokenShape,
     cache_break_even_share,
     cache_saving_share,
-    stale,
     usd_hosted,
     usd_per_request_hosted,
 )
 from localfleet.core.cost.traffic import requests
+from localfleet.core.pricing import Price, PriceTier, usd_worst
 
-PRICE = HostedPrice(
-    name="some",
+PRICE = Price(
     usd_per_mtok_in=Decimal(3),
     usd_per_mtok_out=Decimal(15),
     usd_per_mtok_cache_read=Decimal("0.3"),
     usd_per_mtok_cache_write=Decimal("3.75"),
-    batch_multiplier=Decimal("0.5"),
-    tiers=(ContextTier(above_input_tokens=200_000, usd_per_mtok_in=Decimal(6), usd_per_mtok_out=Decimal("22.5")),),
-    since=date(2026, 11, 20),
-    source="a price list",
+    tiers=(PriceTier(above_input_tokens=200_000, usd_per_mtok_in=Decimal(6), usd_per_mtok_out=Decimal("22.5")),),
 )
 shares = some.decimals(0, 1, places=3)
 chance = some.decimals(0, 1, places=2)
@@ -72,36 +63,20 @@ def test_a_trace_and_a_request_cost_the_same(read: Decimal, write: Decimal, into
 
 
 def test_long_input_and_batch_have_their_own_price() -> None:
-    """The tier is of the request's own input; batch takes its discount, or says that none is known."""
-    assert usd_per_request_hosted(PRICE, shape(200_000, 0)) == Decimal("0.6")
-    assert usd_per_request_hosted(PRICE, shape(300_000, 0)) == Decimal("1.8")
-    assert usd_per_request_hosted(PRICE, shape(300_000, 0), batch=True) == Decimal("0.9")
-    with pytest.raises(ValueError, match="batch_multiplier of some: no batch price is known"):
-        usd_per_request_hosted(replace(PRICE, batch_multiplier=None), shape(1, 1), batch=True)
+    """The tier is of the request's own input, for all its tokens; batch pays its part; a part of 0 is refused."""
+    assert usd_per_request_hosted(PRICE, shape(200_000, 1000)) == Decimal("0.615")
+    assert usd_per_request_hosted(PRICE, shape(300_000, 1000)) == Decimal("1.8225")
+    assert usd_per_request_hosted(PRICE, shape(300_000, 1000), multiplier=Decimal("0.5")) == Decimal("0.91125")
+    with pytest.raises(ValueError, match="multiplier must be more than 0"):
+        usd_per_request_hosted(PRICE, shape(1, 1), multiplier=Decimal(0))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"since": None}, "since of some: a price without a date cannot be used"),
-        ({"source": " "}, "source of some: a price without a source"),
-        ({"currency": "EUR"}, "currency of some: all prices must be in USD, this one is in EUR"),
-        ({"usd_per_mtok_in": Decimal(-1)}, "usd_per_mtok_in of some must be at least 0"),
-        ({"usd_per_mtok_out": Decimal("NaN")}, "usd_per_mtok_out of some must be a finite number"),
-        ({"batch_multiplier": Decimal(0)}, "batch_multiplier of some must be more than 0"),
-    ],
-)
-def test_bad_prices_are_refused_by_name(change: dict[str, Any], message: str) -> None:
-    """A wrong price names its field and its model."""
-    with pytest.raises(ValueError, match=message):
-        replace(PRICE, **change)
-
-
-def test_old_prices_are_pointed_out() -> None:
-    """60 days are fresh, 61 are not; a price of the future is none yet."""
-    assert not stale(PRICE, today=date(2027, 1, 19))
-    assert "61 days old (a price list)" in stale(PRICE, today=date(2027, 1, 20))
-    assert "not yet" in stale(PRICE, today=date(2026, 11, 19))
+@given(bound=some.integers(0, 400_000), part=shares, out=some.integers(0, 9000), read=shares)
+def test_no_request_costs_more_than_its_reservation(bound: int, part: Decimal, out: int, read: Decimal) -> None:
+    """Whatever part of the bound turns out to be input, in whichever tier: the worst case covers it (law 9)."""
+    into = int(bound * part)
+    seen = usd_per_request_hosted(PRICE, shape(into, out, str(read), str(1 - read)))
+    assert seen <= usd_worst(PRICE, input_tokens=bound, output_tokens=out)
 
 
 def test_v6_caching_pays_from_a_share_on() -> None:

@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from localfleet.core.cost.capacity import SECONDS_PER_MONTH, TokenWork
-from localfleet.core.cost.hosted import HostedPrice, usd_hosted
+from localfleet.core.cost.hosted import usd_hosted
 from localfleet.core.cost.replay import replay, work_s
 from localfleet.core.cost.size import size_fleet
 from localfleet.core.cost.traffic import Floats, Late, Requests, TrafficClass, merge, requests, trace_facts
+from localfleet.core.pricing import Price
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "cost"
 QWEN_8B_FP8_H100 = TokenWork(a_us=Decimal("17.42"), b0_us=Decimal("28.18"), k_us=Decimal("0.05908"))
@@ -116,34 +117,28 @@ def test_sizing_finds_the_replicas_that_the_mean_hides(code: Requests) -> None:
     assert seen.wait_p99_s <= 2
 
 
-def price(name: str, usd_in: str, usd_out: str) -> HostedPrice:
-    """A list price of November 2026."""
-    return HostedPrice(
-        name=name,
-        usd_per_mtok_in=Decimal(usd_in),
-        usd_per_mtok_out=Decimal(usd_out),
-        since=date(2026, 11, 20),
-        source="genai-prices",
-    )
+def price(usd_in: str, usd_out: str) -> Price:
+    """A list price of 20 November 2026 (genai-prices)."""
+    return Price(usd_per_mtok_in=Decimal(usd_in), usd_per_mtok_out=Decimal(usd_out))
 
 
-MINI = price("gpt-4o-mini", "0.15", "0.60")
+MINI = price("0.15", "0.60")
 
 
 @pytest.mark.parametrize(
     ("model", "usd_code", "usd_conv"),
     [
-        (price("gpt-4o", "2.50", "10"), 36413.9, 72640.7),
+        (price("2.50", "10"), 36413.9, 72640.7),
         (MINI, 2184.8, 4358.4),
-        (price("claude-haiku-4.5", "1", "5"), 14753.6, 32124.8),
-        (price("gemini-2.0-flash", "0.10", "0.40"), 1456.6, 2905.6),
-        (price("claude-opus-4.7", "5", "25"), 73768.1, 160623.9),
+        (price("1", "5"), 14753.6, 32124.8),
+        (price("0.10", "0.40"), 1456.6, 2905.6),
+        (price("5", "25"), 73768.1, 160623.9),
     ],
 )
 def test_v12_a_month_of_each_trace_on_hosted_models(
-    model: HostedPrice, usd_code: float, usd_conv: float, code: Requests, conv: Requests
+    model: Price, usd_code: float, usd_conv: float, code: Requests, conv: Requests
 ) -> None:
-    """Each trace scaled flat to a month of 730 hours."""
+    """Each trace scaled flat to 730 hours, on gpt-4o, 4o-mini, Haiku 4.5, Gemini 2.0 Flash and Opus 4.7."""
     for trace, usd in ((code, usd_code), (conv, usd_conv)):
         month = float(usd_hosted(model, trace).sum()) * float(SECONDS_PER_MONTH) / trace.span_s
         assert month == pytest.approx(usd, rel=1e-3)

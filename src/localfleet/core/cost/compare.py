@@ -20,7 +20,7 @@ from localfleet.core.cost.hour import (
     usd_per_box_hour_marginal,
     usd_per_month_fixed,
 )
-from localfleet.core.pricing import Price, usd_for_mean
+from localfleet.core.pricing import Price, PriceTier, rates_at, usd_for_mean
 
 __all__ = ["BoxLine", "BoxOption", "Comparison", "HostedLine", "HostedOption", "compare"]
 
@@ -35,7 +35,6 @@ class HostedOption:
     price: Price | None
     mode: str = "chat"
     context_tokens: int | None = None
-    dearer_above_tokens: int | None = None
     retires_on: date | None = None
 
 
@@ -201,8 +200,10 @@ def _limits(workload: Workload, option: HostedOption, today: date) -> tuple[bool
     if option.mode == "embedding" and workload.output_tokens_per_request > 0:
         notes.append("makes embeddings, not text")
     unusable = len(notes) - (option.retires_on is not None and option.retires_on > today)
-    if option.dearer_above_tokens is not None and workload.input_tokens_per_request > option.dearer_above_tokens:
-        notes.append(f"dearer above {option.dearer_above_tokens:,} input tokens: this figure is too low")
+    if option.price is not None:
+        rates = rates_at(option.price, workload.input_tokens_per_request)
+        if isinstance(rates, PriceTier):
+            notes.append(f"at its rate for more than {rates.above_input_tokens:,} input tokens")
     return unusable == 0, tuple(notes)
 
 
