@@ -450,6 +450,34 @@ def test_tls_is_verified_and_a_ca_file_adds_trust(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_each_exchange_of_a_kept_connection_has_its_own_deadline() -> None:
+    """One timer serves them all: an earlier deadline does not cut a later answer short, and a nearer one counts."""
+
+    async def slowly(peer: Peer) -> None:
+        await asyncio.sleep(peer.json["pause"])
+        await peer.answer(WHOLE)
+
+    async def story() -> None:
+        async with RawServer(slowly).running() as server:
+            model = engine(server.url)
+
+            async def took(pause: float, timeout_s: float) -> float:
+                began = asyncio.get_running_loop().time()
+                await model.send(LOCAL, replace(call({"pause": pause}), timeout_s=timeout_s))
+                return asyncio.get_running_loop().time() - began
+
+            await took(0, 0.15)
+            assert await took(0.3, 5) >= 0.3
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(EngineFailed) as caught:
+                await took(1, 0.1)
+            assert caught.value.reason is Reason.TIMED_OUT
+            assert 0.09 <= asyncio.get_running_loop().time() - began < 0.6
+            assert server.connections == 1
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_silent_upstream_times_out_and_is_let_go(*, stream: bool) -> None:
     """Before the headers and after them; the upstream sees the connection close."""

@@ -175,18 +175,17 @@ class Host:
     def keep(self, connection: Connection) -> None:
         """Take back a connection whose exchange is over."""
         if connection.reusable and len(self._idle) < IDLE_CONNECTIONS:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
+            self._idle.append((connection.now, connection))
         else:
             connection.abort()
 
     async def _connection(self, deadline: float) -> Connection:
-        now = asyncio.get_running_loop().time()
         while self._idle:
             since, connection = self._idle.pop()
-            if connection.reusable and now - since < self._idle_s:
+            if connection.reusable and connection.now - since < self._idle_s:
                 return connection
             connection.abort()
-        left_s = deadline - now
+        left_s = deadline - asyncio.get_running_loop().time()
         if left_s <= 0:
             raise Trouble.TIMED_OUT.failure()
         timeout_s = min(self._connect_timeout_s, left_s)

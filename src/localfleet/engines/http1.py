@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._parser = HttpResponseParser(self)
         self._paused = False
         self._idle: Callable[[], None] | None = None
@@ -72,6 +74,11 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
 
     # What the owner calls.
+
+    @property
+    def now(self) -> float:
+        """The time on the clock of deadlines."""
+        return self._loop.time()
 
     @property
     def reusable(self) -> bool:
@@ -124,12 +131,28 @@ class Connection(asyncio.Protocol):
 
     async def _wait(self, deadline: float) -> None:
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(deadline, self._fail, Trouble.TIMED_OUT)
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer()
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self) -> None:
+        """One for many exchanges: it is not moved when a deadline moves on, but looks again when it rings."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._fail(Trouble.TIMED_OUT)
 
     def _fail(self, trouble: Trouble) -> None:
         if self._trouble is None and not self.complete:
@@ -173,6 +196,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of the stream is the end of a body without length, and trouble for any other."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._has_head and not self._framed and exc is None and self._trouble is None:
             self.complete = True
         self._fail(Trouble.CUT_SHORT if self._has_head else Trouble.NO_ANSWER)

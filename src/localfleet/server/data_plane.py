@@ -256,7 +256,8 @@ class DataPlane:
 
 async def _in_time(seconds: float, work: Coroutine[Any, Any, bytes]) -> bytes:
     """Wait so long for a body; as `asyncio.timeout`, which costs four times as much, on each request."""
-    working = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    working = asyncio.current_task(loop)  # without the loop it asks the system for the process's id once more
     assert working is not None
     late = False
 
@@ -265,7 +266,7 @@ async def _in_time(seconds: float, work: Coroutine[Any, Any, bytes]) -> bytes:
         late = True
         working.cancel()
 
-    timer = asyncio.get_running_loop().call_later(seconds, give_up)
+    timer = loop.call_later(seconds, give_up)
     try:
         return await work
     except asyncio.CancelledError:
@@ -285,7 +286,8 @@ class Porch:
 
 async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
     """Do the work; a client that leaves meanwhile cancels it, which cancels the engine's."""
-    working = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    working = asyncio.current_task(loop)
     assert working is not None
     left = False
 
@@ -298,7 +300,7 @@ async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None
 
     # Nearly all short answers are over before their client could leave: those go without a task of their own.
     watching: list[asyncio.Task[None]] = []
-    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, lambda: watching.append(asyncio.create_task(watch())))
+    timer = loop.call_later(WATCH_AFTER_S, lambda: watching.append(loop.create_task(watch())))
     try:
         await work
     except asyncio.CancelledError:
