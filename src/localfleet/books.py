@@ -8,14 +8,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from localfleet.core.budget import Purses, Scope
+from localfleet.core.budget import Purses, Scope, day_of
+from localfleet.core.routing.caps import Caps, plan_scope
+from localfleet.core.routing.shares import ALL, Of
 from localfleet.errors import LedgerClosed
 from localfleet.ports import Ledger, LedgerHealth
+from localfleet.storage.day import Slot, last_day
 from localfleet.storage.keys import list_keys
 from localfleet.storage.report import recent, totals
 
 __all__ = ["BookReader", "Seeds"]
 
+DAY_S = 86_400
 By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api"]
 
 
@@ -64,17 +68,34 @@ class Seeds:
     now: Callable[[], float]
     _tiers: set[str] = field(default_factory=set)
     _has_keys: bool = False
+    _has_day: bool = False
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def sow(self, tiers: Iterable[str]) -> None:
+    async def sow(self, tiers: Iterable[str], caps: Caps | None = None) -> None:
         """Book what is not booked yet; raises `LedgerClosed` where the ledger cannot be read, and books nothing."""
         async with self._turn:
+            if caps is not None and not self._has_day:
+                self._fill(caps, await asyncio.to_thread(last_day, self.home, since=self.now() - DAY_S), self.now())
+                self._has_day = True
             new, now = sorted(frozenset(tiers) - self._tiers), self.now()
             if new or not self._has_keys:
                 for scope, usd in await asyncio.to_thread(self._spent, new, now):
                     self.purses.book(scope, usd, now)
             self._tiers.update(new)
             self._has_keys = True
+
+    def _fill(self, caps: Caps, slots: Iterable[Slot], now: float) -> None:
+        """Requests of the last day by task and plan, and what plans spent on each tier today."""
+        for slot in slots:
+            scopes: list[Of] = [ALL, ("task", slot.task if slot.task is not None and slot.task in caps.tasks else "")]
+            if slot.plan is not None:
+                scopes.append(("plan", slot.plan))
+            for of in scopes:
+                caps.shares.book(of, None, slot.at, slot.requests)
+                if slot.tier is not None:
+                    caps.shares.book(of, slot.tier, slot.at, slot.requests)
+            if slot.plan is not None and slot.tier is not None and day_of(slot.at) == day_of(now):
+                self.purses.book(plan_scope(slot.plan, slot.tier), slot.usd, now)
 
     def _spent(self, tiers: Iterable[str], now: float) -> list[tuple[Scope, Decimal]]:
         today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -25,6 +25,7 @@ from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.refusal import refusal
 from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
+from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
@@ -46,6 +47,9 @@ AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, 
 NO_LIMIT = Decimal("Infinity")
 LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
 """The door works, but not for this request now."""
+NO_TIERS: frozenset[str] = frozenset()
+NOT_TAKEN = {Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.DEADLINE_PASSED}
+"""Failures before a place in the tier's share was taken."""
 UNHEARD = {Reason.TIMED_OUT, Reason.CLIENT_LEFT}
 """Ways to lose an answer that the door may have worked for, and may put on the bill."""
 
@@ -83,6 +87,8 @@ class Gateway:
     """Which layers read whose requests, where the file says so; else `rules` read all."""
     redactor: Redactor | None = None
     """Replaces private values on the way out; without one restricted text goes nowhere."""
+    caps: Caps | None = None
+    """Shares of tiers, and money of plans; `None` where the file declares none."""
     steering: Steering | None = None
     """What routing strategies look at; `None` where the file declares none."""
     jitter: Callable[[], float] = lambda: 0.5
@@ -115,6 +121,8 @@ class Gateway:
     async def decide(self, letter: Letter, visit: Visit) -> None:
         """Read, classify, decide: fix the doors of this request; raises `NotFound`."""
         visit.verdict = await judge(self, letter, visit)
+        if self.caps is not None:
+            self.caps.arrived(letter.ask, self.clock.now())
         steering = self.steering
         if steering is not None:
             visit.moment = await steering.moment(letter)
@@ -138,14 +146,17 @@ class Gateway:
     def fleet(self, ask: Ask, moment: Moment | None = None) -> Fleet:
         """The snapshot one decision looks at."""
         now = self.clock.now()
-        limit = ask.caller.usd_per_month
+        limit, caps = ask.caller.usd_per_month, self.caps
+        left: Mapping[str, Decimal]
+        left = {t: self.purses.left(("tier", t), usd, now) for t, usd in self.usd_per_day.items()}
         return Fleet(
             models=tuple(self.models.values()),
             states={name: engine.state() for name, engine in self.engines.items()},
             ledger_open=self.seeded and self.ledger.health.ok,
             usd_left_for_key=None if limit is None else self.purses.left(("key", ask.caller.key_id), limit, now),
+            usd_left_by_tier=left if caps is None else caps.left(ask, self.purses, left, now),
+            full_tiers=NO_TIERS if caps is None else caps.full(ask, now),
             moment=moment,
-            usd_left_by_tier={t: self.purses.left(("tier", t), usd, now) for t, usd in self.usd_per_day.items()},
         )
 
     async def _dispatch(self, letter: Letter, visit: Visit) -> Reply:
@@ -209,6 +220,8 @@ class Gateway:
     def _fell_through(self, visit: Visit, model: Model, reason: Reason, status: int | None, started: float) -> None:
         """Note a door that gave no answer. One that was asked and not heard may bill all the same: law 9."""
         spent = Decimal(0)
+        if self.caps is not None and not model.local and reason not in NOT_TAKEN:
+            self.caps.give_back(visit.ask, model.tier, self.clock.now())
         if reason in UNHEARD:
             spent = visit.reserved_usd
             visit.not_heard(model, spent)
@@ -252,6 +265,8 @@ class Gateway:
         if limits and not self.purses.reserve(limits, worst, self.clock.now()):
             raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
         visit.reserved(model, worst)
+        if self.caps is not None and not self.caps.take(ask, model.tier, self.clock.now()):
+            raise EngineFailed("The tier has had its share of such requests.", reason=Reason.TIER_SHARE)
         redaction = visit.redaction
         verdict = visit.judged if redaction is None else redaction.proof.leaves
         intent = Intent(
@@ -285,6 +300,7 @@ class Gateway:
         return {
             ("key", caller.key_id): for_key,
             ("tier", model.tier): self.usd_per_day.get(model.tier, NO_LIMIT),
+            **({} if self.caps is None else self.caps.purses(visit.ask, model.tier)),
         }
 
     def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:

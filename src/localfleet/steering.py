@@ -22,6 +22,7 @@ from localfleet.core.routing.kinds import kind_of
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.pace import Pace
 from localfleet.core.routing.session import stay_after
+from localfleet.core.routing.shares import Shares
 from localfleet.core.routing.stays import Stays
 from localfleet.core.routing.table import Table
 from localfleet.errors import EngineFailed
@@ -71,6 +72,7 @@ class Tracks:
     stays: Stays = field(default_factory=Stays)
     pace: Pace = field(default_factory=Pace)
     counts: Counts = field(default_factory=Counts)
+    shares: Shares = field(default_factory=Shares)
 
     def watch(self, receipt: Receipt) -> None:
         """Learn from one receipt; parts of actions tell as much."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from localfleet.config import Difficulty, HostedModel, LocalModel, Quality, Settings, Task
 from localfleet.core.routing.asked import Finder, Row, Strategy, Trait
+from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.context import Context
 from localfleet.core.routing.difficulty import Difficulty as ByDifficulty
 from localfleet.core.routing.difficulty import Signal, Thresholds
@@ -22,6 +23,7 @@ from localfleet.core.routing.row import TaskRow
 from localfleet.core.routing.scored import Scored
 from localfleet.core.routing.scorer import Scorer, load
 from localfleet.core.routing.session import SameDoor
+from localfleet.core.routing.shares import Shares
 from localfleet.core.routing.table import Table
 from localfleet.core.routing.tier import TierAim
 from localfleet.core.routing.volume import Volume
@@ -30,7 +32,7 @@ from localfleet.rulebook import matcher_of
 from localfleet.steering import TaskFinder
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_finder", "build_table", "check_strategies"]
+__all__ = ["build_caps", "build_finder", "build_table", "check_strategies"]
 
 BARS = {"critical": 0.97, "normal": 0.92, "tolerant": 0.85}
 OTHER = "other"
@@ -59,6 +61,19 @@ def build_finder(settings: Settings) -> TaskFinder | None:
     words = tuple((name, _words(task.words)) for name, task in settings.tasks.items() if task.words)
     kinds = {task.kind: name for name, task in settings.tasks.items() if task.kind is not None}
     return TaskFinder(words=words, kinds=kinds)
+
+
+def build_caps(settings: Settings, shares: Shares) -> Caps | None:
+    """Shares of tiers and money of plans; `None` where the file limits neither."""
+    caps = Caps(
+        shares=shares,
+        each_task=settings.limits.tier_share,
+        tasks={name: task.tier_share for name, task in settings.tasks.items()},
+        plans={name: plan.tier_share for name, plan in settings.plans.items() if plan.tier_share},
+        usd_per_day={name: plan.usd_per_day for name, plan in settings.plans.items() if plan.usd_per_day},
+    )
+    limits = (caps.each_task, *caps.tasks.values(), caps.plans, caps.usd_per_day)
+    return caps if any(limits) else None
 
 
 def check_strategies(file: str, settings: Settings, lines: Lines) -> None:

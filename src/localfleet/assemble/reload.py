@@ -100,7 +100,7 @@ class Reloader:
 
     async def _sow(self, world: World) -> bool:
         try:
-            await self.ground.seeds.sow(world.tiers)
+            await self.ground.seeds.sow(world.tiers, world.gateway.caps)
         except LedgerClosed:
             return False
         world.gateway.seeded = True

@@ -5,7 +5,7 @@ Nothing here starts, stops or changes what runs; `reload.py` does.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from localfleet.catalogue import Checked, anyone, build_models, build_policy, pl
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
+from localfleet.core.receipt import Receipt
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.routing.table import Table
@@ -35,7 +36,7 @@ from localfleet.rulebook import build_reading, field_names, layers_ever
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.steering import Grades, Steering
-from localfleet.strategies import build_finder, build_table
+from localfleet.strategies import build_caps, build_finder, build_table
 from localfleet.workflows import build_actions
 
 __all__ = ["World", "build_world"]
@@ -118,11 +119,13 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
     models = build_models(settings, checked.prices, datetime.now(UTC).date())
     reading = build_reading(settings, load_meaning(), read_documents(ground.home, ground.documents_key))
     table = build_table(settings)
+    ground.metrics.alarm.most = settings.limits.escalation_alarm
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,
         ledger=ground.ledger,
         policy=build_policy(settings, table),
+        caps=build_caps(settings, ground.tracks.shares),
         steering=None if table is None else _steering(settings, ground, table, engines),
         rules=reading.full,
         reading=reading if reading.plans or reading.tasks or reading.output else None,
@@ -134,10 +137,15 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         usd_per_day=dict(settings.limits.usd_per_day),
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
-        watchers=(ground.metrics.count,) if table is None else (ground.metrics.count, ground.tracks.watch),
+        watchers=_watchers(ground, table),
         retries=RetryBudget(settings.routing.retry_share),
         seeded=False,
     )
+
+
+def _watchers(ground: Ground, table: Table | None) -> tuple[Callable[[Receipt], None], ...]:
+    always = (ground.metrics.count,)
+    return always if table is None else (*always, ground.tracks.watch)
 
 
 def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping[str, Engine]) -> Steering:

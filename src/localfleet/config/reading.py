@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from localfleet.config.pipelines import Stage
-from localfleet.config.said import routing_complaints
+from localfleet.config.said import routing_complaints, tier_places
 from localfleet.config.settings import Settings
 from localfleet.config.shape import RESERVED
 from localfleet.core.pipeline import places
@@ -113,9 +113,9 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
             yield ("plans", name), f"names `{wanted}`, which is no model here"
     yield from routing_complaints(settings)
     tiers = {model.tier for model in settings.hosted.values()}
-    for tier in settings.limits.usd_per_day:
-        if tier not in tiers:
-            yield ("limits", "usd_per_day", tier), "is no tier of any hosted model"
+    for place in tier_places(settings):
+        if place[-1] not in tiers:
+            yield place, "is no tier of any hosted model"
 
 
 def _cascade_complaints(settings: Settings) -> Iterator[Complaint]:

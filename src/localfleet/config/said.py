@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from localfleet.config.routing import StrategyName
 from localfleet.config.settings import Settings, Task
 
-__all__ = ["routing_complaints"]
+__all__ = ["routing_complaints", "tier_places"]
 
 Complaint = tuple[tuple[str, ...], str]
 
@@ -31,6 +31,17 @@ def routing_complaints(settings: Settings) -> Iterator[Complaint]:
         for tier in plan.tiers:
             if tier not in known:
                 yield ("plans", name, "tiers"), f"names `{tier}`, which is no tier here"
+
+
+def tier_places(settings: Settings) -> Iterator[tuple[str, ...]]:
+    """Every place that limits a hosted tier by its name."""
+    yield from (("limits", "usd_per_day", tier) for tier in settings.limits.usd_per_day)
+    yield from (("limits", "tier_share", tier) for tier in settings.limits.tier_share)
+    for name, task in settings.tasks.items():
+        yield from (("tasks", name, "tier_share", tier) for tier in task.tier_share)
+    for name, plan in settings.plans.items():
+        yield from (("plans", name, "usd_per_day", tier) for tier in plan.usd_per_day)
+        yield from (("plans", name, "tier_share", tier) for tier in plan.tier_share)
 
 
 def _silent_keys(place: tuple[str, ...], task: Task, on: frozenset[StrategyName]) -> Iterator[Complaint]:

@@ -48,6 +48,8 @@ class Task(Shape):
     """Of doors that are all good enough: the cheapest, the fastest or the best; default: `routing.objective`."""
     volume: bool = False
     """Work in volume: this box first, and it waits there as batch work does."""
+    tier_share: dict[Name, Share] = Field(default_factory=dict)
+    """Hosted tier -> the most share of its requests within a day, 0 to 1; goes before `limits.tier_share`."""
     escalate: bool = True
     """Whether difficulty may move its requests to stronger doors than its row says."""
     cascade: Cascade | None = None
@@ -80,6 +82,10 @@ class Limits(Shape):
     fallbacks_per_request: int = Field(default=2, ge=0, le=20)
     usd_per_day: dict[Name, Usd] = Field(default_factory=dict)
     """Hosted tier -> most to spend a UTC day."""
+    tier_share: dict[Name, Share] = Field(default_factory=dict)
+    """Hosted tier -> the most share of the requests of each task within a day, 0 to 1."""
+    escalation_alarm: Share = 0.4
+    """The share of a task's latest requests that escalate from which on an alarm rings."""
     body_mib: int = Field(default=32, ge=1, le=512)
     in_flight: int = Field(default=1024, ge=1)
 
@@ -91,6 +97,10 @@ class Plan(Shape):
     """Tiers that its requests go to first, in order, `local` among them; the strategy `plan` reads it."""
     models: frozenset[str] | None = None
     usd_per_month: Usd | None = None
+    usd_per_day: dict[Name, Usd] = Field(default_factory=dict)
+    """Hosted tier -> most that all its keys together spend a UTC day."""
+    tier_share: dict[Name, Share] = Field(default_factory=dict)
+    """Hosted tier -> the most share of its requests within a day, 0 to 1."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     providers: ProviderDemand | None = None
     """What is demanded of providers for requests of this plan, beyond `privacy.providers`."""

@@ -103,6 +103,8 @@ class Fleet:
     usd_left_for_key: Decimal | None = None
     """Budget left for this caller after reservations; `None` means no budget was set."""
     usd_left_by_tier: Mapping[str, Decimal] = field(default_factory=dict)
+    full_tiers: frozenset[str] = frozenset()
+    """Hosted tiers that have had their share of requests like this one."""
     moment: Moment | None = None
     """What routing strategies look at beside; `None` where the file declares none."""
 

@@ -142,6 +142,8 @@ def _by_state(model: Model, fleet: Fleet) -> Reason | None:
 
 
 def _by_money(ask: Ask, model: Model, fleet: Fleet) -> Reason | None:
+    if model.tier in fleet.full_tiers:
+        return Reason.TIER_SHARE
     tier_left = fleet.usd_left_by_tier.get(model.tier)
     limits = [left for left in (fleet.usd_left_for_key, tier_left) if left is not None]
     if not limits and ask.max_cost_usd is None:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     PRICE_UNKNOWN = "price_unknown"
     OVER_MAX_COST = "over_max_cost"
     OVER_BUDGET = "over_budget"
+    TIER_SHARE = "tier_share"
     ENGINE_DOWN = "engine_down"
     FALLBACK_LIMIT = "fallback_limit"
 

@@ -39,6 +39,12 @@ TABLE = (
         message="The budget of this key or tier is used up. Raise it, wait for the next period, or use a local model.",
     ),
     Refusal(
+        status=429,
+        reason=Reason.TIER_SHARE,
+        message="The tier of this model has had its share of such requests today. Use `auto`, or raise `tier_share`.",
+        retry_after_s=3600,
+    ),
+    Refusal(
         status=402,
         reason=Reason.OVER_MAX_COST,
         message="No model can answer within the highest cost the request allows. Raise it or ask for fewer tokens.",

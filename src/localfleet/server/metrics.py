@@ -14,6 +14,7 @@ from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.gpu import GpuView
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Receipt
+from localfleet.core.routing.escalation import Alarm, escalated
 from localfleet.ports import LedgerHealth
 from localfleet.server.gpu_metrics import GpuMetrics
 
@@ -54,6 +55,7 @@ class Metrics(Collector):
         self.requests, self.refused, self.attempts = Sums(), Sums(), Sums()
         self.tokens, self.usd, self.unpriced = Sums(), Sums(), Sums()
         self.feedback = Sums()
+        self.escalations, self.alarm = Sums(), Alarm()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
 
@@ -63,6 +65,9 @@ class Metrics(Collector):
         if receipt.action is None:  # a part of an action is no request of its own
             task = receipt.task or "none"
             self.requests.add((receipt.api, model, tier, label, task, receipt.reason, receipt.outcome))
+        self.alarm.watch(receipt)
+        if escalated(receipt):
+            self.escalations.add((receipt.task or "none", receipt.reason))
         if not receipt.parts:
             for attempt in receipt.attempts:
                 self.attempts.add((attempt.model, attempt.tier, attempt.reason))
@@ -99,6 +104,10 @@ class Metrics(Collector):
         )  # fmt: skip
         yield _counter("refused", "Requests refused before they were read, by reason.", ("reason",), self.refused)
         yield _counter("attempts", "Doors tried, by how it went.", ("model", "tier", "reason"), self.attempts)
+        yield _counter(
+            "escalations", "Requests that went to a stronger or a later door.", ("task", "reason"), self.escalations
+        )
+        yield from _escalating(self.alarm)
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
@@ -155,6 +164,21 @@ def _lives(states: Mapping[str, EngineState]) -> Iterator[Metric]:
             coming.add_metric((name,), state.ready_in_s)
     yield life
     yield coming
+
+
+def _escalating(alarm: Alarm) -> Iterator[Metric]:
+    """The share of each task's latest requests that escalated, and whether that is too much."""
+    share = GaugeMetricFamily(
+        "localfleet_escalation_share", "Of a task's latest requests, those that escalated.", labels=("task",)
+    )
+    ringing = GaugeMetricFamily(
+        "localfleet_escalation_alarm", "1 where that share reaches limits.escalation_alarm.", labels=("task",)
+    )
+    rings = alarm.ringing()
+    for task, figure in alarm.shares().items():
+        share.add_metric((task,), figure)
+        ringing.add_metric((task,), float(task in rings))
+    yield from (share, ringing)
 
 
 def _counter(name: str, text: str, labels: Labels, sums: Sums) -> Metric:

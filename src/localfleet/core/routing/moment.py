@@ -28,8 +28,8 @@ class Moment:
 
     `graded` is the level (1 to 5) that a local model gave; `level` the one that the request needs, by `because`,
     and `own_level` without what the conversation adds. `stay` is what is remembered of the conversation, `ms_by_model`
-    the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour, `full`
-    the hosted tiers that have had their share of requests, `marginal_usd` what a local model's turn is worth to others.
+    the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour,
+    `marginal_usd` what a local model's turn is worth to others.
     """
 
     text: str = ""
@@ -41,7 +41,6 @@ class Moment:
     stay: Stay | None = None
     ms_by_model: Mapping[str, float] = field(default_factory=dict)
     requests_an_hour: int = 0
-    full: frozenset[str] = frozenset()
     marginal_usd: Mapping[str, Decimal] = field(default_factory=dict)
 
 
