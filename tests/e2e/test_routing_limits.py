@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_rig import CHAT, ask, receipt, until
+from fault_rig import CHAT, ask, receipt, records, until
 from process import Tap
 from router import Response, Router
 from tap_behaviour import Behaviour
@@ -75,6 +75,7 @@ def test_strategies_shares_and_conversations(
         page = router.get("/metrics").body.decode()
         assert 'localfleet_escalations_total{reason="by_keywords",task="none"} 1.0' in page
         assert 'localfleet_escalation_share{task="hard"}' in page
+        assert until(lambda: len(records(router.home, "receipt")) == 24)
         router.kill()
         router.restart()
         after = [went(said(router, "go", task="hard"))[0] for _ in range(4)]
