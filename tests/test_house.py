@@ -113,6 +113,7 @@ LIBRARIES = {
 """Libraries a whole room may use; every other room and library: none."""
 LIBRARIES_BY_FILE = {
     "core/cost/fit.py": {"numpy"},
+    "cost/hours.py": {"numpy"},
     "core/cost/hosted.py": {"numpy"},
     "core/cost/replay.py": {"numpy"},
     "core/cost/shadow.py": {"numpy"},

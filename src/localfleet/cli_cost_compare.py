@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from localfleet.cli_cost_plan import write_html
+from localfleet.cli_cost_plan import tell_figure, write_html
 from localfleet.cli_cost_scenario import given, keep_scenario
 from localfleet.cli_cost_workload import read_off
 from localfleet.cli_parts import home_path
@@ -24,6 +24,7 @@ from localfleet.config import Settings, load_settings
 from localfleet.core.cost.capacity import ModelShape
 from localfleet.cost.as_markdown import as_markdown
 from localfleet.cost.case_of_report import case_of_report
+from localfleet.cost.figures import Book
 from localfleet.cost.outcome import Outcome, work_out
 from localfleet.cost.paper import dollars, percent
 from localfleet.cost.sheets import sheet_of
@@ -89,6 +90,7 @@ def compare(  # typer's own context comes first
     days: Annotated[int, typer.Option(min=1, max=3650, help="Of the ledger, with --recorded.")] = 30,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write one self-contained report.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown.")] = False,
+    explain: Annotated[str | None, typer.Option(metavar="ID", help="How a number of the report was made.")] = None,
     save: Annotated[str | None, typer.Option(metavar="NAME", help="Keep as a scenario: `cost scenario show`.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -99,6 +101,9 @@ def compare(  # typer's own context comes first
         keep_scenario(save, given(ctx), report)
     if html is not None:
         _write(outcome, html)
+    if explain is not None:
+        tell_figure(sheet_of(outcome).book if outcome else Book(), explain, as_json=json_)
+        return
     _print(report, outcome, as_one_object=json_, markdown=markdown)
     done = report.comparison
     raise typer.Exit(1 if done.box is not None and done.against is None else 0)

@@ -7,7 +7,7 @@ Here are the clock, the files and the exit code: 0 answered, 1 no price to compa
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,10 @@ from localfleet.cost_inputs import Misuse
 from localfleet.errors import BadInput, ConfigError, FleetError
 from localfleet.gpu_facts import read_gpus
 
-__all__ = ["PLAN_COMMANDS", "put", "write_html"]
+if TYPE_CHECKING:
+    from localfleet.cli_cost_traffic import Seen
+
+__all__ = ["PLAN_COMMANDS", "put", "tell_figure", "write_html"]
 
 PlanFileArg = Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.yaml; docs/concepts/cost.md lists its keys.")]
 Deployment = Annotated[
@@ -79,11 +82,17 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """How a number of a report was made: formula, inputs, and who states them."""
-    book = _worked_out(plan, deployment)[1].book
-    found = book.find(figure)
+    tell_figure(_worked_out(plan, deployment)[1].book, figure, as_json=as_json)
+
+
+def tell_figure(book: Book, wanted: str, *, as_json: bool) -> None:
+    """Print the figures of an id or of a part of one; leaves with exit code 2 where there are none."""
+    found = book.find(wanted)
     if not found:
-        near = ", ".join(book.near(figure)) or ", ".join(sorted({name.split(".")[0] for name in book.figures}))
-        typer.echo(f"no figure has this id or part of one; near it: {near}", err=True)
+        near = ", ".join(book.near(wanted)) or ", ".join(sorted({name.split(".")[0] for name in book.figures}))
+        typer.echo(
+            f"no figure has this id or part of one; near it: {near or 'nothing, for there is no traffic'}", err=True
+        )
         raise typer.Exit(2)
     if as_json:
         print_json({item.id: book.as_json()[item.id] for item in found})
@@ -141,28 +150,53 @@ def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     today = datetime.now(tz=UTC).date()
     try:
         plan = read_plan(path)
-        played, more = _bursts(plan, path, deployment)
+        seen = _seen(plan, path, deployment)
+        played = {} if seen is None else _as_options(seen)
         case = case_of_plan(plan, read_gpus(), today=today, deployment=deployment, **played)
         outcome = work_out(case)
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
-    return outcome, sheet_of(outcome, more=more)
+    return outcome, sheet_of(outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)))
 
 
-def _bursts(plan: PlanFile, path: Path, deployment: str | None) -> tuple[dict[str, Any], tuple[Section, ...]]:
-    """What a replay of the plan's trace finds; nothing where the plan states a peak."""
+def _seen(plan: PlanFile, path: Path, deployment: str | None) -> "Seen | None":
+    """The plan's trace, played at its volume; `None` where the plan states a peak, or asks for nothing."""
     if plan.traffic.kind == "rate_profile" or not sum(row.monthly_requests for row in plan.workflows):
-        return {}, ()
+        return None
     from localfleet.cli_cost_traffic import seen_traffic  # noqa: PLC0415  # numpy is loaded where there is a trace
-    from localfleet.cost.burst_sheet import burst_section, burst_verdict  # noqa: PLC0415  # the same
+    from localfleet.cost.burst_sheet import burst_verdict  # noqa: PLC0415  # the same
 
     seen = seen_traffic(plan, path, deployment)
     if seen.played.needed is None:
         raise Misuse(f"traffic: {burst_verdict(seen.played)}")
+    return seen
+
+
+def _as_options(seen: "Seen") -> dict[str, Any]:
     spills = tuple((burst.boxes, burst.left_share) for burst in seen.played.bursts)
-    needed = (seen.played.needed, seen.played.load)
-    return {"needed": needed, "spills": spills}, (burst_section(seen.played),)
+    return {"needed": seen.played.needed, "spills": spills}
+
+
+def _bursts(seen: "Seen | None") -> tuple[Section, ...]:
+    if seen is None:
+        return ()
+    from localfleet.cost.burst_sheet import burst_section  # noqa: PLC0415  # numpy is loaded where there is a trace
+
+    return (burst_section(seen.played),)
+
+
+def _hours(plan: PlanFile, outcome: Outcome, seen: "Seen | None") -> tuple[Section, ...]:
+    """Prices by hour, where the plan says how demand goes by the hour, or its trace has seen a day of it."""
+    if not outcome.bills or (seen is None and not plan.traffic.day_shape):
+        return ()
+    from localfleet.cost.hours import hours_section  # noqa: PLC0415  # numpy is loaded where hours are told
+
+    if plan.traffic.day_shape:
+        return hours_section(outcome, plan.traffic.day_shape, origin="stated in the plan")
+    assert seen is not None
+    shape, hours = seen.by_hour
+    return hours_section(outcome, shape, origin=f"{seen.name}, {hours} of 168 hours seen") if hours >= 24 else ()
 
 
 def _leave(outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from localfleet.cli_cost_progress import counted
 from localfleet.cli_parts import home_path
+from localfleet.core.cost.shadow import demand_by_hour
 from localfleet.core.cost.traffic import Requests
 from localfleet.cost.bursts import Played, Rules, play, trace_of
 from localfleet.cost.case_of_plan import chosen_deployment, token_work_of
@@ -19,6 +20,8 @@ __all__ = ["Seen", "seen_traffic"]
 
 MONTH_S = 730 * 3600.0
 LEDGER_DAYS = 30
+EPOCH_HOUR = 72
+"""Unix time begins on a Thursday."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,12 @@ class Seen:
     played: Played
     first_s: float
     name: str
+
+    @property
+    def by_hour(self) -> tuple[list[float], int]:
+        """Mean requests in each hour of the week (Monday 0:00 UTC first), and how many hours the trace has seen."""
+        demand, hours = demand_by_hour(self.trace, first_hour_of_week=(self.first_s / 3600 + EPOCH_HOUR) % 168)
+        return demand.tolist(), hours
 
 
 def seen_traffic(plan: PlanFile, file: Path, deployment: str | None) -> Seen:

@@ -88,6 +88,15 @@ def test_the_report_of_a_comparison(tmp_path: Path) -> None:
     assert told(tmp_path, "--gpu", "h100")["box_cheaper_share"] < 0.5
 
 
+def test_a_comparison_explains_its_numbers(tmp_path: Path) -> None:
+    """`--explain` prints formula, inputs and sources; an unknown id is met with those near it."""
+    code, text, _ = ask(tmp_path, "--gpu", "h100", "--explain", "box.usd_per_month")
+    assert code == 0
+    assert "box.usd_per_month (fixed) = $2,913 a month" in text
+    assert ask(tmp_path, "--gpu", "h100", "--explain", "box.usd_per_mnth")[0] == 2
+    assert ask(tmp_path, "--requests-per-month", "0", "--explain", "box")[0] == 2
+
+
 def test_without_traffic_no_report_is_written(tmp_path: Path) -> None:
     """It says so; an empty report would look like an answer."""
     code, _, error = ask(tmp_path, "--requests-per-month", "0", "--html", str(tmp_path / "r.html"))

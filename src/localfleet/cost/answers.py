@@ -116,7 +116,7 @@ def _where_mixed(outcome: Outcome, question: str) -> Answer:
     return Answer(
         question=question,
         short=f"{short(times * now)} requests a month",
-        detail=f"{percent(times)} of today's: below it {outcome.against.name} alone is cheaper than this mix.",
+        detail=f"{percent(times)} of today's: below it {outcome.against.name} is cheaper than this mix.",
     )
 
 
@@ -166,9 +166,9 @@ def _must_stay(outcome: Outcome) -> bool:
 
 
 def _named(bill: Bill) -> str:
-    if bill.kind != "box":
-        return bill.name
-    return _boxes(bill)
+    if bill.kind == "hosted" and bill.boxes:
+        return f"{bill.name} and boxes for what must stay"
+    return _boxes(bill) if bill.kind == "box" else bill.name
 
 
 def _boxes(bill: Bill | None) -> str:

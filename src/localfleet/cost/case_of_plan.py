@@ -8,7 +8,7 @@ from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.plan.bills import busy_boxes
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
 from localfleet.core.pricing import Price
-from localfleet.cost.paper import number, percent
+from localfleet.cost.paper import percent
 from localfleet.cost.plan_file import ApiModel, Deployment, Hardware, PlanFile, Workflow
 from localfleet.cost_inputs import Misuse
 from localfleet.gpu_facts import GpuFacts, find_gpu
@@ -23,14 +23,14 @@ def case_of_plan(
     *,
     today: date,
     deployment: str | None = None,
-    needed: tuple[int, float] | None = None,
+    needed: int | None = None,
     spills: tuple[tuple[int, float], ...] = (),
 ) -> Case:
     """
     The case of one deployment (the first, unless named); raises `Misuse` naming what cannot be used.
 
-    `needed` is what a replay found: boxes (spares left out), and the mean of those that are busy; `spills` the share of
-    requests that finds fewer boxes too busy, by their number.
+    `needed` is what a replay found: boxes, spares left out; `spills` the share of requests that finds fewer boxes too
+    busy, by their number.
     """
     chosen = chosen_deployment(plan, deployment)
     hardware = next(item for item in plan.hardware if item.id == chosen.hardware)
@@ -64,12 +64,12 @@ def case_of_plan(
     )
 
 
-def _peak(plan: PlanFile, box: BoxCase, works: tuple[Work, ...], needed: tuple[int, float] | None) -> float:
+def _peak(plan: PlanFile, box: BoxCase, works: tuple[Work, ...], needed: int | None) -> float:
     """As stated; after a replay, the peak at which the busy limit asks for just as many boxes as the replay did."""
     load = busy_boxes(box, [(work, 1.0) for work in works])
     if needed is None or not load:
         return plan.traffic.peak_to_mean
-    return max(1.0, needed[0] * box.busy_limit * box.derate / load)
+    return max(1.0, needed * box.busy_limit * box.derate / load)
 
 
 def token_work_of(plan: PlanFile, deployment: str | None) -> TokenWork:
@@ -195,7 +195,7 @@ def _sigmas(plan: PlanFile) -> Sigmas:
 
 
 def _assumed(
-    plan: PlanFile, chosen: Deployment, hardware: Hardware, needed: tuple[int, float] | None
+    plan: PlanFile, chosen: Deployment, hardware: Hardware, needed: int | None
 ) -> tuple[tuple[str, str, str], ...]:
     stated = "stated in the plan"
     rows = [
@@ -213,10 +213,10 @@ def _assumed(
     return tuple(rows)
 
 
-def _sizing(plan: PlanFile, needed: tuple[int, float] | None) -> tuple[str, str, str]:
+def _sizing(plan: PlanFile, needed: int | None) -> tuple[str, str, str]:
     if needed is None:
         return "busiest hour over mean hour", f"{plan.traffic.peak_to_mean:g}", "stated in the plan"
-    return "boxes the bursts need", f"{needed[0]}, {number(needed[1])} busy on average", "a replay, section Bursts"
+    return "boxes the bursts need", str(needed), "a replay, section Bursts"
 
 
 def _price_words(hardware: Hardware) -> str:

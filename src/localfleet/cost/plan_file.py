@@ -235,11 +235,15 @@ class Traffic(Shape):
     kind: Literal["trace", "router_log", "rate_profile"] = "rate_profile"
     path: str | None = None
     peak_to_mean: Annotated[float, _in("1"), Field(ge=1, le=1000)] = 2.0
+    day_shape: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = ()
+    """Relative demand by hour: 24 numbers from midnight, or 168 from Monday."""
 
     @model_validator(mode="after")
     def _has_a_file(self) -> "Traffic":
         if self.kind == "trace" and not self.path:
             raise ValueError("a trace needs `path`")
+        if self.day_shape and (len(self.day_shape) not in {24, 168} or not sum(self.day_shape)):
+            raise ValueError("`day_shape` has 24 numbers (a day) or 168 (a week), not all zero")
         return self
 
 

@@ -46,20 +46,18 @@ def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = ()) -> Sheet:
 def _bill(outcome: Outcome) -> Section:
     head = (
         "option",
+        "USD a month, total",
+        "USD a completed action",
         "boxes",
         "fixed",
         "power",
         "staff",
         "hosted",
         "checks",
-        "USD a month, total",
-        "USD a completed action",
     )
     rows = [_row(bill) for bill in outcome.bills]
     best = next((number for number, bill in enumerate(outcome.bills) if bill == outcome.best), None)
-    prose = [
-        "All columns but the last are total cost, US dollars a month; the last is allocated over all that ended well."
-    ]
+    prose = ["Total basis, US dollars a month; a completed action is allocated: the total over all that ended well."]
     if any(work.must_stay and work.requests for work in outcome.case.works):
         names = ", ".join(work.name for work in outcome.case.works if work.must_stay)
         prose.append(f"What must stay ({names}) is on boxes in every row; a row without boxes would not be legal.")
@@ -79,14 +77,14 @@ def _row(bill: Bill) -> list[Cell | str]:
         ("power", bill.usd_power),
         ("staff", bill.usd_staff),
         ("hosted", bill.usd_hosted),
+        ("checks", bill.usd_checks),
     )
     return [
         name,
-        f"{bill.boxes}{spare}" if bill.boxes else "none",
-        *(Cell(words=dollars(value) if value != 0 else "0", id=f"{key}.{part}") for part, value in parts),
-        dollars(bill.usd_checks) if bill.usd_checks else "0",
         Cell(words=dollars(bill.total), id=f"{key}.total"),
         Cell(words=dollars(bill.usd_per_completed), id=f"{key}.usd_per_completed"),
+        f"{bill.boxes}{spare}" if bill.boxes else "none",
+        *(Cell(words=dollars(value) if value != 0 else "0", id=f"{key}.{part}") for part, value in parts),
     ]
 
 

@@ -7,6 +7,7 @@ cheaper is looked for box by box; a single box that would pay beyond what it can
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import floor, log10
 
 from localfleet.core.cost.hour import Owned, hourly_cost, usd_per_month_fixed
 from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes, mean_load_per_box
@@ -137,8 +138,15 @@ def _spare(case: Case, hosted: Bill, model: Hosted) -> list[Flip]:
     return []
 
 
-def _flip(name: str, now: float, then: float, form: str = "{:.4g}") -> Flip:
-    return Flip(name=name, now=form.format(now), then=form.format(then), times=then / now if now else None)
+def _flip(name: str, now: float, then: float, form: str = "") -> Flip:
+    told = [form.format(value) if form else _small(value) for value in (now, then)]
+    return Flip(name=name, now=told[0], then=told[1], times=then / now if now else None)
+
+
+def _small(value: float) -> str:
+    """Three digits that count, without an exponent."""
+    digits = 2 - floor(log10(abs(value))) if value else 0
+    return f"{value:.{max(digits, 0)}f}"
 
 
 def _distance(times: float | None) -> float:
