@@ -119,6 +119,7 @@ LIBRARIES_BY_FILE = {
     "core/cost/shadow.py": {"numpy"},
     "core/cost/sleep.py": {"numpy"},
     "core/cost/traffic.py": {"numpy"},
+    "core/cost/week.py": {"numpy"},
     "core/detectors/sieve.py": {"re2"},
     "core/detectors/states.py": {"stdnum"},
     "batches/sealed.py": {"cryptography"},

@@ -19,12 +19,14 @@ from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
+from localfleet.core.routing.bid import Bid
 from localfleet.core.routing.order import Preference
 from localfleet.core.routing.table import Table
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
 from localfleet.rulebook import rule_problems
+from localfleet.wire.router_prices import read_router_prices
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "build_policy",
     "check_settings",
     "planned",
+    "read_bid",
     "secret_of",
 ]
 
@@ -180,9 +183,30 @@ def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str
         *rule_problems(settings),
         *_hosted_problems(settings, prices),
         *_batch_problems(settings, env),
+        *_price_file_problems(settings),
     )
     if found:
         raise ConfigError(file, tuple((lines.of(_loc(path)), path, sentence) for path, sentence in found))
+
+
+def _price_file_problems(settings: Settings) -> Iterator[Problem]:
+    if settings.routing.marginal_prices is None:
+        return
+    try:
+        bid = read_bid(settings.routing.marginal_prices)
+    except OSError:
+        yield "routing.marginal_prices", "the file cannot be read; `localfleet cost export-router` writes one"
+    except ValueError as exc:
+        yield "routing.marginal_prices", str(exc)
+    else:
+        if bid.model not in settings.local:
+            yield "routing.marginal_prices", "the file is about a local model that is not in this file; write it anew"
+
+
+def read_bid(file: str) -> Bid:
+    """The bid in a file of `cost export-router`; raises `OSError`, and `ValueError` with what is wrong."""
+    with open(file, "rb") as handle:  # noqa: PTH123  # the operator's path, as written
+        return read_router_prices(handle.read())
 
 
 def _loc(path: str) -> tuple[int | str, ...]:

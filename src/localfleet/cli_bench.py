@@ -5,8 +5,8 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,10 @@ from localfleet.cli_config import load_checked
 from localfleet.cli_cost_calibrate import read_shape, show_calibration
 from localfleet.cli_parts import Config, Json, console, home_path, print_json
 from localfleet.core.cost.calibration import Calibration
+from localfleet.errors import FleetError
 from localfleet.traces.calibration_file import calibration_json, write_calibration
 
-__all__ = ["bench_command", "calibration_path"]
+__all__ = ["bench_command", "calibration_path", "engine_under_test", "find_calibration", "progress_bar"]
 
 FOLDER = "calibrations"
 
@@ -67,7 +68,7 @@ def bench_command(
         return replace(plan, loads=sizes or loads(found.slots))
 
     with tempfile.TemporaryDirectory(prefix="localfleet-bench-") as folder:
-        engine = _engine(target, model, api_key_env, context_tokens, sizes, config, Path(folder))
+        engine = engine_under_test(target, model, api_key_env, context_tokens, sizes, config, Path(folder))
         found = asyncio.run(_measure(engine, planned, seed))
     today, path = datetime.now(UTC).date(), out or calibration_path(home_path(), found.name)
     write_calibration(path, found, made=today, source=f"localfleet bench {target}")
@@ -85,7 +86,15 @@ def calibration_path(home: Path, kind: str) -> Path:
     return home / FOLDER / f"{plain or 'model'}.json"
 
 
-def _engine(
+def find_calibration(home: Path) -> Path:
+    """The newest calibration in the state folder; raises `FleetError` where there is none."""
+    found = sorted((home / FOLDER).glob("*.json"), key=lambda file: file.stat().st_mtime)
+    if not found:
+        raise FleetError("no calibration was made here yet: run `localfleet bench`, or name one with --calibration")
+    return found[-1]
+
+
+def engine_under_test(
     target: str,
     model: str | None,
     key_env: str | None,
@@ -94,6 +103,7 @@ def _engine(
     config: str,
     folder: Path,
 ) -> AbstractAsyncContextManager[Target]:
+    """The engine that a person named: a model of the file, with sockets in `folder`, or a URL. Raises `FleetError`."""
     if target.startswith(("http://", "https://")):
         if model is None:
             raise typer.BadParameter("say the model's name at this URL", param_hint="--model")
@@ -110,19 +120,24 @@ def _engine(
 async def _measure(
     engine: AbstractAsyncContextManager[Target], planned: Callable[[Target], Plan], seed: int
 ) -> Calibration:
-    with _bar() as bar:
-        task = bar.add_task("loading the model", total=1.0)
-        told: Told = lambda share, what: bar.update(task, completed=share, description=what)  # noqa: E731  # one line says it
+    with progress_bar() as told:
         async with engine as target:
             draw = random.Random(seed).random  # noqa: S311  # words and arrival times, no secret
             return await benchmark(target, planned(target), draw=draw, told=told)
 
 
-def _bar() -> Progress:
-    """On stderr, so that stdout holds the result alone."""
+@contextmanager
+def progress_bar() -> Iterator[Told]:
+    """A bar on stderr, so that stdout holds the result alone; nothing where stderr is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     shown = Console(stderr=True)
-    return Progress(*columns, console=shown, transient=True, disable=not sys.stderr.isatty())
+    with Progress(*columns, console=shown, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("loading the model", total=1.0)
+
+        def told(share: float, what: str) -> None:
+            bar.update(task, completed=share, description=what)
+
+        yield told
 
 
 def _shape(text: str) -> Shape:

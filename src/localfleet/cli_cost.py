@@ -98,6 +98,12 @@ def _reconcile(app: typer.Typer) -> None:
     add_reconcile(app)
 
 
+def _export_router(app: typer.Typer) -> None:
+    from localfleet.cli_cost_router import add_export_router  # noqa: PLC0415  # loaded when asked for
+
+    add_export_router(app)
+
+
 COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "compare": ("One box against hosted models, with no file at all.", _compare),
     "plan": ("A plan.yaml worked out: bills, break-even, chances, a report.", _plan("plan")),
@@ -108,6 +114,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
     "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
     "claims": ("A published savings table: can any mix of tokens give it?", _claims),
+    "export-router": ("Marginal prices by hour of the week and by the line, for routing.", _export_router),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
     "worksheet": ("The budget worksheet, priced, and the month in other ways.", _worksheet),
     "savings": ("Saved against one hosted model, net of the box.", _advice("savings")),

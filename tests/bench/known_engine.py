@@ -13,15 +13,18 @@ import asyncio
 import json
 import selectors
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localfleet.bench.sample import Target
+from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.reason import Reason
 from localfleet.core.route import Route
-from localfleet.core.usage import Usage
+from localfleet.engines.admission import Admission
+from localfleet.engines.in_line import InLine
+from localfleet.engines.replies import stream_reply
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call, Reply
 
@@ -111,8 +114,11 @@ class KnownEngine:
         self.waiting.append(job)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._work())
-        first = await job.pieces.get()
-        return _Answer(job, first or b"")
+        deadline = asyncio.get_running_loop().time() + call.timeout_s
+        return await stream_reply(call, Api.CHAT, _Source(job), model="known", deadline=deadline, idle_timeout_s=1e6)
+
+    def refuse(self) -> None:
+        """It has no breaker."""
 
     def state(self) -> EngineState:
         """Always ready."""
@@ -123,37 +129,52 @@ class KnownEngine:
 
     async def _work(self) -> None:
         while self.waiting or self.inside:
+            self.inside = [job for job in self.inside if not job.gone]
             if self.waiting and len(self.inside) < self.slots:
                 job = self.waiting.popleft()
+                if job.gone:
+                    continue
                 await asyncio.sleep(self.a_s * job.input_tokens)
                 self.inside.append(job)
                 continue
             context = sum(job.input_tokens + job.made for job in self.inside)
             await asyncio.sleep(self.alpha_s + self.beta_s * len(self.inside) + self.gamma_s * context)
-            for job in list(self.inside):
+            for job in [job for job in self.inside if not job.gone]:
                 job.made += 1
-                job.pieces.put_nowait(b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n')
-                if job.made >= job.output_tokens or job.gone:
+                job.pieces.put_nowait(b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n')
+                if job.made >= job.output_tokens:
                     self.inside.remove(job)
                     job.pieces.put_nowait(None)
 
 
-class _Answer:
-    """The reply under way."""
+def behind_a_line(engine: KnownEngine) -> Target:
+    """The engine with the router's own line before it, on the same clock; call it inside of the loop."""
+    clock = asyncio.get_running_loop().time
+    line = Admission(limit=10_000, slots=engine.slots, tokens=None, batch_turn_s=60.0, clock=clock)
+    return replace(engine.target(), engine=InLine(engine=engine, admission=line, jitter=lambda: 0.0))
 
-    def __init__(self, job: _Job, first: bytes) -> None:
-        self.job, self.first = job, first
-        self.status, self.media_type, self.text_bytes = 200, "text/event-stream", 0
-        self.failure: Reason | None = None
-        self.usage: Usage | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        piece: bytes | None = self.first
-        while piece:
-            yield piece
-            piece = await self.job.pieces.get()
-        self.usage = Usage(input_tokens=self.job.input_tokens, output_tokens=self.job.made)
-        yield b"data: " + json.dumps({"choices": []}).encode() + b"\n\ndata: [DONE]\n\n"
+@dataclass(slots=True)
+class _Source:
+    """The bytes of one answer, as an HTTP body gives them."""
 
-    async def aclose(self) -> None:
+    job: _Job
+    ended: bool = False
+
+    async def chunk(self, _deadline: float) -> bytes:
+        """What the step made; the count and the end mark; nothing."""
+        if self.ended:
+            return b""
+        piece = await self.job.pieces.get()
+        if piece is None:
+            self.ended = True
+            usage = {"prompt_tokens": self.job.input_tokens, "completion_tokens": self.job.made}
+            return b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\ndata: [DONE]\n\n"
+        return piece
+
+    def close(self) -> None:
+        """Nobody reads on: the engine stops."""
         self.job.gone = True
+
+    def linger(self) -> None:
+        """It is over."""

@@ -16,13 +16,14 @@ from localfleet.assemble.entry import Entry
 from localfleet.assemble.ground import Ground
 from localfleet.assemble.memory import gpu_sizes, room_of
 from localfleet.assemble.tier import LocalTier
-from localfleet.catalogue import Checked, anyone, build_models, build_policy, planned
+from localfleet.catalogue import Checked, anyone, build_models, build_policy, planned, read_bid
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
 from localfleet.core.receipt import Receipt
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
+from localfleet.core.routing.bid import bid_usd
 from localfleet.core.routing.table import Table
 from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
@@ -160,7 +161,18 @@ def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping
         grades=None
         if grade is None
         else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
+        marginal_usd=_turns(settings, engines),
     )
+
+
+def _turns(settings: Settings, engines: Mapping[str, Engine]) -> Callable[[], Mapping[str, Decimal]]:
+    """What a turn at the local model of the price file is worth, by its line as it is when asked."""
+    file = settings.routing.marginal_prices
+    if file is None:
+        return dict
+    bid = read_bid(file)
+    engine = engines[bid.model]
+    return lambda: {bid.model: bid_usd(bid, engine.state())}
 
 
 def _redactor(settings: Settings, ground: Ground) -> Redactor | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import log
 
 from localfleet.bench.loops import closed_loop, open_loop
-from localfleet.bench.plan import PASSES, Limits, Plan, Shape, middle_of, shapes_for
+from localfleet.bench.plan import PASSES, Bounds, Limits, Plan, Shape, middle_of, shapes_for
 from localfleet.bench.prompts import Writer, learn_words
 from localfleet.bench.sample import Sample, Target, ask
 from localfleet.bench.summary import point_of, point_of_open
@@ -20,7 +20,7 @@ from localfleet.core.cost.calibration import Calibration, SloRate, calibrate
 from localfleet.core.cost.points import Point
 from localfleet.errors import FleetError
 
-__all__ = ["Told", "benchmark", "measure_shape", "slo_rate"]
+__all__ = ["Told", "benchmark", "measure_passes", "measure_shape", "slo_rate"]
 
 Told = Callable[[float, str], None]
 """Told the share that is done (0 to 1) and what is measured now."""
@@ -62,7 +62,9 @@ async def benchmark(target: Target, plan: Plan, *, draw: Callable[[], float], to
     writer = await learn_words(target, draw)
     shapes = plan.shapes or await _chosen(target, plan, writer)
     way = _Way(told=told, steps=PASSES * len(shapes) + len(plan.loads) - 1 + STEPS * plan.slo, ends_s=ends_s)
-    best = await _passes(target, plan, shapes, writer, way)
+    best = await measure_passes(
+        target, shapes, writer, together=max(plan.loads), bounds=plan.bounds, ends_s=ends_s, step=way.step
+    )
     curve, middle = [], middle_of(shapes)
     for together in [each for each in plan.loads if each != max(plan.loads)]:
         way.step(f"{_named(middle)} with {together} together")
@@ -95,13 +97,24 @@ async def _chosen(target: Target, plan: Plan, writer: Writer) -> tuple[Shape, ..
         raise FleetError(str(exc)) from None
 
 
-async def _passes(target: Target, plan: Plan, shapes: Sequence[Shape], writer: Writer, way: _Way) -> dict[Shape, Point]:
-    seen: dict[Shape, list[Point]] = {}
-    together, rounds = max(plan.loads), max(1, round(plan.bounds.rounds / PASSES))
+async def measure_passes(
+    target: Target,
+    shapes: Sequence[Shape],
+    writer: Writer,
+    *,
+    together: int,
+    bounds: Bounds,
+    ends_s: float,
+    step: Callable[[str], None],
+) -> dict[Shape, Point]:
+    """Fill the box with each shape, in turns; those that came to a rate before `ends_s` (the loop's clock)."""
+    loop, seen = asyncio.get_running_loop(), dict[Shape, list[Point]]()
+    rounds = max(1, round(bounds.rounds / PASSES))
     for turn in range(PASSES):
         for shape in shapes:
-            way.step(f"{_named(shape)} with the box full, {turn + 1} of {PASSES}")
-            point = await measure_shape(target, writer, shape, together=together, rounds=rounds, most_s=way.left_s)
+            step(f"{_named(shape)} with the box full, {turn + 1} of {PASSES}")
+            left_s = ends_s - loop.time()
+            point = await measure_shape(target, writer, shape, together=together, rounds=rounds, most_s=left_s)
             if point is not None:
                 seen.setdefault(shape, []).append(point)
     return {shape: _middle(points) for shape, points in seen.items()}

@@ -7,7 +7,7 @@ caller of the router would see.
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -75,18 +75,20 @@ async def ask(
     output_tokens: int,
     due_s: float | None = None,
     patience_s: float = inf,
+    waited: Callable[[float], None] = lambda _: None,
 ) -> Sample:
     """
     Ask for exactly `output_tokens` tokens (engines that know `ignore_eos`: vLLM, llama.cpp, SGLang).
 
-    With `patience_s` a line that is longer is refused, as the router refuses it where another door stands open.
+    Who has no turn after `patience_s` is refused, as the router refuses it where another door stands open; `waited` is
+    told the seconds in the line.
     """
     loop = asyncio.get_running_loop()
     began = loop.time() if due_s is None else due_s
     watch = _Watch(loop.time)
     usage: Usage | None = None
     failed: Reason | None = None
-    route, call = _call(target, text, output_tokens, patience_s)
+    route, call = _call(target, text, output_tokens, patience_s, waited)
     try:
         reply = await _sent(target, route, call)
         try:
@@ -122,7 +124,9 @@ async def _sent(target: Target, route: LocalRoute, call: Call) -> Reply:
     return await target.engine.send(route, call)
 
 
-def _call(target: Target, text: str, output_tokens: int, patience_s: float) -> tuple[LocalRoute, Call]:
+def _call(
+    target: Target, text: str, output_tokens: int, patience_s: float, waited: Callable[[float], None]
+) -> tuple[LocalRoute, Call]:
     body: Mapping[str, Any] = {
         "messages": [{"role": "user", "content": text}],
         "max_tokens": output_tokens,
@@ -140,6 +144,7 @@ def _call(target: Target, text: str, output_tokens: int, patience_s: float) -> t
         input_tokens=len(text) // 4,
         output_tokens=output_tokens,
         patience_s=patience_s,
+        waited=waited,
     )
     return LocalRoute(model=target.name), call
 

@@ -109,6 +109,8 @@ class Routing(Shape):
     difficulty: Difficulty | None = None
     objective: Objective = Objective.COST
     """Of doors that are equal to all other strategies: the cheapest, the fastest or the best."""
+    marginal_prices: str | None = None
+    """A file of `cost export-router`: what a turn at a local model is worth to others, by its line."""
     infer_task: bool = False
     """Whether a request that names no task gets one, by `words` and `kind` of the tasks."""
     session_holds: int = Field(default=3, ge=1, le=100)
@@ -138,6 +140,9 @@ class Routing(Shape):
             raise ValueError(msg)
         if self.difficulty is not None and "difficulty" not in self.strategies:
             msg = "`difficulty:` has no say: add `difficulty` to `order:`, or write `order: standard`"
+            raise ValueError(msg)
+        if self.marginal_prices is not None and "objective" not in self.strategies:
+            msg = "`marginal_prices:` has no say: add `objective` to `order:`, or write `order: standard`"
             raise ValueError(msg)
         return self
 
