@@ -78,7 +78,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "stripe_key": ([f"sk_live_{MIX[:24]}", f"rk_test_{MIX[:24]}"], [f"pk_live_{MIX[:24]}", "sk_live_xxxxxxxxxxxxxxxx"]),
     "ai_key": (
         [f"sk-proj-{MIX[:48]}", f"sk-{MIX[:48]}", f"sk-ant-api03-{MIX[:93]}AA", f"hf_{MIX[:34]}", f"gsk_{MIX[:52]}"],
-        ["sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "hf_your_token", "sk-learn", "task-" + MIX[:30]],
+        [
+            "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "hf_your_token",
+            "sk-learn",
+            "task-" + MIX[:30],
+            f"sk-proj-{MIX[:20]}klmnopqr{MIX[20:40]}",
+        ],
     ),
     "provider_token": (
         [
@@ -157,6 +163,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             f'setProperty("X_SECRET", "{MIX[:24]}")',
         ],
         [
+            f'"token4": "xoxp-{HEX[:12]}-{HEX[:12]}-####################"',
             "api_key=os.environ['OPENAI_API_KEY']",
             "export API_KEY=YOUR_API_KEY_HERE",
             'token = "xxxxxxxxxxxxxxxxxxxxxxxx"',
@@ -255,7 +262,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "us_routing": (["routing number 111000025"], ["routing number 111000026", "call me 111000025"]),
     "bank_account": (
-        ["account number: 17643432", "Konto 0532013000"],
+        ["account number: 17643432", "Konto 0532013000", "my account number is 1290404796."],
         ["account 12", "17643432 users", "account in 2023"],
     ),
     "us_ssn": (
@@ -353,11 +360,11 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["born in 1990", "released on 04/17/1985", "Einstein was born in Ulm", "birth rates 2010-2020"],
     ),
     "passport": (
-        ["passport G61088570", "Passport No. C01X00T47"],
+        ["passport G61088570", "Passport No. C01X00T47", "passport number K28910648"],
         ["passport control opens at 8", "G61088570", "passport.js v0.6"],
     ),
     "driving_licence": (
-        ["driver's license D1234567", "driving licence MORGA753116SM9IJ"],
+        ["driver's license D1234567", "driving licence MORGA753116SM9IJ", "driving licence number D1234567"],
         ["driver license rules in 2024", "D1234567", "drivers licence costs 34 pounds"],
     ),
     "medical_record": (
@@ -403,6 +410,9 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "742 Evergreen Terrace",
             "PO Box 1234",
             "12 rue de la Paix",
+            "36 rue de pologne",
+            "928 \u039b. \u0391\u03bb\u03b5\u03be\u03ac\u03bd\u03b4\u03c1\u03b1\u03c2 14\n Suite 112",
+            "> 78 Harbour 12\n> Apt. 9",
             "Hauptstraße 12",
             "Calle Mayor 5",
             "PSC 6293, Box 8158\nAPO AP 04336",

@@ -59,12 +59,12 @@ class Rampart:
         self._labels = [table[str(at)] for at in range(len(table))]
 
     def batches(self, text: str) -> Sequence[Sequence[tuple[int, str]]]:
-        """The text in windows of 480 characters that overlap by 64, four together."""
-        starts = range(0, max(1, len(text) - OVERLAP_CHARS), WINDOW_CHARS - OVERLAP_CHARS)
-        return [
-            [(start, text[start : start + WINDOW_CHARS]) for start in starts[at : at + BATCH]]
-            for at in range(0, len(starts), BATCH)
-        ]
+        """The text in windows of one width, 480 characters at most, that overlap by 64, four together."""
+        # A batch costs as its widest window times their number: a short last one would cost as much as a full one.
+        count = max(1, -(-(len(text) - OVERLAP_CHARS) // (WINDOW_CHARS - OVERLAP_CHARS)))
+        step = -(-(len(text) - OVERLAP_CHARS) // count) if count > 1 else WINDOW_CHARS
+        windows = [(at, text[at : at + step + OVERLAP_CHARS]) for at in range(0, count * step, step)]
+        return [windows[at : at + BATCH] for at in range(0, count, BATCH)]
 
     def read(self, batch: Sequence[tuple[int, str]]) -> Sequence[Entity]:
         """What is in the windows."""

@@ -15,7 +15,7 @@ _QUOTE = "[\"'`]"
 _TOKEN_NAMES = ("token", "secret", "apikey", "api_key", "api-key", "_key", "key", "credential", "auth")
 _ASSIGN = rf"[\w.\-]{{0,24}}(?:\\?{_QUOTE}|\))?(?: (?:string|str))? {{0,3}}(?:=>|:=|\?=|=|:|,(?= ?{_QUOTE})|>)\s{{0,8}}"
 _TOKEN_ASSIGNED = re.compile(
-    rf"(?:token|secret|key|credential|auth){_ASSIGN}(?:\\?{_QUOTE})?(?P<v>[a-z0-9+/=_.~\-:]{{16,200}})(?![\w(\[{{@])"
+    rf"(?:token|secret|key|credential|auth){_ASSIGN}(?:\\?{_QUOTE})?(?P<v>[a-z0-9+/=_.~\-:]{{16,400}}+)(?![\w(\[{{@#*])"
 )
 _TOKEN_QUOTED = re.compile(
     rf"(?i:token|secret|key|credential|auth){_ASSIGN}\\?(?P<q>{_QUOTE})(?P<v>[^\s\"'`<>(){{}}]{{16,200}})(?P=q)"

@@ -164,8 +164,10 @@ _US_TAIL = re.compile(
 _US_HEAD = re.compile(r"[0-9](?<![\w.$][0-9])[0-9]{0,5} [a-z][a-z0-9 .,'#\-\n]{5,80}[ ,\n][a-z]{2}\.? [0-9]{5}")
 _MILITARY = re.compile(r"\b(?:[AFD]PO),? A[AEP] [0-9]{5}(?:-[0-9]{4})?(?![\w\-])")
 _PO_BOX = re.compile(r"\bp\.? ?o\.? box:? #?[0-9]{1,6}\b")
+# Capitals of three alphabets: whoever writes an address with a flat may write the street in Greek or Cyrillic.
+_ANY_NAME = r"[A-Z\u00c0-\u017f\u0386-\u03a9\u0410-\u042f][\w'.\-]{0,24}"
 _UNIT = re.compile(
-    rf"[0-9](?<![\w.,$€£/\-][0-9])[0-9]{{0,5}} (?:{_NAME},? ){{1,4}}[0-9]{{0,5}},? ?\n? ?"
+    rf"[0-9](?<![\w.,$€£/\-][0-9])[0-9]{{0,5}} (?:{_ANY_NAME},? ){{1,4}}[0-9]{{0,5}},? ?\n?[>?|*# ]{{0,5}}"
     rf"(?:Apt|Apartment|Suite|Ste|Unit|Flat)\.? #?[0-9]{{1,5}}"
 )
 _STREET_SUFFIXED = re.compile(
@@ -180,7 +182,7 @@ _STREET_PREFIXED = re.compile(
 _STREET_FR = re.compile(
     r"[0-9](?<![\w.,$€£/\-][0-9])[0-9]{0,3}(?: ?(?:bis|ter))?,? "
     r"(?:rue|avenue|boulevard|chemin|allée|impasse|quai|place|Rue) "
-    rf"(?:(?:de|du|des|la|le|les) ){{0,2}}(?:[dl]')?{_NAME}"
+    rf"(?:(?:(?:de|du|des|la|le|les) ){{0,2}}(?:[dl]')?{_NAME}|(?:de|du|des|de la|de l'|du|des) ?[a-zà-ÿ]{{3,24}})"
 )
 
 _YEAR_STREET = re.compile(r"(?:1[89]|20)[0-9]{2} ")
