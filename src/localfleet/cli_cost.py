@@ -86,6 +86,12 @@ def _claims(app: typer.Typer) -> None:
     app.command("claims")(claims_command)
 
 
+def _chargeback(app: typer.Typer) -> None:
+    from localfleet.cli_cost_chargeback import chargeback_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("chargeback")(chargeback_command)
+
+
 def _calibrate(app: typer.Typer) -> None:
     from localfleet.cli_cost_calibrate import add_calibrate  # noqa: PLC0415  # loaded when asked for
 
@@ -113,6 +119,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
     "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
+    "chargeback": ("The box's fixed bill, split over those who used it, and idle.", _chargeback),
     "claims": ("A published savings table: can any mix of tokens give it?", _claims),
     "export-router": ("Marginal prices by hour of the week and by the line, for routing.", _export_router),
     "advise": ("A grade for the month from the ledger, with reasons.", _advice("advise")),
