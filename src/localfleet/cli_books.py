@@ -14,6 +14,7 @@ from rich.table import Table
 
 from localfleet.cli_parts import Config, Json, console, print_json, state_home
 from localfleet.cli_quality import quality_command
+from localfleet.cli_review import review_command
 from localfleet.core.label import Label
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
@@ -159,10 +160,16 @@ def report_command(
     quality: Annotated[
         bool, typer.Option("--quality", help="By week: escalated, tried again, cost of an action, feedback, drift.")
     ] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="What routing reached, what changed, what to change, when to look again.")
+    ] = False,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API."""
+    if review:
+        review_command(days=days, config=config, as_json=as_json)
+        return
     if quality:
         quality_command(by, days=days, as_json=as_json)
         return
