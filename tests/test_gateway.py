@@ -239,6 +239,32 @@ def test_no_second_door_after_the_first_byte() -> None:
     assert dying.closed
 
 
+@pytest.mark.parametrize(("go_on", "tried"), [(False, ["mini"]), (True, ["mini", "other"])])
+def test_a_safety_refusal_is_not_routed_around_unless_the_operator_says_so(tried: list[str], *, go_on: bool) -> None:
+    """An error of a provider's filter ends the walk; with `after_refusal: next` another door is asked."""
+    scene = Scene(mini=[Reason.PROVIDER_REFUSED], other=[Words([b"{}"])])
+    scene.gateway.policy = Policy(refusals_go_on=go_on)
+    answer = asyncio.run(scene.ask())
+    assert [model for model, _ in outcomes(scene)] == tried
+    assert (answer.error is None) is go_on
+    assert go_on or scene.books.receipts[0].outcome is Reason.PROVIDER_REFUSED
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_says_it_refuses_goes_out_as_it_is_and_is_recorded_as_one(*, stream: bool) -> None:
+    """Its own outcome, at the door that refused, and no other door is asked."""
+    said = b'data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n'
+    scene = Scene(mini=[Words([said])])
+
+    async def story() -> bytes:
+        answer = await scene.ask(stream=stream)
+        return answer.whole or b"".join([chunk async for chunk in answer.stream or ()])  # type: ignore[union-attr]  # one of the two is there
+
+    assert asyncio.run(story()) == said
+    assert scene.books.receipts[0].outcome is Reason.PROVIDER_REFUSED
+    assert outcomes(scene) == [("mini", "answered")]
+
+
 def test_no_egress_without_a_durable_record() -> None:
     """Law 7: the intent is durable before the send, for every hosted attempt, and a closed ledger shuts the door."""
     scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words([b"{}"])])

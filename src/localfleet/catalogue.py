@@ -172,6 +172,7 @@ def build_policy(settings: Settings, table: Table | None = None) -> Policy:
         aliases=settings.aliases,
         fallbacks_per_request=settings.limits.fallbacks_per_request,
         retries_per_door=settings.routing.retries_per_door,
+        refusals_go_on=settings.routing.after_refusal == "next",
         providers={Label.read(word): build_demand(asked) for word, asked in settings.privacy.providers.items()},
     )
 

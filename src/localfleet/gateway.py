@@ -35,6 +35,7 @@ from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.redacting import Redaction, Redactor, body_for
 from localfleet.steering import Steering
 from localfleet.visit import Visit
+from localfleet.wire.declined import declined
 from localfleet.wire.read import Letter
 
 __all__ = ["Answer", "Gateway"]
@@ -175,13 +176,17 @@ class Gateway:
                 return await self._try(letter, visit, route)
             except EngineFailed as exc:
                 failures.append(exc)
-                if exc.ends_the_walk or (exc.reason in LINES and self._left_s(visit) < NO_TIME_S):
+                if exc.ends_the_walk or self._is_told(exc) or (exc.reason in LINES and self._left_s(visit) < NO_TIME_S):
                     break
                 if exc.reason in LINES and not decision.overflows:
                     given_up |= {other.model for other in decision.routes if isinstance(other, HostedRoute)}
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
                     given_up.add(route.model)
         raise _told(failures)
+
+    def _is_told(self, failure: EngineFailed) -> bool:
+        """A provider's safety refusal is the caller's to know, and no door is looked for that would say yes."""
+        return failure.reason is Reason.PROVIDER_REFUSED and not self.policy.refusals_go_on
 
     async def _paused(self, visit: Visit, route: Route, failures: list[EngineFailed]) -> bool:
         """Wait a little before the same door again; false where neither deadline nor retry budget allow it."""
@@ -315,16 +320,18 @@ class Gateway:
             whole = b"".join([chunk async for chunk in reply])
         finally:
             await reply.aclose()
-        self._record(visit, reply, reply.failure or Reason.ANSWERED)
+        refused = declined(whole, visit.ask.api)
+        self._record(visit, reply, reply.failure or (Reason.PROVIDER_REFUSED if refused else Reason.ANSWERED))
         return Answer(visit=visit, status=reply.status, media_type=reply.media_type, whole=whole)
 
     async def _relay(self, reply: Reply, visit: Visit) -> AsyncGenerator[bytes]:
-        outcome = None
+        outcome, refused, api = None, False, visit.ask.api
         try:
             yield b""
             async for chunk in reply:
+                refused = refused or declined(chunk, api)
                 yield chunk
-            outcome = reply.failure or Reason.ANSWERED
+            outcome = reply.failure or (Reason.PROVIDER_REFUSED if refused else Reason.ANSWERED)
         finally:
             # First the record, which cannot be interrupted; then let the upstream go.
             self._record(visit, reply, outcome or visit.cut_short)

@@ -27,6 +27,7 @@ from localfleet.wire.spoken import read_spoken, without_logprobs
 __all__ = ["Cascades"]
 
 BYTES_PER_TOKEN = 4
+WHOLE = frozenset({Reason.ANSWERED, Reason.PROVIDER_REFUSED})
 TOP = 5
 """Likeliest tokens to be told at each place: what llama.cpp, vLLM and OpenAI all give."""
 TELLS_LOGPROBS = frozenset({Api.CHAT, Api.COMPLETION})
@@ -133,13 +134,14 @@ class Cascades:
 
     async def _said(self, action: Action, letter: Letter, cascade: Cascade, held: Held, door: Decision) -> Judgement:
         """Judge what is held; an answer that died on the way is not good enough."""
-        dead = held.rest is None and held.part.outcome is not Reason.ANSWERED
+        dead = held.rest is None and held.part.outcome not in WHOLE
         spoken: Spoken = read_spoken(letter, held.data, whole=held.rest is None)
-        said = (
-            Judgement(word="died", reason=Reason.DIED_MIDSTREAM)
-            if dead
-            else await self.bench.judge(action, letter, cascade, spoken, door)
-        )
+        if dead:
+            said = Judgement(word="died", reason=Reason.DIED_MIDSTREAM)
+        elif spoken.refused and not self.gateway.policy.refusals_go_on:
+            said = Judgement(word="provider_refused")  # told, and not routed around
+        else:
+            said = await self.bench.judge(action, letter, cascade, spoken, door)
         if not said.passed and held.rest is not None:
             held.part.cut_short = said.reason or Reason.ANSWER_POOR
             await held.rest.aclose()

@@ -161,7 +161,7 @@ class Pipelines:
         assert stage.enough is not None, "the caller looked"
         spoken = read_spoken(letter, b"".join(chunks))
         said = await self.bench.judge(run.action, letter, stage.enough, spoken, part.decided)
-        if part.outcome is not Reason.ANSWERED:
+        if part.outcome not in {Reason.ANSWERED, Reason.PROVIDER_REFUSED}:
             said = Judgement(word="died", reason=Reason.DIED_MIDSTREAM)
         run.action.tried(part, said)
         if not said.passed:

@@ -123,6 +123,8 @@ class Routing(Shape):
     """
     After the first door: as the strategies say, or along the chain of same capability elsewhere, more capable, weaker.
     """
+    after_refusal: Literal["tell", "next"] = "tell"
+    """Where a provider's safety refuses: tell the caller, or try the next door while nothing has gone out."""
     retries_per_door: int = Field(default=1, ge=0, le=5)
     retry_share: float = Field(default=0.1, ge=0, le=1)
     """Of the requests of the last 10 s, how many may be tried again at the door that failed; 10 in any case."""

@@ -35,6 +35,8 @@ class Policy:
     aliases: Mapping[str, str] = field(default_factory=dict)
     fallbacks_per_request: int = 2
     retries_per_door: int = 1
+    refusals_go_on: bool = False
+    """Whether a request that a provider's safety refused is tried at the next door."""
     providers: Mapping[Label, Demand] = field(default_factory=dict)
     """What is demanded of providers for text of a label; what is demanded for a lower label counts as well."""
 

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     UPSTREAM_ERROR = "upstream_error"
     UPSTREAM_REJECTED = "upstream_rejected"
     UPSTREAM_DENIED = "upstream_denied"
+    PROVIDER_REFUSED = "provider_refused"
     UPSTREAM_GARBLED = "upstream_garbled"
     DIED_MIDSTREAM = "died_midstream"
     CLIENT_LEFT = "client_left"

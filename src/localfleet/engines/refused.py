@@ -21,6 +21,7 @@ SENTENCES = {
     ),
     Reason.UPSTREAM_ERROR: "The provider has a fault of its own: try again, or allow another model for this task.",
     Reason.UPSTREAM_GARBLED: "It answered with a status that no model server gives: check its URL.",
+    Reason.PROVIDER_REFUSED: "The provider's safety refused this request.",
     Reason.UPSTREAM_REJECTED: "The model refused this request as it stands: check its parameters and content.",
 }
 SENTENCES_BY_CODE = {
@@ -33,6 +34,8 @@ SENTENCES_BY_CODE = {
     "unsupported_parameter": "The model does not support a parameter of this request: leave it out.",
     "unsupported_region": "The provider does not serve this region.",
 }
+FILTERS = frozenset({"content_filter", "content_policy_violation"})
+"""The provider's safety said no: an outcome of its own."""
 BY_STATUS = {
     401: Reason.UPSTREAM_DENIED,
     402: Reason.UPSTREAM_DENIED,
@@ -72,6 +75,8 @@ def said_in_answer(said: UpstreamSaid) -> EngineFailed:
 
 
 def _failure(reason: Reason, code: str | None, *, status: int, retry_after_s: int | None) -> EngineFailed:
+    if code in FILTERS:
+        reason = Reason.PROVIDER_REFUSED
     sentence = SENTENCES_BY_CODE.get(code or "", SENTENCES[reason])
     return EngineFailed(
         sentence, reason=reason, upstream_status=status, upstream_code=code, retry_after_s=retry_after_s

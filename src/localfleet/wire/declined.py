@@ -1,0 +1,23 @@
+"""
+Whether a provider's safety refused to answer, as its API says it: an outcome of its own, not a failure.
+
+Looked for in the bytes that go to the client, by what cannot stand inside a JSON text: there a quote is escaped.
+"""
+
+import re
+
+from localfleet.core.ask import Api
+
+__all__ = ["declined"]
+
+STOPPED = re.compile(rb'"(?:finish_reason|stop_reason|reason)"\s*:\s*"(?:content_filter|refusal)"')
+REFUSED = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"(?:response\.refusal\.\w+|refusal)"')
+CUES = (b"content_filter", b"refusal")
+
+
+def declined(said: bytes, api: Api) -> bool:
+    """Whether a whole answer, or whole events of a stream, say so in this API."""
+    if not any(cue in said for cue in CUES):
+        return False
+    # Anthropic's answers may hold a tool's own arguments as JSON, where a key may be called anything.
+    return STOPPED.search(said) is not None or (api is not Api.MESSAGES and REFUSED.search(said) is not None)
