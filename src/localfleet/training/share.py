@@ -13,7 +13,7 @@ from localfleet.training.table import Pair, Table
 
 __all__ = ["trained"]
 
-_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+_SHARES = tuple(at / 10 for at in range(10))
 _FOLDS = 3
 _TREES = 30
 _LEAST_GROUPS = 3
