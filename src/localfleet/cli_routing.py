@@ -29,6 +29,12 @@ Data = Annotated[
 ]
 Weak = Annotated[str | None, typer.Option(help="The model that is enough at best; by default `weak` or the cheapest.")]
 Strong = Annotated[str | None, typer.Option(help="The model that costs more; by default `strong` or the best.")]
+Receipts = Annotated[
+    bool,
+    typer.Option(
+        help="Label lines by their `id`, a request id: what /api/feedback said of the box and of hosted models."
+    ),
+]
 Model = Annotated[
     Path | None, typer.Option(help="The classifier's file; by default routing.model in the state folder.")
 ]
@@ -47,6 +53,7 @@ def train(
     ] = None,
     weak: Weak = None,
     strong: Strong = None,
+    receipts: Receipts = False,
     as_json: Json = False,
 ) -> None:
     """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
@@ -55,7 +62,7 @@ def train(
     from localfleet.training.share import trained  # noqa: PLC0415  # the same
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    table = _table(data)
+    table = _table(data, receipts=receipts)
     pair = pair_of(table, weak, strong)
     found = trained(table, pair)
     facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
@@ -199,15 +206,23 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         yield lines
 
 
-def _table(data: list[Path]) -> "Table":
+def _table(data: list[Path], *, receipts: bool = False) -> "Table":
     from localfleet.training.labelled import Labelled, read_labelled  # noqa: PLC0415  # loaded when asked for
     from localfleet.training.table import tabled  # noqa: PLC0415  # numpy comes with it
 
+    judged = _judged() if receipts else None
     rows: list[Labelled] = []
     for file in data:
         with _opened(file) as lines:
-            rows.extend(read_labelled(lines, name=str(file)))
+            rows.extend(read_labelled(lines, name=str(file), judged=judged))
     return tabled(rows)
+
+
+def _judged() -> dict[str, dict[str, float]]:
+    """Request id -> how well the box (weak) or a hosted model (strong) answered, as people said."""
+    from localfleet.storage.judged import judged  # noqa: PLC0415  # the ledger comes with it
+
+    return {one.request_id: {"weak" if one.local else "strong": one.score} for one in judged(home_path())}
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

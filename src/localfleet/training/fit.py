@@ -96,8 +96,10 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
     design = Design.of(_dense(table.shape, mean, deviation), table.words, rarity)
     ridge = _ridge(design, recipe)
     weights = np.stack([logistic(design, table.scores[:, at], ridge) for at in range(len(table.models))])
-    forest = grown(design.dense[:, 1:], table.scores, trees=recipe.trees)
+    # What nobody judged, the trees take from the heads: that tells them nothing new, and keeps the other scores.
     heads = np.stack([sigmoid(design.times(row)) for row in weights], axis=1)
+    known = np.where(np.isnan(table.scores), heads, table.scores)
+    forest = grown(design.dense[:, 1:], known, trees=recipe.trees)
     chances = (heads + forest.of(design.dense[:, 1:])) / 2
     gain = chances[:, pair.strong] - chances[:, pair.weak]
     homes, reach = homes_of((table.shape - mean) / deviation)

@@ -36,9 +36,20 @@ class Labelled:
     """32 bits of the `id`, else of the text: tells whether two lines are the same prompt."""
 
 
-def read_labelled(lines: Iterable[bytes], *, name: str) -> Iterator[Labelled]:
-    """Read labelled prompts; raises `FleetError` that names the file and the line of the first bad one."""
+def read_labelled(
+    lines: Iterable[bytes], *, name: str, judged: Mapping[str, Mapping[str, float]] | None = None
+) -> Iterator[Labelled]:
+    """
+    Read labelled prompts; raises `FleetError` that names the file and the line of the first bad one.
+
+    With `judged` (request id -> scores) a line is labelled by its `id`; a line that neither has a label nor was judged
+    is passed over.
+    """
     for number, row in _rows(lines, name):
+        if judged is not None and not _has_label(row):
+            if str(row.get("id")) not in judged:
+                continue
+            row["scores"] = judged[str(row["id"])]
         where = f"{name}:{number}"
         shape, words = _features(row, where)
         yield Labelled(
@@ -117,6 +128,10 @@ def _features(row: Mapping[str, Any], where: str) -> tuple[Sequence[float], Mapp
 def _mark(row: Mapping[str, Any]) -> int:
     told = row.get("id") or text_of(row) or row.get("features")
     return crc32(str(told).encode())
+
+
+def _has_label(row: Mapping[str, Any]) -> bool:
+    return "scores" in row or any(key in row for key in _PAIR)
 
 
 def _scores(row: Mapping[str, Any], where: str) -> Mapping[str, float]:

@@ -22,33 +22,32 @@ def logistic(design: Design, target: Array, ridge: Array) -> Array:
     """
     The weights that fit chances to `target` (0 to 1 for each row), one penalty for each column.
 
+    A row whose target is not a number has no say.
     The first dense column should be ones: it carries the base rate, so its penalty is small.
     """
     weights = np.zeros(design.width)
-    rate = float(np.clip(target.mean(), 0.001, 0.999))
+    heard = (~np.isnan(target)).astype(np.float64)
+    rate_of = np.nanmean(target)
+    target = np.nan_to_num(target)
+    rate = float(np.clip(rate_of, 0.001, 0.999))
     weights[0] = np.log(rate / (1 - rate))
-    loss = _loss(design.times(weights), weights, target, ridge)
+    loss = _loss(design.times(weights), weights, heard, target, ridge)
     for _ in range(_STEPS):
         chance = sigmoid(design.times(weights))
-        slope = design.transposed_times(chance - target) + ridge * weights
-        step = _solved(design, chance * (1 - chance), ridge, -slope)
-        weights, after = _along(design, weights, step, target, ridge)
+        slope = design.transposed_times(heard * (chance - target)) + ridge * weights
+        step = _solved(design, heard * chance * (1 - chance), ridge, -slope)
+        start, way = design.times(weights), design.times(step)
+        tried = [(_loss(start + x * way, weights + x * step, heard, target, ridge), x) for x in _SHARES]
+        after, share = min(tried)
+        weights += share * step
         if loss - after < _LITTLE * (1 + abs(after)):
             break
         loss = after
     return weights
 
 
-def _loss(logits: Array, weights: Array, target: Array, ridge: Array) -> float:
-    return float(np.logaddexp(0, logits).sum() - target @ logits + 0.5 * (ridge @ (weights * weights)))
-
-
-def _along(design: Design, weights: Array, step: Array, target: Array, ridge: Array) -> tuple[Array, float]:
-    """The best of a few lengths of a step, and the loss there."""
-    start, way = design.times(weights), design.times(step)
-    tried = [(_loss(start + share * way, weights + share * step, target, ridge), share) for share in _SHARES]
-    loss, share = min(tried)
-    return weights + share * step, loss
+def _loss(logits: Array, weights: Array, heard: Array, target: Array, ridge: Array) -> float:
+    return float(heard @ np.logaddexp(0, logits) - target @ logits + 0.5 * (ridge @ (weights * weights)))
 
 
 def _solved(design: Design, curve: Array, ridge: Array, right: Array) -> Array:

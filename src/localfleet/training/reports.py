@@ -34,6 +34,7 @@ def cue_words(table: Table) -> Array:
 def folded(table: Table, weak: str | None, strong: str | None) -> list[dict[str, Any]]:
     """By five folds at random, and by five folds of whole groups where the data names three or more."""
     pair = pair_of(table, weak, strong)
+    table = _both(table, pair)
     rows = _held_out("random folds", table, pair, by_luck(table))
     if len(set(table.groups)) >= _LEAST_GROUPS:
         rows += _held_out("groups never seen", table, pair, by_group(table))
@@ -49,8 +50,8 @@ def _held_out(name: str, table: Table, pair: Pair, folds: Iterator[Places]) -> l
 
 def on_file(table: Table, scorer: Scorer, weak: str | None, strong: str | None) -> list[dict[str, Any]]:
     """A classifier's file on those of the prompts that it was not trained on."""
-    table = unseen(table, scorer)
     pair = pair_of(table, weak, strong)
+    table = _both(unseen(table, scorer), pair)
     found = [scorer.score_features(shape, words) for shape, words in _features(table)]
     rows = _rows("this data", table, pair, np.array([one.value for one in found]))
     rows[-1]["known"] = round(sum(one.known for one in found) / len(found), 4)
@@ -75,11 +76,21 @@ def unseen(table: Table, scorer: Scorer) -> Table:
 
 def outcomes_of(table: Table, scorer: Scorer, pair: Pair) -> list[Outcome]:
     """What calibration needs of each prompt; one of an unknown kind goes up whatever the threshold, so it scores 1."""
+    table = _both(table, pair)
     found = [scorer.score_features(shape, words) for shape, words in _features(table)]
     return [
         Outcome(score=one.value if one.known else 1.0, weak=float(scores[pair.weak]), strong=float(scores[pair.strong]))
         for one, scores in zip(found, table.scores, strict=True)
     ]
+
+
+def _both(table: Table, pair: Pair) -> Table:
+    both = table.complete((pair.weak, pair.strong))
+    if not len(both):
+        raise FleetError(
+            "no prompt has the outcome of both models; measuring needs both, for training one each will do"
+        )
+    return both
 
 
 def _rows(name: str, table: Table, pair: Pair, said: Array) -> list[dict[str, Any]]:

@@ -25,9 +25,10 @@ _PROMPTS_OF_PULL = 2000
 
 def trained(table: Table, pair: Pair) -> Fitted:
     """A classifier with the share of the length that did best on prompts, and on groups, that training did not see."""
-    if len(table) < _LEAST_PROMPTS:
+    both = table.complete((pair.weak, pair.strong))
+    if len(both) < _LEAST_PROMPTS:
         return fitted(table, pair)
-    return fitted(table, pair, replace(DEFAULT, length_share=_best(table, pair)))
+    return fitted(table, pair, replace(DEFAULT, length_share=_best(both, pair)))
 
 
 def _best(table: Table, pair: Pair) -> float:

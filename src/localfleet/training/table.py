@@ -1,5 +1,6 @@
 """A training set as arrays, and parts of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,16 @@ from localfleet.training.labelled import Labelled
 __all__ = ["Pair", "Table", "pair_of", "tabled"]
 
 LEAST_PROMPTS = 50
+LEAST_OF_A_MODEL = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Prompts in rows: shape (prompts, features), words, scores (prompts, models), their cost in USD, their groups."""
+    """
+    Prompts in rows: shape (prompts, features), words, scores (prompts, models), their cost in USD, their groups.
+
+    A score is not a number where nobody knows how that model would have done.
+    """
 
     shape: Array
     words: Words
@@ -38,6 +44,10 @@ class Table:
             marks=self.marks[chosen],
         )
 
+    def complete(self, models: Sequence[int]) -> "Table":
+        """The prompts on which all of these models were judged."""
+        return self.of(np.flatnonzero(~np.isnan(self.scores[:, list(models)]).any(axis=1)))
+
     def __len__(self) -> int:
         """How many prompts there are."""
         return len(self.shape)
@@ -52,20 +62,21 @@ class Pair:
 
 
 def tabled(rows: Iterable[Labelled]) -> Table:
-    """Put prompts into arrays; models are those that every row scores. Raises `FleetError` where too few are left."""
+    """Put prompts into arrays; models are those that enough rows judge. Raises `FleetError` where too few are left."""
     kept = list(rows)
     if len(kept) < LEAST_PROMPTS:
         raise FleetError(f"{len(kept)} labelled prompts are too few to train on; give at least {LEAST_PROMPTS}")
-    common = set(kept[0].scores).intersection(*(row.scores for row in kept))
-    models = tuple(model for model in kept[0].scores if model in common)
+    judged = Counter(model for row in kept for model in row.scores)
+    models = tuple(model for model, count in judged.items() if count >= LEAST_OF_A_MODEL)
+    kept = [row for row in kept if any(model in row.scores for model in models)]
     if len(models) < 2:
-        raise FleetError("no two models are scored on every line; give lines that score the same models")
+        raise FleetError(f"fewer than two models are judged on {LEAST_OF_A_MODEL} lines or more; give more of each")
     costs = [[row.cost_usd.get(model, np.nan) for model in models] for row in kept]
     return Table(
         shape=np.array([row.shape for row in kept], dtype=np.float64),
         words=gathered([row.words for row in kept]),
         models=models,
-        scores=np.array([[row.scores[model] for model in models] for row in kept], dtype=np.float64),
+        scores=np.array([[row.scores.get(model, np.nan) for model in models] for row in kept], dtype=np.float64),
         cost_usd=np.array(costs, dtype=np.float64),
         groups=[row.group for row in kept],
         marks=np.array([row.mark for row in kept], dtype=np.uint32),
@@ -78,7 +89,7 @@ def pair_of(table: Table, weak: str | None = None, strong: str | None = None) ->
 
     Raises `FleetError` for a name that the data lacks, and where the strong model is not the better one.
     """
-    mean = table.scores.mean(axis=0)
+    mean = np.nanmean(table.scores, axis=0)
     cost = table.cost_usd.mean(axis=0)
     dear = mean if np.isnan(cost).any() else cost
     chosen = Pair(
