@@ -82,3 +82,41 @@ def test_a_promise_needs_outcomes_enough(tmp_path: Path) -> None:
     code, _, err = localfleet("calibrate", str(many), "--quality", "97", home=tmp_path)
     assert code == 1
     assert "between 0 and 1" in err
+
+
+def test_a_trained_file_routes(tmp_path: Path) -> None:
+    """The file that `train` wrote, named in models.yaml: a sum goes to the better model, a place does not."""
+    data = tmp_path / "data.jsonl"
+    data.write_bytes(b"\n".join(lines(400, 1)))
+    localfleet("train", str(data), home=tmp_path)
+    (tmp_path / "models.yaml").write_text(FILE.format(model=tmp_path / "routing.model"))
+    asked = {"easy": "Which river runs through Oslo, and in which country is Lima?",
+             "hard": "Anna buys 88 bricks and sells 44 of them at 7 each. What is left?"}  # fmt: skip
+    first = {}
+    for name, text in asked.items():
+        body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]})
+        words = ["explain", "-", "--json", "--privacy", "public", "--config", str(tmp_path / "models.yaml")]
+        done = run(
+            [sys.executable, "-m", "localfleet", *words],
+            input=body.encode(),
+            capture_output=True,
+            env={"LOCALFLEET_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "KEY": "k"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        first[name] = (next(door["model"] for door in found["doors"] if door["legal"]), found["reason"])
+    assert first["hard"] == ("best", "by_classifier")
+    assert first["easy"][0] == "mini"
+
+
+FILE = """
+version: 1
+hosted:
+  mini: {{provider: openai, model: gpt-4o-mini, api_key_env: KEY, tier: low_cost, level: 2, accepts: internal}}
+  best: {{provider: openai, model: gpt-4o, api_key_env: KEY, tier: premium, level: 5, accepts: internal}}
+privacy: {{default: public}}
+routing:
+  order: [difficulty, objective]
+  difficulty: {{classifier: {{file: {model}, levels: {{4: 0.5}}}}}}
+"""

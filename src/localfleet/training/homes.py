@@ -10,6 +10,9 @@ _PROMPTS_FOR_EACH = 60
 _MOST_HOMES = 12
 _ROUNDS = 25
 _WITHIN = 0.995
+_SLACK = 1.1
+_LEAST_REACH = 3.0
+"""Prompts from one template lie closer to each other than the next one from it needs to."""
 
 
 def reach_of(standard: Array, homes: Array) -> Array:
@@ -32,4 +35,4 @@ def homes_of(standard: Array) -> tuple[Array, float]:
         homes = np.stack(
             [standard[nearest == at].mean(axis=0) if (nearest == at).any() else homes[at] for at in range(len(homes))]
         )
-    return homes, float(np.quantile(reach_of(standard, homes), _WITHIN))
+    return homes, max(_LEAST_REACH, _SLACK * float(np.quantile(reach_of(standard, homes), _WITHIN)))
