@@ -6,9 +6,11 @@ from typing import Any
 
 from localfleet.cli_cost_progress import counted
 from localfleet.cli_parts import home_path
+from localfleet.cost.usage_month import usage_month
 from localfleet.cost.workload import MeanMonth, mean_month, recorded_month
 from localfleet.cost_inputs import Misuse
 from localfleet.traces.arrivals import arrivals
+from localfleet.traces.providers import buckets, is_provider_file
 
 __all__ = ["read_off"]
 
@@ -23,7 +25,11 @@ def read_off(options: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     if file is not None and recorded:
         raise Misuse("--workload and --recorded both say where the work is: give one of them")
     if file is not None:
-        found = mean_month(counted(arrivals(file), f"reading {file.name}"))
+        reading = f"reading {file.name}"
+        if is_provider_file(file):
+            found = usage_month(counted(buckets(file), reading))
+        else:
+            found = mean_month(counted(arrivals(file), reading))
         where = f"{file.name}: {found.words}"
     else:
         found = _recorded(options["days"])

@@ -7,7 +7,7 @@ from localfleet.core.advice.seen import Period
 from localfleet.cost_inputs import Misuse
 from localfleet.traces.values import Arrival
 
-__all__ = ["MeanMonth", "mean_month", "recorded_month"]
+__all__ = ["MeanMonth", "mean_month", "month_at_pace", "recorded_month"]
 
 MONTH_S = 730 * 3600.0
 SHORTEST_S = 60.0
@@ -45,7 +45,7 @@ def mean_month(found: Iterable[Arrival]) -> MeanMonth:
         out += item.output_tokens
         read += item.cache_read_tokens
         written += item.cache_write_tokens
-    return _month(count, last - (first or 0.0), (into, out, read, written))
+    return month_at_pace(count, last - (first or 0.0), (into, out, read, written))
 
 
 def recorded_month(period: Period, *, until: float) -> MeanMonth:
@@ -56,10 +56,11 @@ def recorded_month(period: Period, *, until: float) -> MeanMonth:
         for row in rows
     ]
     count, into, out, read, written = (sum(column) for column in zip(*sums, strict=True)) if sums else (0, 0, 0, 0, 0)
-    return _month(count, until - (period.first_at or 0.0), (into, out, read, written))
+    return month_at_pace(count, until - (period.first_at or 0.0), (into, out, read, written))
 
 
-def _month(count: int, span_s: float, tokens: tuple[int, int, int, int]) -> MeanMonth:
+def month_at_pace(count: int, span_s: float, tokens: tuple[int, int, int, int]) -> MeanMonth:
+    """So many requests in a span of seconds, with the sums of their input, output, cached and written tokens."""
     into, out, read, written = tokens
     if count == 0:
         raise Misuse("no traffic: it holds no requests")
