@@ -3,11 +3,21 @@
 from datetime import date
 from decimal import Decimal
 
-from localfleet.core.cost.capacity import Capacity, Level, ModelShape, TokenWork, Workload, roofline, token_work
+from localfleet.core.cost.capacity import (
+    Capacity,
+    Level,
+    ModelShape,
+    TokenWork,
+    Workload,
+    affine_step,
+    roofline,
+    token_work,
+)
+from localfleet.core.cost.derate import Derate, expected_derate
 from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.plan.bills import busy_boxes
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
-from localfleet.core.pricing import Price
+from localfleet.core.pricing import Price, PriceTier
 from localfleet.cost.paper import percent
 from localfleet.cost.plan_file import ApiModel, Deployment, Hardware, PlanFile, Workflow
 from localfleet.cost_inputs import Misuse
@@ -38,12 +48,13 @@ def case_of_plan(
     capacity = {work.name: _capacity(work, chosen, hardware, gpus) for work in works}
     first = next(iter(capacity.values()))
     calibration = chosen.calibration
+    derate = _derate(chosen, works)
     error = "" if first.error_share is None else f", error {percent(first.error_share)}"
     box = BoxCase(
         name=f"{hardware.gpus} x {hardware.gpu}" if hardware.gpus > 1 else hardware.gpu,
         box=_box(hardware, plan),
         capacity=capacity,
-        derate=chosen.slo.derate,
+        derate=float(derate.share),
         busy_limit=chosen.rho_max,
         spare=chosen.redundancy,
         staff_usd=plan.finance.staff_usd_month,
@@ -59,7 +70,7 @@ def case_of_plan(
         today=today,
         arrivals=Arrivals(peak_to_mean=_peak(plan, box, works, needed), wait_s=chosen.slo.ttft_p99_s, spills=spills),
         sigmas=_sigmas(plan),
-        assumed=_assumed(plan, chosen, hardware, needed),
+        assumed=_assumed(plan, chosen, hardware, derate, needed),
         warnings=_warnings(plan, first, hardware, today),
     )
 
@@ -123,10 +134,30 @@ def _hosted(item: ApiModel) -> Hosted:
             usd_per_mtok_cache_write=None if item.cache_write is None else _exact(item.cache_write),
             since=item.date,
             source=item.source,
+            tiers=tuple(
+                PriceTier(
+                    above_input_tokens=step.above_input_tokens,
+                    usd_per_mtok_in=_exact(step.usd_per_mtok_in),
+                    usd_per_mtok_out=_exact(step.usd_per_mtok_out),
+                    usd_per_mtok_cache_read=None if step.cache_read is None else _exact(step.cache_read),
+                    usd_per_mtok_cache_write=None if step.cache_write is None else _exact(step.cache_write),
+                )
+                for step in item.tiers
+            ),
         ),
         batch_share=item.batch_mult,
         tokens_ratio=item.tokens_ratio,
     )
+
+
+def _derate(chosen: Deployment, works: tuple[Work, ...]) -> Derate:
+    """As stated; `auto` expects what prompts of the mean length lost elsewhere, works weighed by their requests."""
+    if chosen.slo.derate != "auto":
+        return Derate(share=_exact(chosen.slo.derate), basis="stated in the plan")
+    requests = sum(work.requests for work in works)
+    mean = sum(work.requests * work.input_tokens for work in works) / requests if requests else 0.0
+    found = expected_derate(mean)
+    return Derate(share=found.share, basis=f"{found.basis}, first token within 2 s (silybench, Qwen3-8B on an H100)")
 
 
 def _capacity(work: Work, chosen: Deployment, hardware: Hardware, gpus: tuple[GpuFacts, ...]) -> Capacity:
@@ -148,6 +179,15 @@ def _capacity(work: Work, chosen: Deployment, hardware: Hardware, gpus: tuple[Gp
         if calibration.kind == "token_work":
             error = None if calibration.mape is None else _exact(calibration.mape)
             return token_work(load, _measured(chosen), error_share=error)
+        if calibration.kind == "affine":
+            return affine_step(
+                load,
+                alpha_ms=_exact(calibration.alpha_ms),
+                beta_ms=_exact(calibration.beta_ms),
+                tpot_ms=_exact(chosen.slo.tpot_ms),
+                largest_batch=Decimal(calibration.largest_batch),
+                error_share=None if calibration.mape is None else _exact(calibration.mape),
+            )
         shape = ModelShape(params_b=_exact(calibration.params_b), bits_per_weight=_exact(calibration.bits))
         return roofline(load, shape, find_gpu(hardware.gpu, gpus).silicon, gpus=hardware.gpus)
     except ValueError as exc:
@@ -164,6 +204,9 @@ def _box(hardware: Hardware, plan: PlanFile) -> Box:
                 gpus=hardware.gpus,
                 commit_discount_share=_exact(hardware.commit_discount),
                 other_usd_per_month=other,
+                evictions_per_hour=_exact(hardware.evictions_per_h),
+                restart_hours=_exact(hardware.restart_h),
+                spill_usd_per_eviction=_exact(hardware.spill_usd_per_eviction),
             )
         return Owned(
             box_purchase_usd=_exact(hardware.capex),
@@ -195,7 +238,7 @@ def _sigmas(plan: PlanFile) -> Sigmas:
 
 
 def _assumed(
-    plan: PlanFile, chosen: Deployment, hardware: Hardware, needed: int | None
+    plan: PlanFile, chosen: Deployment, hardware: Hardware, derate: Derate, needed: int | None
 ) -> tuple[tuple[str, str, str], ...]:
     stated = "stated in the plan"
     rows = [
@@ -208,7 +251,7 @@ def _assumed(
         ("busy limit at the peak", percent(chosen.rho_max), stated),
         ("spare boxes", str(chosen.redundancy), stated),
         _sizing(plan, needed),
-        ("left of the saturated rate by the response-time target", percent(chosen.slo.derate), stated),
+        ("left of the saturated rate by the response-time target", percent(float(derate.share)), derate.basis),
     ]
     return tuple(rows)
 

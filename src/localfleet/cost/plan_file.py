@@ -102,6 +102,16 @@ class Finance(Shape):
     price_sigma_ln: Sigmas = Sigmas()
 
 
+class ContextStep(Shape):
+    """What a request with more input than `above_input_tokens` pays, for all of its tokens."""
+
+    above_input_tokens: Annotated[int, Field(ge=1)]
+    usd_per_mtok_in: Annotated[UsdMtok, Field(alias="in")]
+    usd_per_mtok_out: Annotated[UsdMtok, Field(alias="out")]
+    cache_read: UsdMtok | None = None
+    cache_write: UsdMtok | None = None
+
+
 class ApiModel(Shape):
     """A hosted model's price. Cache prices of `null` are the plain input price; no batch price of `null`."""
 
@@ -111,6 +121,7 @@ class ApiModel(Shape):
     cache_read: UsdMtok | None = None
     cache_write: UsdMtok | None = None
     batch_mult: Share | None = None
+    tiers: tuple[ContextStep, ...] = ()
     tokens_ratio: Annotated[float, Field(gt=0, le=10)] = 1.0
     date: date
     source: Annotated[str, Field(min_length=1)]
@@ -125,6 +136,9 @@ class Hardware(Shape):
     mode: Literal["rented", "reserved", "spot", "owned"] = "rented"
     usd_gpu_h: UsdHour | None = None
     commit_discount: Share = 0.0
+    evictions_per_h: Annotated[float, _in("1/h"), Field(ge=0)] = 0.0
+    restart_h: Annotated[float, _in("h"), Field(ge=0)] = 0.0
+    spill_usd_per_eviction: Usd = 0.0
     capex: Usd | None = None
     years: Annotated[float, Field(gt=0, le=20)] = 3.0
     residual: Share = 0.0
@@ -144,16 +158,21 @@ class Hardware(Shape):
             raise ValueError("a bought box needs `capex` (USD for the whole box)")
         if self.mode != "owned" and self.usd_gpu_h is None:
             raise ValueError("a rented box needs `usd_gpu_h` (USD per GPU and hour)")
+        if self.mode != "spot" and (self.evictions_per_h or self.restart_h or self.spill_usd_per_eviction):
+            raise ValueError("only a spot box is taken away: `evictions_per_h` and its costs need `mode: spot`")
         return self
 
 
 class Calibration(Shape):
-    """How fast: coefficients fitted to measured shapes (best), a stated rate, or a model to estimate from (rough)."""
+    """How fast: fitted token work (best), the fitted step of a load curve, a stated rate, or an estimate (rough)."""
 
-    kind: Literal["token_work", "stated", "roofline"]
+    kind: Literal["token_work", "affine", "stated", "roofline"]
     a_us: Micro = 0.0
     b0_us: Micro = 0.0
     k_us: Annotated[float, _in("us/tok", "us"), Field(ge=0)] = 0.0
+    alpha_ms: Annotated[float, _in("ms"), Field(ge=0)] = 0.0
+    beta_ms: Annotated[float, _in("ms"), Field(ge=0)] = 0.0
+    largest_batch: Annotated[int, Field(ge=1)] = 256
     mape: Share | None = None
     points: str | None = None
     requests_per_s: Annotated[float, _in("1/s"), Field(gt=0)] | None = None
@@ -164,17 +183,23 @@ class Calibration(Shape):
     def _says_something(self) -> "Calibration":
         if self.kind == "token_work" and not self.a_us + self.b0_us + self.k_us:
             raise ValueError("token_work needs `a_us`, `b0_us` and `k_us`, not all zero")
+        if self.kind == "affine" and not self.alpha_ms + self.beta_ms:
+            raise ValueError("affine needs `alpha_ms` and `beta_ms`, not both zero")
         if self.kind == "stated" and self.requests_per_s is None:
             raise ValueError("a stated speed needs `requests_per_s` of one replica")
         return self
 
 
 class Slo(Shape):
-    """What a request may wait, and what that costs of the saturated rate (`derate`, 1 is nothing)."""
+    """
+    What a request may wait, and what that leaves of the saturated rate (`derate`, 1 is all of it).
+
+    `auto` expects what was measured elsewhere for prompts of this length.
+    """
 
     ttft_p99_s: Annotated[float, _in("s"), Field(gt=0)] = 2.0
     tpot_ms: Annotated[float, _in("ms"), Field(gt=0)] = 50.0
-    derate: Annotated[float, _in("share", "1"), Field(gt=0, le=1)] = 1.0
+    derate: Literal["auto"] | Annotated[float, _in("share", "1"), Field(gt=0, le=1)] = 1.0
 
 
 class Deployment(Shape):
