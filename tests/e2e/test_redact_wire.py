@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from echo_model import Echo, echoing
 from private_talk import Talk, messages, talk
@@ -178,3 +180,30 @@ def test_a_conversation_that_went_out_redacted_stays_local_once_it_cannot(
         answer = router.post(CHAT, {"model": "auto", "messages": turns}, headers)
         tiers.append(answer.headers["x-localfleet-tier"])
     assert tiers == ["low_cost", "local", "local"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_other_apis_come_back_exact_too(tmp_path: Path, echo: Echo, local_tap: Tap, *, stream: bool) -> None:
+    """Messages and Responses, translated for a model that speaks chat, read by the real clients."""
+    file = settings(echo, local_tap)
+    file["hosted"]["mini"] |= {"provider": "groq", "apis": ["chat", "messages", "responses"]}
+    text = "Fix the commas: you can write to joe.doe@firm.io, or call +1 415-222-7788 after five."
+    said: dict[str, Any] = {"model": "mini", "max_tokens": 99, "messages": [{"role": "user", "content": text}]}
+    echo.heard.clear()
+    with (
+        Router.start(tmp_path, file) as router,
+        anthropic.Anthropic(base_url=router.url, api_key="none") as ours,
+        openai.OpenAI(base_url=router.v1, api_key="none") as theirs,
+    ):
+        if stream:
+            with ours.messages.stream(**said) as events:
+                first = "".join(events.text_stream)
+            with theirs.responses.stream(model="mini", input=text) as answer:
+                second = "".join(one.delta for one in answer if one.type == "response.output_text.delta")
+                assert answer.get_final_response().output_text == text
+        else:
+            first = ours.messages.create(**said).content[0].text
+            second = theirs.responses.create(model="mini", input=text).output_text
+    assert (first, second) == (text, text)
+    assert len(echo.heard) == 2
+    assert not [raw for raw in echo.heard if b"joe.doe" in raw or b"222-7788" in raw]

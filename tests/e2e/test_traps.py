@@ -31,7 +31,9 @@ LOUD = {
 def loud_router(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Router]:
     """A router under every debugging variable that it, its libraries or Python knows."""
     local, openai, anthropic = shared_taps
-    settings = fleet(local=local, openai=openai, anthropic=anthropic, privacy={"default": "public"})
+    settings = fleet(
+        local=local, openai=openai, anthropic=anthropic, privacy={"default": "public", "detector_budget_ms": 60_000}
+    )
     settings["hosted"]["claude"]["timeout_s"] = 60  # litellm takes its time to load, in development mode more so
     with Router.start(tmp_path_factory.mktemp("traps"), settings, env=LOUD) as started:
         yield started
@@ -152,7 +154,7 @@ def test_no_temporary_file_holds_a_body(router: Router, openai_tap: Tap) -> None
     """While large bodies are under way, in and out, nothing of them is on disk or in a deleted file that is open."""
     canary = new_canary()
     openai_tap.always(Behaviour(delay_s=0.6))
-    text = f"{canary} " * 60_000
+    text = f"{canary} " * 30_000
     with ThreadPoolExecutor(2) as callers:
         sent = [callers.submit(chat, router, text) for _ in range(2)]
         time.sleep(0.4)
