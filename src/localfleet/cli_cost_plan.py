@@ -20,7 +20,7 @@ from localfleet.cost.figures import Book, Figure
 from localfleet.cost.outcome import Outcome, work_out
 from localfleet.cost.outcome_json import outcome_json
 from localfleet.cost.paper import measured
-from localfleet.cost.plan_file import PlanFile, read_plan
+from localfleet.cost.plan_file import PlanFile, example_plan, read_plan
 from localfleet.cost.sheet import Section, Sheet
 from localfleet.cost.sheets import sheet_of
 from localfleet.cost_inputs import Misuse
@@ -41,14 +41,23 @@ Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also 
 
 
 def plan_command(
-    plan: PlanFileArg,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="PLAN", help="A plan.yaml; docs/concepts/cost.md lists its keys.")
+    ] = None,
     *,
+    example: Annotated[bool, typer.Option("--example", help="Print a commented plan.yaml to start from.")] = False,
     deployment: Deployment = None,
     html: Html = None,
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
     """The month's bill of each way to do it: which, for how much, from which volume, how likely, resting on what."""
+    if example:
+        typer.echo(example_plan(), nl=False)
+        return
+    if plan is None:
+        typer.echo("name a plan.yaml; `localfleet cost plan --example > plan.yaml` writes one to start from", err=True)
+        raise typer.Exit(2)
     outcome, sheet = _worked_out(plan, deployment)
     put(sheet, outcome_json(outcome, sheet), html=html, markdown=markdown, as_json=as_json)
     _leave(outcome)

@@ -45,7 +45,7 @@ def worksheet_command(
         settings = settings_or_none(config)
         found = listings(settings, read_price_map(), datetime.now(tz=UTC).date())
         rows = tuple(worksheet(file)) if file is not None else _recorded(settings, found, days)
-        lines = lines_of(rows, found, usd_fixed=box_usd(settings, fixed))
+        lines = lines_of(rows, found, usd_fixed=box_usd(settings, fixed), recorded=file is None)
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None

@@ -233,6 +233,13 @@ def test_the_ledger_as_a_worksheet(tmp_path: Path, busy_home: Path) -> None:
     assert all(row["usd_per_completed_action"] > 0 for row in rows)
 
 
+def test_a_model_that_is_not_listed_any_more_has_an_unknown_price(tmp_path: Path, busy_home: Path) -> None:
+    """Of the ledger a worksheet is made all the same; nothing is guessed and nothing is free."""
+    with contextlib.chdir(tmp_path):
+        rows = told("worksheet", home=busy_home)["rows"]
+    assert [row["usd_per_completed_action"] for row in rows] == [None, None, None]
+
+
 shares = some.decimals(0, 1, places=3)
 prices = some.decimals(Decimal("0.0001"), 1, places=4)
 

@@ -327,6 +327,18 @@ def test_breakeven_and_mc_say_their_numbers(plan: Path) -> None:
     assert [row["name"] for row in tornado] == ["volume", "hosted price", "GPU price", "speed"]
 
 
+def test_the_example_is_a_plan(tmp_path: Path) -> None:
+    """`--example` prints a plan that works as it is; without a plan the command says how to get one."""
+    file = tmp_path / "plan.yaml"
+    file.write_text(run("plan", "--example")[1], encoding="utf-8")
+    code, text, _ = run("plan", str(file))
+    assert code == 0
+    assert "What must stay (notes) is on boxes in every row" in text
+    code, _, error = run("plan")
+    assert code == 2
+    assert "--example" in error
+
+
 def test_a_bad_plan_is_refused_by_field(plan: Path, tmp_path: Path) -> None:
     """Exit 2, one line for each problem; a missing file is named."""
     plan.write_text(PLAN.replace("in: .15", "in: .nan"), encoding="utf-8")

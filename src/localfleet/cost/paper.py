@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from math import floor, log10
 from typing import Any
 
 __all__ = ["aligned", "dollars", "measured", "number", "percent", "plain"]
@@ -60,7 +61,8 @@ def dollars(value: float | Decimal | None) -> str:
         return f"{sign}${size:,.0f}"
     if size >= 0.1 or size == 0:
         return f"{sign}${size:,.2f}"
-    return f"{sign}${size:.4f}" if size >= 0.001 else f"{sign}${size:.2g}"
+    digits = 1 - floor(log10(size))
+    return f"{sign}${size:.4f}" if size >= 0.001 else f"{sign}${size:.{digits}f}"
 
 
 def number(value: float | Decimal) -> str:
@@ -75,4 +77,4 @@ def percent(share: float | Decimal) -> str:
         return "under 0.1 %"
     if 0.999 < share < 1:
         return "over 99.9 %"
-    return f"{share * 100:.1f} %" if 0 < share < 0.1 else f"{share * 100:.0f} %"
+    return f"{share * 100:.1f} %" if 0 < share < 0.1 or 0.99 < share < 1 else f"{share * 100:.0f} %"

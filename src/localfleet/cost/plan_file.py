@@ -6,6 +6,7 @@ carry a date and a source or are refused. Everything is US dollars: another curr
 """
 
 from datetime import date
+from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,7 @@ __all__ = [
     "Traffic",
     "Uncertainty",
     "Workflow",
+    "example_plan",
     "parse_plan",
     "read_plan",
 ]
@@ -317,12 +319,19 @@ class PlanFile(Shape):
         return self
 
 
+def example_plan() -> str:
+    """The commented plan that ships in the package."""
+    return files("localfleet").joinpath("data/plan.yaml").read_text(encoding="utf-8")
+
+
 def read_plan(path: Path) -> PlanFile:
     """Read and check a file; raise `ConfigError` with every problem, its line and field."""
     try:
         text = path.read_bytes()
     except OSError as exc:
-        raise ConfigError(str(path), ((None, "", f"cannot be read ({exc.strerror})"),)) from exc
+        raise ConfigError(
+            str(path), ((None, "", f"cannot be read ({exc.strerror}); `localfleet cost plan --example` writes one"),)
+        ) from exc
     return parse_plan(text, str(path))
 
 

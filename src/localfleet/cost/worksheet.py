@@ -17,11 +17,21 @@ from localfleet.traces.worksheet import COLUMNS
 __all__ = ["as_csv", "lines_of", "recorded_rows", "worksheet_json", "worksheet_lines"]
 
 
-def lines_of(rows: Sequence[WorksheetRow], found: Sequence[Listing], *, usd_fixed: Decimal | None) -> tuple[Line, ...]:
-    """Rows with the price of a call; a tier is a model's name, a role (`low_cost`, `premium`) or `local`."""
+def lines_of(
+    rows: Sequence[WorksheetRow], found: Sequence[Listing], *, usd_fixed: Decimal | None, recorded: bool = False
+) -> tuple[Line, ...]:
+    """
+    Rows with the price of a call; a tier is a model's name, a role (`low_cost`, `premium`) or `local`.
+
+    In `recorded` rows a model that is not listed any more has an unknown price; in typed ones it raises `Misuse`.
+    """
     local = [row for row in rows if role_of(row.first_tier) is Role.LOCAL]
     tokens = sum((_tokens(row) for row in local), Decimal(0))
     per_token = usd_fixed / tokens if usd_fixed is not None and tokens else None
+    if recorded:
+        names = {item.name for item in found}
+        gone = {tier for row in rows for tier in (row.first_tier, row.fallback) if tier and tier not in names}
+        found = [*found, *(Listing(name=tier, role=Role.UNNAMED, price=None) for tier in gone)]
     return tuple(_line(row, found, per_token) for row in rows)
 
 
