@@ -6,6 +6,7 @@ examples that this machine can use, and nothing else: on a plain machine the res
 """
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable
@@ -20,9 +21,11 @@ from localfleet.cli_parts import Config, Json, print_json
 from localfleet.errors import FleetError
 from localfleet.machine import GpuSeen, Machine, look
 
-__all__ = ["fitted", "init_command", "read_manual"]
+__all__ = ["STACKS", "fitted", "init_command", "read_manual", "with_stack"]
 
 MARK = "#~ "
+STACKS = ("chatbot", "code", "rag", "support")
+"""Files in `data/stacks/`: sections of `models.yaml` that name no hosted model, so they hold on every machine."""
 EXAMPLE_OF = {"OPENAI_API_KEY": "mini", "ANTHROPIC_API_KEY": "haiku"}
 """The hosted example of the manual that each key opens."""
 GPU_EXAMPLE = ("#~     - name: ", "#~       count: ")
@@ -32,6 +35,9 @@ NOTHING_FITS = "  # No model of the short list fits these GPUs; `localfleet fit 
 def init_command(
     config: Config = "models.yaml",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Tasks and strategies of a stack: chatbot, code, rag, support.")
+    ] = None,
     to_stdout: Annotated[bool, typer.Option("--print", help="Print it; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +45,7 @@ def init_command(
     if to_stdout and as_json:
         raise typer.BadParameter("prints the file itself; choose one of --print and --json", param_hint="--print")
     machine = look(os.environ)
-    text = fitted(read_manual(), machine)
+    text = fitted(with_stack(read_manual(), _stack(preset)), machine)
     if to_stdout:
         sys.stdout.write(text)
         return
@@ -49,6 +55,29 @@ def init_command(
         print_json({"file": config, **_plain(machine)})
         return
     sys.stderr.write("".join(f"{line}\n" for line in (*_seen(machine), f"{config} written", _next(config))))
+
+
+def _stack(preset: str | None) -> str:
+    """The stack's sections; empty for none."""
+    if preset is None:
+        return ""
+    if preset not in STACKS:
+        raise typer.BadParameter(f"one of {', '.join(STACKS)}", param_hint="--preset")
+    return files("localfleet").joinpath(f"data/stacks/{preset}.yaml").read_text(encoding="utf-8")
+
+
+def with_stack(manual: str, stack: str) -> str:
+    """The manual with a stack's sections: each before the manual's examples, or first in the manual's own section."""
+    lines = manual.splitlines()
+    for block in re.split(r"^(?=[a-z])", stack, flags=re.MULTILINE)[1:]:
+        head, *rows = block.rstrip("\n").splitlines()
+        if head in lines:
+            at = lines.index(head) + 1
+            lines[at:at] = rows
+        else:
+            at = lines.index(MARK + head)
+            lines[at:at] = [head, *rows]
+    return "\n".join(lines) + "\n"
 
 
 def read_manual() -> str:
