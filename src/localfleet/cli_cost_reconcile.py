@@ -205,6 +205,8 @@ def _alarms(found: Sequence[Gap], moved: Sequence[Drift], *, tolerance: float, d
         for each in moved
         if abs(each.ratio - 1) > drift
     ]
+    if not found and not moved:
+        lines.append("nothing was compared: neither the ledger nor the files name a request in this period")
     return tuple(lines)
 
 
@@ -249,8 +251,6 @@ def _show(result: Reconciled, tolerance: float) -> None:
             measure = gap.measure.replace("_", " ")
             table.add_row(gap.model, measure, gap.source, *numbers, f"{gap.share:+.2%}")
         out.print(table)
-    else:
-        out.print("nothing to hold against each other: neither the ledger nor the files name a request in this period")
     for each in result.drifts:
         out.print(f"{each.what}: {each.ratio:.3f} of what was calibrated, over {each.points} stretches", markup=False)
     if result.refit is not None and result.refit.points:

@@ -118,6 +118,16 @@ def test_a_bill_for_what_nobody_declares(place: Path) -> None:
     assert "o1-pro" in said["notes"][0]
 
 
+def test_nothing_compared_is_no_all_clear(place: Path) -> None:
+    """A file of something else is refused, and a period without a request is told: exit code 1 both times."""
+    (place / "gpus.csv").write_text("gpu,vram_gb\nH100,80\n")
+    assert "is no usage or cost export" in str(reconcile("--invoice", "gpus.csv").exception)
+    (place / "page.json").write_text(json.dumps({"data": [{"start_time": 1, "end_time": 2, "results": []}]}))
+    done = reconcile("--invoice", "page.json", "--days", "0.01")
+    assert done.exit_code == 1
+    assert "nothing was compared" in done.output
+
+
 def test_a_box_that_drifted_is_told(place: Path) -> None:
     """Calibrated to one rate, full at half of it: twice the time a request, so calibrate again."""
     rows = [(i, o, 1e6 / (20 * i + 30 * o + 0.05 * o * (i + o / 2))) for i in (64, 1024, 4096) for o in (64, 512)]

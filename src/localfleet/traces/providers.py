@@ -39,7 +39,10 @@ def is_provider_file(path: Path) -> bool:
 
 
 def buckets(path: Path) -> Iterator[Bucket]:
-    """Every bucket with something in it; raises `BadInput` with line and field."""
+    """Every bucket with something in it; raises `BadInput` with line and field, also for a file of something else."""
+    if not is_provider_file(path):
+        sentence = "is no usage or cost export of OpenAI or Anthropic; docs/guides/calibrate.md lists their forms"
+        raise BadInput(path.name, None, "", sentence)
     for line, field_of, row in _rows(path):
         reading = _Reading(path, line, row, field_of)
         found = reading.anthropic() if reading.is_anthropic else reading.openai()
