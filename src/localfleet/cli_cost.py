@@ -92,6 +92,12 @@ def _chargeback(app: typer.Typer) -> None:
     app.command("chargeback")(chargeback_command)
 
 
+def _sleep(app: typer.Typer) -> None:
+    from localfleet.cli_cost_sleep import sleep_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("sleep")(sleep_command)
+
+
 def _calibrate(app: typer.Typer) -> None:
     from localfleet.cli_cost_calibrate import add_calibrate  # noqa: PLC0415  # loaded when asked for
 
@@ -116,6 +122,7 @@ COST_COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "breakeven": ("Where boxes and hosted models of a plan cost the same.", _plan("breakeven")),
     "mc": ("How sure a plan's answer is: draws and tornado.", _plan("mc")),
     "replay": ("A trace against one box, two and so on: who waits, what spills.", _replay),
+    "sleep": ("A box that goes away when nobody asks: saved, paid, made to wait.", _sleep),
     "explain": ("How a number of a report was made.", _plan("explain")),
     "calibrate": ("Results of load generators -> coefficients with their error.", _calibrate),
     "reconcile": ("The ledger against an engine's counters and a provider's bill.", _reconcile),
