@@ -17,6 +17,7 @@ from localfleet.cost.as_markdown import as_markdown
 from localfleet.cost.as_text import as_text
 from localfleet.cost.case_of_plan import case_of_plan
 from localfleet.cost.figures import Book, Figure
+from localfleet.cost.limits import limit_warnings
 from localfleet.cost.outcome import Outcome, work_out
 from localfleet.cost.outcome_json import outcome_json
 from localfleet.cost.paper import measured
@@ -166,7 +167,9 @@ def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
-    return outcome, sheet_of(outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)))
+    return outcome, sheet_of(
+        outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)), doubts=limit_warnings(plan, outcome)
+    )
 
 
 def _seen(plan: PlanFile, path: Path, deployment: str | None) -> "Seen | None":

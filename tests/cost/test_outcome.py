@@ -348,3 +348,47 @@ def test_a_bad_plan_is_refused_by_field(plan: Path, tmp_path: Path) -> None:
     assert "cannot be read" in run("plan", str(tmp_path / "none.yaml"))[2]
     plan.write_text(PLAN, encoding="utf-8")
     assert "--deployment must be one of: q8" in run("plan", str(plan), "--deployment", "x")[2]
+
+
+def test_what_must_stay_never_escalates_to_a_hosted_model() -> None:
+    """Its fallbacks are no hosted bill and no second chance, whatever the rates say."""
+    notes = replace(CONV, must_stay=True, fallback_share=0.2, success_local=0.9)
+    for bill in (all_hosted(case(notes), MINI), all_local(case(notes), MINI), best_mix(case(notes), MINI)):
+        assert bill.usd_hosted == 0
+        assert bill.completed == pytest.approx(notes.requests * 0.9)
+
+
+def test_work_falls_back_to_its_own_model() -> None:
+    """The escalations of a workflow are priced at the model it names, not at the cheapest."""
+    assert MINI.price is not None
+    dear = Hosted(name="dear", price=replace(MINI.price, usd_per_mtok_in=Decimal(15), usd_per_mtok_out=Decimal(60)))
+    work = replace(CONV, fallback_share=0.1, fallback="dear")
+    local = all_local(case(work, hosted=(MINI, dear)), MINI)
+    assert local.usd_hosted == pytest.approx(work.requests * 0.1 * 100 * (hosted_usd(MINI, work) or 0))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("fallback: gpt-4o-mini,", "fallback_rate: .1,", "a `fallback_rate` needs a `fallback` to go to"),
+        ("fallback: gpt-4o-mini,", "fallback: q8,", "`fallback` must be one of: gpt-4o-mini"),
+    ],
+)
+def test_a_fallback_is_a_hosted_model(plan: Path, old: str, new: str, says: str) -> None:
+    """Refused by name."""
+    plan.write_text(PLAN.replace(old, new), encoding="utf-8")
+    code, _, error = run("plan", str(plan))
+    assert code == 2
+    assert says in error
+
+
+def test_the_plans_own_limits_are_held_against_it(plan: Path) -> None:
+    """Attempts, premium share and a day's money: each a warning with both figures."""
+    caps = "limits: {max_fallback_attempts: 0, max_premium_pct: 5, max_daily_usd_per_tier: {gpt-4o-mini: 1}}"
+    plan.write_text(PLAN.replace("avg_out: 211.1", f"avg_out: 211.1, fallback_rate: .1, {caps}"), encoding="utf-8")
+    told = json.loads(run("plan", str(plan), "--json")[1])["warnings"]
+    assert any("max_fallback_attempts allows none" in warning for warning in told)
+    assert any("over max_premium_pct of 5 %" in warning for warning in told)
+    assert any("a day on gpt-4o-mini is over max_daily_usd_per_tier of $1.00" in warning for warning in told)
+    plan.write_text(PLAN, encoding="utf-8")
+    assert not any("max_" in warning for warning in json.loads(run("plan", str(plan), "--json")[1])["warnings"])

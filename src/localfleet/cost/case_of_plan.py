@@ -116,6 +116,7 @@ def _work(row: Workflow) -> Work:
         cache_write_share=row.cached_write,
         retry_share=row.retry_rate,
         fallback_share=row.fallback_rate,
+        fallback=row.fallback or "",
         success_local=row.success_local,
         success_hosted=row.success_api,
         check_usd=row.judge_usd + row.classifier_usd,

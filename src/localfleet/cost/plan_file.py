@@ -312,8 +312,10 @@ class PlanFile(Shape):
         for row in self.workflows:
             if row.first_tier not in tiers:
                 raise ValueError(f"workflow {row.workflow}: `first_tier` must be one of: {', '.join(sorted(tiers))}")
-            if row.fallback is not None and row.fallback not in tiers:
-                raise ValueError(f"workflow {row.workflow}: `fallback` must be one of: {', '.join(sorted(tiers))}")
+            if row.fallback is not None and row.fallback not in models:
+                raise ValueError(f"workflow {row.workflow}: `fallback` must be one of: {', '.join(sorted(models))}")
+            if row.fallback_rate and row.fallback is None:
+                raise ValueError(f"workflow {row.workflow}: a `fallback_rate` needs a `fallback` to go to")
             if row.privacy == "mandatory_local" and row.fallback in models:
                 raise ValueError(f"workflow {row.workflow}: what must stay local cannot fall back to a hosted model")
         return self

@@ -24,8 +24,8 @@ SPREADS = (
 )
 
 
-def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = ()) -> Sheet:
-    """The report; `more` are sections of others (replay, router), before what it rests on."""
+def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = (), doubts: tuple[str, ...] = ()) -> Sheet:
+    """The report; `more` are sections of others (replay, hours), `doubts` warnings beyond those of the case."""
     case = outcome.case
     sections = (
         ()
@@ -37,7 +37,7 @@ def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = ()) -> Sheet:
         verdict=verdict(outcome) if outcome.bills else NO_TRAFFIC,
         answers=answers(outcome),
         sections=(*sections, _rests(case)),
-        warnings=case.warnings,
+        warnings=(*doubts, *case.warnings),
         book=book_of(outcome),
         made=f"localfleet {__version__}, {case.today.isoformat()}, inputs {_hash(case)}",
     )

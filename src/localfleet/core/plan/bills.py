@@ -139,9 +139,9 @@ def best_mix(case: Case, model: Hosted) -> Bill:
 def _mixed(case: Case, model: Hosted, boxes: int) -> Bill:
     room = boxes * mean_load_per_box(case)
     shares: dict[str, float] = {}
-    for work in sorted(case.works, key=lambda work: (not work.must_stay, -_worth(case.box, work, model))):
+    for work in sorted(case.works, key=lambda work: (not work.must_stay, -_worth(case, work, model))):
         need = busy_boxes(case.box, [(work, 1.0)])
-        gains = work.must_stay or _worth(case.box, work, model) > 0
+        gains = work.must_stay or _worth(case, work, model) > 0
         shares[work.name] = min(1.0, room / need) if need and gains else 0.0
         room -= need * shares[work.name]
     name = f"{_boxes_name(case, boxes)} and {model.name}" if boxes else model.name
@@ -154,13 +154,15 @@ def _spilling(case: Case, model: Hosted, boxes: int, share: float) -> Bill:
     return _bill(case, boxes, shares, model, name=name, kind="mixed", spare=0)
 
 
-def _worth(box: BoxCase, work: Work, model: Hosted) -> float:
+def _worth(case: Case, work: Work, model: Hosted) -> float:
     """What a second of the box saves with this work: US dollars for each second, the value a router bids with."""
     there = hosted_usd(model, work)
     if there is None:
         return 0.0
-    here = own_usd(box, work) + work.fallback_share * there
-    return ((1 + work.retry_share) * there * (work.success_local / work.success_hosted) - here) / _seconds(box, work)
+    here = own_usd(case.box, work) + work.fallback_share * (hosted_usd(_second(case, work, model), work) or 0.0)
+    return ((1 + work.retry_share) * there * (work.success_local / work.success_hosted) - here) / _seconds(
+        case.box, work
+    )
 
 
 def _bill(
@@ -177,7 +179,7 @@ def _bill(
     on_box = [(work, shares.get(work.name, 0.0)) for work in case.works]
     requests = sum(work.requests for work in case.works)
     inside = sum(work.requests * share for work, share in on_box)
-    hosted = [_hosted_part(work, share, model) for work, share in on_box]
+    hosted = [_hosted_part(case, work, share, model) for work, share in on_box]
     return Bill(
         name=name,
         kind=kind,
@@ -198,18 +200,38 @@ def _bill(
     )
 
 
-def _hosted_part(work: Work, share: float, model: Hosted | None) -> float | None:
-    """Requests that start there, and those that the box passes on; both pay their retries."""
-    calls = work.requests * ((1 - share) * (1 + work.retry_share) + share * work.fallback_share)
-    if calls == 0:
+def _hosted_part(case: Case, work: Work, share: float, model: Hosted | None) -> float | None:
+    """Requests that start there with their retries, and those that the box passes on; what must stay makes neither."""
+    if work.must_stay:
         return 0.0
+    there = work.requests * (1 - share) * (1 + work.retry_share)
+    passed_on = work.requests * share * work.fallback_share
+    parts = (
+        (there, model),
+        (passed_on, None if model is None and not work.fallback else _second(case, work, model)),
+    )
+    usd = [_calls_usd(calls, where, work) for calls, where in parts if calls]
+    return None if any(part is None for part in usd) else sum(part or 0.0 for part in usd)
+
+
+def _calls_usd(calls: float, model: Hosted | None, work: Work) -> float | None:
     each = None if model is None else hosted_usd(model, work)
     return None if each is None else calls * each
 
 
+def _second(case: Case, work: Work, model: Hosted | None) -> Hosted:
+    """The model that this work falls back to: its own, else the one that the box is held against."""
+    named = next((item for item in case.hosted if item.name == work.fallback), None)
+    if named is not None:
+        return named
+    assert model is not None
+    return model
+
+
 def _success(work: Work, share: float) -> float:
     """The share that ends well: on the box, those it passes on after a failure get a second chance."""
-    rescued = min(work.fallback_share, 1 - work.success_local) * work.success_hosted
+    passed_on = 0.0 if work.must_stay else work.fallback_share
+    rescued = min(passed_on, 1 - work.success_local) * work.success_hosted
     return share * (work.success_local + rescued) + (1 - share) * work.success_hosted
 
 

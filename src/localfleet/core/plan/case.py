@@ -33,6 +33,8 @@ class Work:
     cache_write_share: float = 0.0
     retry_share: float = 0.0
     fallback_share: float = 0.0
+    fallback: str = ""
+    """The hosted model it goes on to; empty: the one that the box is held against."""
     success_local: float = 1.0
     success_hosted: float = 1.0
     check_usd: float = 0.0
