@@ -108,6 +108,7 @@ def test_a_damaged_file_is_no_file(tmp_path: Path) -> None:
         (("register", "nowhere"), "holds no files"), (("register", "papers", "--name", "No"), "a small letter"),
         (("register", "papers", "--label", "public"), "need none"),
         (("register", "papers", "--remove"), "no documents"),
+        (("register", "papers/short.txt"), "no document of eight words"),
         (("test", "nowhere.jsonl"), "cannot be read"),
     ],
 )  # fmt: skip

@@ -168,7 +168,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "serve": ("Start the router alone; engines run elsewhere (`engine: endpoint`).", _serve),
     "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),
     "explain": ("Dry-run a request: label, findings, doors in order, reason, price of each door.", _explain),
-    "privacy": ("Measure what the detectors find, on labelled prompts.", _privacy),
+    "privacy": ("Measure detection, register documents, try your own rules.", _privacy),
     "keys": ("API keys: create, list, revoke.", _keys),
     "audit": ("The hash chain: verify, export, what left, and a proof for one host.", _audit),
     "report": (

@@ -56,6 +56,8 @@ def register_command(
             one for path in public or () for prints in read_folder(path, key).documents for one in prints
         )
         read = read_folder(folder, key, beside)
+        if not read.documents:
+            raise FleetError(f"{folder} holds no document of eight words or more that could be read; nothing changed")
         documents, skipped = with_set(known, key, name, Label.read(label), read.documents), read.skipped
     write_documents(home, documents)
     _told(documents.sets, skipped, as_json=as_json)

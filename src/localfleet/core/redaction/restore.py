@@ -8,32 +8,28 @@ may still become one waits for the next piece.
 import re
 from collections.abc import Mapping
 
-__all__ = ["Restorer", "boundary_after", "boundary_before", "pattern_of"]
+__all__ = ["Restorer", "pattern_of"]
 
 _LETTERS = "A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff"
 _LETTER = re.compile(f"[{_LETTERS}]")
 
 
-def boundary_before(value: str) -> str:
-    """What may not stand before a value: more of the same number or word. Other scripts have no borders of words."""
-    return _edge(value[0], "<!")
-
-
-def boundary_after(value: str) -> str:
-    """The same for what comes after it."""
-    return _edge(value[-1], "!")
-
-
 def _edge(char: str, look: str) -> str:
+    """What may not stand beside a value: more of the same number or word. Other scripts have no borders of words."""
     if "0" <= char <= "9":
         return f"(?{look}[0-9])"
     return f"(?{look}[{_LETTERS}])" if _LETTER.match(char) else ""
 
 
 def pattern_of(values: Mapping[str, str]) -> re.Pattern[str]:
-    """A pattern for all values, the longest of those that begin alike first."""
-    listed = sorted(values, key=len, reverse=True)
-    return re.compile("|".join(boundary_before(one) + re.escape(one) + boundary_after(one) for one in listed))
+    """A pattern for all values, the longest of those that begin alike first; it skips to where one may begin."""
+    # Values that begin with another kind of character never compete, so each kind is asked about its border once.
+    groups: dict[str, list[str]] = {}
+    for one in sorted(values, key=len, reverse=True):
+        groups.setdefault(_edge(one[0], "<!"), []).append(re.escape(one) + _edge(one[-1], "!"))
+    firsts = "".join(sorted({re.escape(one[0]) for one in values}))
+    alternatives = "|".join(f"{border}(?:{'|'.join(ones)})" for border, ones in groups.items())
+    return re.compile(f"(?=[{firsts}])(?:{alternatives})" if values else "(?!)")
 
 
 class Restorer:

@@ -20,6 +20,8 @@ __all__ = ["Draft", "NotRedactable", "Placed", "Values"]
 LONGEST_VALUE = 400
 """Characters: a model does not echo more letter by letter, and a stream would have to hold it back."""
 MOST_VALUES = 2000
+MOST_WORK = 50_000_000
+"""Values times characters: about a second, and the interpreter lets nobody else in while a pattern is matched."""
 TRIES = 60
 _NAME_WORD = re.compile(r"[^\W\d_]{2,}(?:['\u2019][^\W\d_]+)*")
 _PARTICLES = frozenset(
@@ -165,6 +167,8 @@ class Values:
 
     def draft(self) -> Draft:
         """The texts as they are with everything replaced that was added."""
+        if len(self.made) * len(self.said) > MOST_WORK:
+            raise NotRedactable("the text is too long for so many values")
         pattern = pattern_of(self.made)
         texts: list[str] = []
         placed: list[Placed] = []
