@@ -122,6 +122,12 @@ def _keys(app: typer.Typer) -> None:
     app.add_typer(keys_app, name="keys", help=COMMANDS["keys"][0])
 
 
+def _replay(app: typer.Typer) -> None:
+    from localfleet.cli_replay import replay_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("replay")(replay_command)
+
+
 def _audit(app: typer.Typer) -> None:
     from localfleet.cli_audit import audit_app  # noqa: PLC0415  # loaded when asked for
 
@@ -176,6 +182,10 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
         _report,
     ),
     "cost": ("Fixed GPU against per-token prices.", _cost),
+    "replay": (
+        "Re-run a changed models.yaml over the recorded ledger: share, cost, load, expected quality.",
+        _replay,
+    ),
     "routing": ("Train, measure and use the local classifier: which prompts need the stronger model.", _routing),
     "bench": ("Load one engine: rates, times, the rate within limits; calibrates the cost model.", _bench),
     "doctor": ("What is wrong on this box, and how to mend it.", _doctor),

@@ -343,6 +343,9 @@ BAD_USAGE = (
     ["audit", "prove", "--host", "api.example.com", "--from", "yesterday"],
     ["audit", "left", "--from", "2026-01-02", "--to", "2026-01-01"],
     ["report", "--by", "colour"],
+    ["replay"],
+    ["routing", "train"],
+    ["bench", "--nonsense"],
     ["cost", "compare", "--nonsense"],
     ["doctor", "--port", "0"],
 )
