@@ -38,6 +38,7 @@ from localfleet.config import (
     parse_settings,
 )
 from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
+from localfleet.config.experiments import Experiment
 from localfleet.config.pipelines import Pipeline, Stage
 from localfleet.config.routing import Classifier, Grade
 from localfleet.config.vllm import Speculative
@@ -71,6 +72,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`tasks.<name>.cascade.judge.confidence`": ConfidenceJudge,
     "`tasks.<name>.cascade.judge.consistency`": ConsistencyJudge,
     "`tasks.<name>.cascade.judge.model`": ModelJudge,
+    "`experiments.<name>`": Experiment,
     "`pipelines.<name>`": Pipeline,
     "`pipelines.<name>.stages[]`": Stage,
     "`tiers.<name>`": Tier,

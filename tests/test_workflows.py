@@ -4,12 +4,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from localfleet.catalogue import build_models
+from localfleet.cli import build_cli
 from localfleet.config import Settings, parse_settings, read_settings
 from localfleet.core.label import Label
 from localfleet.core.paths import Cargo, Place
-from localfleet.errors import ConfigError
+from localfleet.errors import ConfigError, FleetError
+from localfleet.experiments import STATE_FILE, read_states, running
 from localfleet.price_map import PriceMap
 from localfleet.reach import prove
 from localfleet.workflows import build_cascade, build_pipeline, check_workflows
@@ -170,3 +173,54 @@ def test_the_last_stage_answers_the_client() -> None:
         ("middle", False),
         ("last", False),
     ]
+
+
+TRIED = "experiments: {newer: {task: work, first: mini, share: 0.3}}"
+
+
+def test_an_experiment_follows_its_commands(tmp_path: Path) -> None:
+    """Running it has the file's share, promoted all, rolled back none; a broken state file says nothing."""
+    file = parse_settings((FILE.replace("JUDGE", "{}") + TRIED).encode())
+    for state, share in (("", 0.3), ("promoted", 1.0), ("rolled_back", 0.0), ("nonsense", 0.3)):
+        (tmp_path / STATE_FILE).write_text(f'{{"newer": "{state}"}}', encoding="utf-8")
+        assert running(file, read_states(tmp_path))["work"].share == share
+    (tmp_path / STATE_FILE).write_text("{", encoding="utf-8")
+    assert read_states(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("{a: {task: other, first: mini}}", "no task here"),
+        ("{a: {task: work, first: nobody}}", "no model here"),
+        ("{a: {task: work, first: mini}, b: {task: work, first: small}}", "one at a time"),
+    ],
+)
+def test_each_mistake_in_an_experiment_is_named(said: str, says: str) -> None:
+    """A trial of nothing, or of two things at once, tells nobody anything."""
+    with pytest.raises(ConfigError, match=says):
+        parse_settings((FILE.replace("JUDGE", "{}") + f"experiments: {said}").encode())
+
+
+def test_the_gate_is_held_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without data nothing is promoted but by force; what was done is what the router reads."""
+    monkeypatch.setenv("LOCALFLEET_HOME", str(tmp_path / "state"))
+    file = tmp_path / "models.yaml"
+    file.write_text(FILE.replace("JUDGE", "{}") + TRIED, encoding="utf-8")
+
+    def routing(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(build_cli("routing"), ["routing", *words, "--config", str(file)])
+        return done.exit_code, done.output
+
+    code, said = routing("promote", "newer")
+    assert code == 1
+    assert "not enough was said" in said
+    assert routing("promote", "newer", "--force")[0] == 0
+    assert read_states(tmp_path / "state") == {"newer": "promoted"}
+    assert "newer (promoted): go_on" in routing("experiments")[1]
+    assert routing("rollback", "newer")[0] == 0
+    assert read_states(tmp_path / "state") == {"newer": "rolled_back"}
+    with pytest.raises(FleetError, match="no experiment"):
+        CliRunner().invoke(
+            build_cli("routing"), ["routing", "rollback", "x", "--config", str(file)], catch_exceptions=False
+        )

@@ -149,8 +149,10 @@ def _cost(app: typer.Typer) -> None:
 
 
 def _routing(app: typer.Typer) -> None:
+    from localfleet.cli_experiments import add_experiments  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli_routing import routing_app  # noqa: PLC0415  # loaded when asked for
 
+    add_experiments(routing_app)
     app.add_typer(routing_app, name="routing", help=COMMANDS["routing"][0])
 
 
@@ -183,11 +185,14 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     ),
     "cost": ("Fixed GPU against per-token prices.", _cost),
     "replay": (
-        "Re-run a changed models.yaml over the recorded ledger: share, cost, load, expected quality.",
+        "Re-run a changed table over the recorded ledger: what would change in share, cost, load and quality.",
         _replay,
     ),
     "routing": ("Train, measure and use the local classifier: which prompts need the stronger model.", _routing),
-    "bench": ("Load one engine: rates, times, the rate within limits; calibrates the cost model.", _bench),
+    "bench": (
+        "Measure rates, time to first token and between tokens under real load, and calibrate the cost model with it.",
+        _bench,
+    ),
     "doctor": ("What is wrong on this box, and how to mend it.", _doctor),
 }
 """Name -> one line for the list, and how to load it."""

@@ -28,7 +28,7 @@ def replay_command(
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
-    """Re-run a changed table over the recorded ledger: what would change in share, cost, load, budget and quality."""
+    """Re-run a changed table over the recorded ledger: what would change in share, cost, load and quality."""
     settings, now = load_settings(file), time.time()
     found = recorded(state_home(), since=now - days * 86_400, until=now)
     pasts = [past for past in found.pasts if task is None or past.task == task]

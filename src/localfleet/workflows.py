@@ -1,6 +1,6 @@
 """What `models.yaml` declares beyond plain requests, built: cascades with their judges."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any
@@ -9,6 +9,7 @@ from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.front import Actions
 from localfleet.actions.pipeline import Pipelines
+from localfleet.actions.split import Splits
 from localfleet.config import Cascade as CascadeShape
 from localfleet.config import Judges, Settings
 from localfleet.config.pipelines import Pipeline as PipelineShape
@@ -31,6 +32,7 @@ from localfleet.core.judges.validators import (
 from localfleet.core.judges.verdict_of_call import Judged
 from localfleet.core.pipeline import Pipeline, Stage
 from localfleet.errors import ConfigError
+from localfleet.experiments import running
 from localfleet.gateway import Gateway
 from localfleet.rulebook import field_names, matcher_of
 from localfleet.wire.yaml_lines import Lines
@@ -43,10 +45,10 @@ PLAIN = (
 )  # fmt: skip
 
 
-def build_actions(settings: Settings, gateway: Gateway) -> Actions | None:
-    """The front door of all that takes more than one call; `None` where the file declares nothing such."""
+def build_actions(settings: Settings, gateway: Gateway, states: Mapping[str, str] | None = None) -> Actions | None:
+    """The front door of all that is no plain request; `None` where there is nothing such. `states` of experiments."""
     shapes = {name: task.cascade for name, task in settings.tasks.items() if task.cascade is not None}
-    if not shapes and not settings.pipelines:
+    if not (shapes or settings.pipelines or settings.experiments):
         return None
     named = {shape.judge.callable for shape in shapes.values() if shape.judge.callable is not None}
     bench = Bench(gateway=gateway, callables={name: resolved(name) for name in named})
@@ -56,6 +58,7 @@ def build_actions(settings: Settings, gateway: Gateway) -> Actions | None:
         gateway=gateway,
         cascades=Cascades(gateway=gateway, bench=bench, by_task=by_task),
         pipelines=Pipelines(gateway=gateway, bench=bench, by_name=pipelines, fields=field_names(settings)),
+        splits=Splits(gateway=gateway, by_task=running(settings, states or {})),
         aliases=settings.aliases,
     )
 

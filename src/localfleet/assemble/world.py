@@ -27,6 +27,7 @@ from localfleet.core.routing.bid import bid_usd
 from localfleet.core.routing.table import Table
 from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
+from localfleet.experiments import read_states
 from localfleet.gateway import Gateway
 from localfleet.machine import look
 from localfleet.ports import Engine
@@ -208,7 +209,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
     return DataPlane(
         gateway=gateway,
-        actions=build_actions(settings, gateway),
+        actions=build_actions(settings, gateway, read_states(ground.home)),
         doorkeeper=doorkeeper,
         recall=ground.recall,
         body_bytes=settings.limits.body_mib * 2**20,

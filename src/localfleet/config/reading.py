@@ -108,6 +108,7 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
                 yield ("tasks", name), f"names `{wanted}`, which is no model here"
     yield from _cascade_complaints(settings)
     yield from _pipeline_complaints(settings)
+    yield from _experiment_complaints(settings)
     for name, plan in settings.plans.items():
         for wanted in sorted((plan.models or frozenset()) - settings.names):
             yield ("plans", name), f"names `{wanted}`, which is no model here"
@@ -153,3 +154,17 @@ def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iter
     graders = () if stage.enough is None or stage.enough.model is None else (stage.enough.model.model,)
     for model in {stage.model, *graders} - settings.names - RESERVED:
         yield f"names `{model}`, which is no model here"
+
+
+def _experiment_complaints(settings: Settings) -> Iterator[Complaint]:
+    taken: set[str] = set()
+    for name, experiment in settings.experiments.items():
+        at = ("experiments", name)
+        if experiment.task not in settings.tasks:
+            yield at, f"`{experiment.task}` is no task here"
+        if experiment.task in taken:
+            yield at, f"`{experiment.task}` has an experiment already: one at a time"
+        taken.add(experiment.task)
+        for wanted in (experiment.first, *experiment.fallback):
+            if wanted not in settings.names | {"local"}:
+                yield at, f"names `{wanted}`, which is no model here"

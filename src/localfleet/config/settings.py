@@ -8,6 +8,7 @@ from localfleet.config.audit import Audit
 from localfleet.config.batches import Batches
 from localfleet.config.cascade import Cascade
 from localfleet.config.data_policy import ProviderDemand
+from localfleet.config.experiments import Experiment
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
@@ -123,6 +124,8 @@ class Settings(Shape):
     tiers: dict[Name, Tier] = Field(default_factory=dict)
     """What models of a tier are good for, `local` among them."""
     tasks: dict[Name, Task] = Field(default_factory=dict)
+    experiments: dict[Name, Experiment] = Field(default_factory=dict)
+    """Shares of a task's requests by another row of the table."""
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     """Virtual models, asked for as `pipeline/<name>`."""
     routing: Routing = Routing()

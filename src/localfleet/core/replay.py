@@ -49,6 +49,8 @@ class Past:
     usd: Decimal | None
     quality: float | None
     shut: Mapping[str, Reason] = field(default_factory=dict)
+    arm: str | None = None
+    """The experiment and the side that it was on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ def _past(action: _Action) -> Past | None:
         usd=action.usd,
         quality=action.said if action.said is not None else _judged(root),
         shut=shut,
+        arm=root.get("arm"),
     )
 
 
