@@ -37,7 +37,6 @@ from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
-from localfleet.storage.secret import derive, read_secret
 from localfleet.strategies import build_finder, build_table
 from localfleet.wire.yaml_lines import Lines
 
@@ -285,7 +284,11 @@ def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
 def registered() -> Documents | None:
     """The documents of this state folder; `None` where there are none, or no router was ever started."""
     home = home_path()
-    return read_documents(home, derive(read_secret(home), "documents")) if (home / PRINTS).exists() else None
+    if not (home / PRINTS).exists():
+        return None
+    from localfleet.storage.secret import derive, read_secret  # noqa: PLC0415  # the database comes with it
+
+    return read_documents(home, derive(read_secret(home), "documents"))
 
 
 def _explain_lines(explainer: Explainer, file: Path) -> None:
