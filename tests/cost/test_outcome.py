@@ -392,3 +392,36 @@ def test_the_plans_own_limits_are_held_against_it(plan: Path) -> None:
     assert any("a day on gpt-4o-mini is over max_daily_usd_per_tier of $1.00" in warning for warning in told)
     plan.write_text(PLAN, encoding="utf-8")
     assert not any("max_" in warning for warning in json.loads(run("plan", str(plan), "--json")[1])["warnings"])
+
+
+@settings(deadline=None)
+@given(some.floats(1e5, 2e7), some.floats(1e5, 2e7), some.floats(0.005, 0.2), some.integers(0, 2), some.floats(0, 4000))
+def test_the_crossing_beside_what_must_stay(  # drawn by position
+    stays: float, free: float, seconds: float, spare: int, staff: float
+) -> None:
+    """Just above it both bills are equal or the boxes cheaper; below it the boxes are not; at zero they always are."""
+    notes = replace(CONV, name="notes", requests=stays, must_stay=True)
+    chat = replace(CONV, name="chat", requests=free)
+
+    def gap(scale: float) -> float:
+        works = (replace(notes, requests=stays * scale), replace(chat, requests=free * scale))
+        asked = case(*works, seconds=seconds, spare=spare, staff=staff)
+        return (all_hosted(asked, MINI).total or 0) - (all_local(asked, MINI).total or 0)
+
+    point = crossing(case(notes, chat, seconds=seconds, spare=spare, staff=staff), MINI)
+    if point.requests is not None:
+        scale = point.requests / (stays + free)
+        slack = 1e-3 * (1 + abs(gap(max(scale, 1e-3))))
+        assert gap(max(scale, 1e-3) * 1.00001) >= -slack
+        if scale > 1e-2:
+            assert gap(scale * 0.999) <= slack
+
+
+def test_prices_move_only_what_is_bought_at_them() -> None:
+    """Beside boxes that are owed anyway a dearer hosted model scales its tokens, and no box."""
+    notes = replace(CONV, name="notes", must_stay=True)
+    at_stake = stakes(case(notes, CONV), MINI)
+    assert at_stake is not None
+    assert at_stake.hosted == pytest.approx(4358, rel=1e-3)
+    assert at_stake.saving(hosted=2.0) - at_stake.saving() == pytest.approx(at_stake.hosted)
+    assert at_stake.boxes(1.0) == 0, "both works fit the one box that is owed"

@@ -32,7 +32,7 @@ def verdict(outcome: Outcome) -> str:
         return f"Take the box and rent the rest: {best.name}, {dollars(best.total)} a month{pure}."
     if outcome.against is None:
         return _alone(outcome)
-    against = f" against {dollars(other.total)} on {other.name}" if other else ""
+    against = f" against {dollars(other.total)} on {_named(other)}" if other else ""
     word = "Take" if outcome.case.box.purchase_usd is None else "Buy"
     return f"{word} the box: {_boxes(best)}, {dollars(best.total)} a month{against}. {_flip(outcome)}"
 
@@ -94,6 +94,9 @@ def _where(outcome: Outcome) -> Answer:
             f"a request on {outcome.against.name} costs no more than the box's power for it, or boxes never catch up."
         )
         return Answer(question=question, short="never", detail=detail, id=key)
+    if point.requests == 0:
+        detail = "the boxes for what must stay are owed anyway, and the rest costs less on them than outside."
+        return Answer(question=question, short="at any volume", detail=detail, id=key)
     now = sum(work.requests for work in outcome.case.works)
     times = point.requests / now
     told = f"{times:.3g} times today's" if times >= 1 else f"{percent(times)} of today's"
@@ -112,6 +115,9 @@ def _where_mixed(outcome: Outcome, question: str) -> Answer:
     times = outcome.lead.volume_of_tie if outcome.lead else None
     if times is None or outcome.against is None:
         return Answer(question=question, short="never", detail="the boxes of the mix save nothing at any volume.")
+    if times == 0:
+        detail = "its boxes are owed for what must stay in any case."
+        return Answer(question=question, short="at any volume", detail=detail)
     now = sum(work.requests for work in outcome.case.works)
     return Answer(
         question=question,
@@ -155,6 +161,8 @@ def _flip(outcome: Outcome) -> str:
         return ""
     if point.requests is None:
         return "The box never pays against it."
+    if point.requests == 0:
+        return "Its boxes are owed for what must stay, so it pays at any volume."
     now = sum(work.requests for work in outcome.case.works)
     if point.requests > now:
         return f"The box pays from {point.requests:,.0f} requests a month; this is {now:,.0f}."

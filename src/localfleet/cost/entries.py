@@ -227,7 +227,7 @@ def _chances(outcome: Outcome) -> Iterator[Figure]:
         Input(name="speed", value=" / ".join(map(str, sigmas.speed)), unit="lowest, likeliest, highest"),
         Input(name="draws", value=drawn.draws, unit=f"from seed {sigmas.seed}"),
     )
-    formula = "share of draws in which v a hosted > g fixed (ceil(v need / s) + spare) + staff + v power"
+    formula = "share of draws in which v a hosted > g fixed (ceil(v need / s) + spare - owed) + staff + v power"
     yield Figure(id="chance.box_cheaper", value=drawn.box_cheaper, unit="of draws", formula=formula, inputs=inputs)
     for key, value in (("p10", drawn.p10), ("p50", drawn.p50), ("p90", drawn.p90)):
         yield Figure(

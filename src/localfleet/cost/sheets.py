@@ -97,8 +97,8 @@ def _plots(outcome: Outcome) -> list[Picture]:
         BoxSteps(
             name=f"{case.box.name} + {spare} spare" if spare else case.box.name,
             usd_per_box=at_stake.fixed_per_box,
-            usd_staff=at_stake.staff,
-            usd_per_request=at_stake.running / requests,
+            usd_staff=box.usd_staff,
+            usd_per_request=box.usd_power / requests,
             requests_per_box=requests / at_stake.need,
             spare=spare,
             kind="spare" if spare else "box",
@@ -107,8 +107,19 @@ def _plots(outcome: Outcome) -> list[Picture]:
     ]
     flip = outcome.crossing.requests if outcome.crossing else None
     hosted = [(against.name, at_stake.hosted / requests)]
+    if at_stake.stays and outcome.hosted is not None:
+        owed = BoxSteps(
+            name=f"{against.name} and boxes",
+            usd_per_box=at_stake.fixed_per_box,
+            usd_staff=outcome.hosted.usd_staff,
+            usd_per_request=(at_stake.hosted + outcome.hosted.usd_power) / requests,
+            requests_per_box=requests / at_stake.stays,
+            spare=at_stake.owed_spare,
+            kind="hosted",
+        )
+        return [volume_picture([*steps, owed], [], here=requests, flip=flip or None)]
     when_full = requests / at_stake.need
-    one = at_stake.fixed_per_box * (1 + case.box.spare) + at_stake.staff
+    one = at_stake.fixed_per_box * (1 + case.box.spare) + box.usd_staff
     return [
         volume_picture(steps, hosted, here=requests, flip=flip),
         border_picture(

@@ -7,11 +7,12 @@ cheaper is looked for box by box; a single box that would pay beyond what it can
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import floor, log10
+from math import ceil, floor, log10
 
 from localfleet.core.cost.hour import Owned, hourly_cost, usd_per_month_fixed
-from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes, mean_load_per_box
+from localfleet.core.plan.bills import Bill, all_hosted, all_local, busy_boxes
 from localfleet.core.plan.case import Case, Hosted
+from localfleet.core.plan.stakes import stakes
 
 __all__ = ["Crossing", "Flip", "crossing", "flips"]
 
@@ -49,7 +50,7 @@ class Flip:
 def crossing(case: Case, model: Hosted) -> Crossing:
     """All break-evens between everything on boxes and everything hosted; work that must stay is left out of neither."""
     hosted, local = all_hosted(case, model), all_local(case, model)
-    found = _volume(case, hosted, local)
+    found = _volume(case, model)
     requests = sum(work.requests for work in case.works)
     return Crossing(
         requests=None if found is None else found[0] * requests,
@@ -66,7 +67,7 @@ def flips(case: Case, model: Hosted) -> tuple[Flip, ...]:
     point, hosted, local = crossing(case, model), all_hosted(case, model), all_local(case, model)
     requests = sum(work.requests for work in case.works)
     found = []
-    if point.requests is not None and requests:
+    if point.requests and requests:
         found.append(_flip("volume, requests a month", requests, point.requests, "{:,.0f}"))
     if point.usd_per_request is not None and hosted.usd_per_request:
         found.append(_flip(f"price of {model.name}, USD a request", hosted.usd_per_request, point.usd_per_request))
@@ -78,20 +79,29 @@ def flips(case: Case, model: Hosted) -> tuple[Flip, ...]:
     return tuple(sorted(found, key=lambda flip: _distance(flip.times)))
 
 
-def _volume(case: Case, hosted: Bill, local: Bill) -> tuple[float, int, float] | None:
-    """Scale of the work, boxes, busy share at the first crossing; `None` where there is none up to many boxes."""
-    if hosted.total is None or local.total is None or not hosted.requests:
+def _volume(case: Case, model: Hosted) -> tuple[float, int, float] | None:
+    """
+    Scale of the work, boxes, busy share at the first crossing; `None` where there is none up to many boxes.
+
+    Between two volumes at which a box more is needed, for all work or for what must stay, both bills are straight
+    lines.
+    """
+    at_stake = stakes(case, model)
+    if at_stake is None or at_stake.need <= 0 or at_stake.hosted <= at_stake.running:
         return None
-    margin = hosted.total - hosted.usd_fixed - hosted.usd_staff - (local.total - local.usd_fixed - local.usd_staff)
-    load = busy_boxes(case.box, [(work, 1.0) for work in case.works])
-    each = float(usd_per_month_fixed(case.box.box))
-    if margin <= 0 or load <= 0:
-        return None
-    room = mean_load_per_box(case)
-    for boxes in range(1, MOST_BOXES + 1):
-        scale = max((each * (boxes + case.box.spare) + case.box.staff_usd) / margin, (boxes - 1) * room / load)
-        if scale * load <= boxes * room * (1 + 1e-9):
+    margin = at_stake.hosted - at_stake.running
+    steps = {boxes / at_stake.need for boxes in range(1, MOST_BOXES + 1)}
+    if at_stake.stays:
+        last = MOST_BOXES / at_stake.need
+        steps |= {boxes / at_stake.stays for boxes in range(1, int(last * at_stake.stays) + 1)}
+    load, low = busy_boxes(case.box, [(work, 1.0) for work in case.works]), 0.0
+    for high in sorted(steps):
+        more = at_stake.boxes(high * (1 - 1e-9))
+        scale = max((at_stake.fixed_per_box * more + at_stake.staff) / margin, low)
+        if scale <= high * (1 + 1e-9):
+            boxes = max(1, ceil(high * at_stake.need - 1e-6))
             return scale, boxes, scale * load / (boxes + case.box.spare)
+        low = high
     return None
 
 

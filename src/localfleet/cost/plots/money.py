@@ -39,7 +39,7 @@ def volume_picture(
 ) -> Picture:
     """Bill against volume: steps of the box, lines of the hosted models (name, US dollars a request)."""
     most = max(here * 2, (flip or 0) * 1.6, 1.0)
-    top = max([*(box.usd(most) for box in boxes), min((price for _, price in hosted), default=0) * most]) * 1.15
+    top = max([*(box.usd(most) for box in boxes), min((price for _, price in hosted), default=0) * most, 1e-9]) * 1.15
     lines = [Series(name=box.name, points=_steps(box, most), kind=box.kind) for box in boxes]
     for number, (name, price) in enumerate(hosted):
         reach = min(most, top / price) if price else most
@@ -62,7 +62,7 @@ def volume_picture(
     caption = "The bill against volume. Each step is one more box. " + (
         f"The lines cross at {short(flip)} requests a month."
         if flip is not None
-        else "The box and the cheapest hosted model never cross."
+        else "The lines do not cross at any volume above zero."
     )
     return Picture(svg=svg, caption=caption)
 
