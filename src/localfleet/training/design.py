@@ -31,6 +31,11 @@ class Words:
         scaled = np.clip(np.round(weight * 20), 1, 255)
         return np.where(seen > 1, scaled, 0).astype(np.uint8)
 
+    def cover(self, rarity: NDArray[np.uint8]) -> Array:
+        """For each prompt the share of its buckets that have weight."""
+        seen = np.bincount(self.rows, rarity[self.buckets] > 0, minlength=self.prompts)
+        return np.asarray(seen / np.maximum(np.bincount(self.rows, minlength=self.prompts), 1))
+
     def each(self) -> Iterator[dict[int, int]]:
         """The counts of one prompt after the other."""
         starts = np.searchsorted(self.rows, np.arange(self.prompts + 1))

@@ -54,6 +54,7 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
         "length_share": found.length_share,
         "homes": [_rounded(home) for home in found.homes],
         "reach": found.reach,
+        "least_cover": found.least_cover,
     }
     return (
         json.dumps(table).encode() + b"\n" + zlib.compress(b"".join([*planes, *(part.tobytes() for part in parts)]), 9)

@@ -15,6 +15,9 @@ __all__ = ["DEFAULT", "Fitted", "Recipe", "facts_of", "fitted"]
 
 _MOST_Z = 3.0
 _LEAST_DEVIATION = 0.05
+_OUTSIDE = 0.01
+_COVER_KEPT = 0.88
+"""Words of a subject that training lacked cover about so much of what its own words do; another kind of task, less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Fitted:
     length_share: float
     homes: Array
     reach: float
+    least_cover: float
     seen: np.ndarray
     """The marks of the prompts, in order."""
 
@@ -68,10 +72,10 @@ class Fitted:
         return np.asarray(chances[:, self.pair.strong] - chances[:, self.pair.weak])
 
     def known(self, table: Table) -> np.ndarray:
-        """Which prompts are like those of the training."""
-        return np.asarray(
-            reach_of((table.shape - self.mean) / self.deviation, self.homes) <= self.reach, dtype=np.bool_
-        )
+        """Which prompts are like those of the training, in shape and in words."""
+        covered = table.words.cover(self.rarity) >= self.least_cover
+        near = reach_of((table.shape - self.mean) / self.deviation, self.homes) <= self.reach
+        return np.asarray(near & covered, dtype=np.bool_)
 
     def need(self, table: Table) -> Array:
         """What `Scorer.score` squashes to a value: the mix where a prompt is known, else the length."""
@@ -117,6 +121,7 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
         length_share=recipe.length_share,
         homes=homes,
         reach=reach,
+        least_cover=_COVER_KEPT * float(np.quantile(table.words.cover(rarity), _OUTSIDE)),
         seen=np.unique(table.marks).astype(np.uint32),
     )
 

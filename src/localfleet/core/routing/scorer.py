@@ -23,7 +23,7 @@ from localfleet.core.routing.words import BUCKETS, buckets_of
 
 __all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed", "with_claim"]
 
-FORMAT = "localfleet-routing-4"
+FORMAT = "localfleet-routing-5"
 _MOST_Z = 3.0
 _WIDTH = 1.57
 """With it the middle is as steep as the normal distribution function."""
@@ -80,6 +80,8 @@ class Scorer:
     """The centres of the training prompts' shapes."""
     reach: float
     """As far from the nearest centre as a prompt may lie that counts as known."""
+    least_cover: float
+    """The least share of a prompt's buckets that training saw, in a prompt that counts as known."""
     seen: Sequence[int]
     """The marks of the prompts it was trained on, in order."""
     claim: Claim | None
@@ -104,7 +106,7 @@ class Scorer:
         straight = self.heads[self.strong].of(shape, words) - self.heads[self.weak].of(shape, words)
         gain = (straight + grown[self.strong] - grown[self.weak]) / 2
         long = shape[0]
-        known = self._is_known(raw)
+        known = self._is_known(raw, counts)
         if not known:
             return Score(value=squashed((raw[0] - self.mean[0]) / self.deviation[0]), known=False, gain=gain)
         need = (gain - self.centre) / self.spread
@@ -138,7 +140,10 @@ class Scorer:
         norm = sqrt(sum([weight * weight for weight in weights.values()])) or 1.0
         return {bucket: weight / norm for bucket, weight in weights.items()}
 
-    def _is_known(self, raw: Sequence[float]) -> bool:
+    def _is_known(self, raw: Sequence[float], counts: Mapping[int, int]) -> bool:
+        rarity = self.rarity
+        if sum([rarity[bucket] > 0 for bucket in counts]) < self.least_cover * len(counts):
+            return False
         free = [(x - mean) / deviation for x, mean, deviation in zip(raw, self.mean, self.deviation, strict=True)]
         most = self.reach * self.reach
         return any(sum([(x - y) * (x - y) for x, y in zip(free, home, strict=True)]) <= most for home in self.homes)
@@ -207,4 +212,18 @@ def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
     )
 
 
-_KEYS = (*("weak", "strong", "mean", "deviation", "centre", "spread", "length_share", "homes", "reach", "facts"),)
+_KEYS = (
+    *(
+        "weak",
+        "strong",
+        "mean",
+        "deviation",
+        "centre",
+        "spread",
+        "length_share",
+        "homes",
+        "reach",
+        "least_cover",
+        "facts",
+    ),
+)
