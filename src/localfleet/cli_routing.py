@@ -100,14 +100,18 @@ def score(
 @routing_app.command("evaluate")
 def evaluate(data: Data, model: Model = None, weak: Weak = None, strong: Strong = None, as_json: Json = False) -> None:
     """How well it orders prompts: a file's classifier on this data, or without --model by five folds of the data."""
-    from localfleet.training.reports import folded, on_file  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
     table = _table(data)
-    rows = on_file(table, read_model(model), weak, strong) if model else folded(table, weak, strong)
-    if as_json:
-        print_json(rows)
+    if model:
+        found = {"routers": on_file(table, read_model(model), weak, strong)}
     else:
-        _print(rows)
+        found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
 
 
 @routing_app.command("calibrate")
@@ -225,11 +229,21 @@ def _judged() -> dict[str, dict[str, float]]:
     return {one.request_id: {"weak" if one.local else "strong": one.score} for one in judged(home_path())}
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(found: dict[str, Any]) -> None:
     out = console()
     out.print("prompts              router       number   APGR   95 % interval    CPT50  CPT80  known", markup=False)
-    for row in rows:
+    for row in found["routers"]:
         known = f"  {row['known']:.2f}" if "known" in row else ""
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
         start = f"{row['set']:<20} {row['router']:<11} {row['prompts']:7}  {row['apgr']:.3f}   {interval}"
         out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}{known}", markup=False)
+    for row in found.get("choice", []):
+        out.print(
+            f"{row['way']:<29} mean score {row['mean']:.3f}   {row['low']:.3f} to {row['high']:.3f}", markup=False
+        )
+    if saving := found.get("saving"):
+        kept = f"{saving['kept']:.1%} ({saving['kept_low']:.1%} to {saving['kept_high']:.1%})"
+        saved = f"{saving['saved']:.1%} ({saving['saved_low']:.1%} to {saving['saved_high']:.1%})"
+        out.print(
+            f"a choice by chance and price saves {saved}, and keeps {kept} of the best model's quality", markup=False
+        )

@@ -1,6 +1,7 @@
 """Training: what it learns, that the file says what the arrays say, and what it refuses."""
 
 import json
+import random
 import re
 import time
 
@@ -17,7 +18,7 @@ from localfleet.training.fit import Fitted, facts_of, fitted
 from localfleet.training.folds import by_group, by_luck
 from localfleet.training.labelled import kept_features, read_labelled
 from localfleet.training.measures import apgr
-from localfleet.training.reports import folded, gain_of
+from localfleet.training.reports import choices, folded, gain_of
 from localfleet.training.table import Table, pair_of, tabled
 
 
@@ -83,6 +84,14 @@ def test_a_prompt_of_another_kind_is_not_known(scorer: Scorer) -> None:
     assert short.value < long.value
 
 
+def test_known_shape_with_strange_words_is_not_known(scorer: Scorer) -> None:
+    """A question in the same form about something else entirely: nothing that was learned is about it."""
+    known = scorer.score("Which river runs through Oslo, and in which country is Lima?")
+    strange = scorer.score("Welche Muskeln bewegen das Auge, und von welchem Nerv kommt Gefuehl?")
+    assert known.known
+    assert not strange.known
+
+
 def test_it_is_fast(scorer: Scorer) -> None:
     """A long conversation's last turn takes milliseconds at most, a question much less (processor time)."""
     long = "Suppose that the function maps each integer to a prime. " * 300
@@ -132,6 +141,23 @@ def test_scores_of_many_models_make_a_pair() -> None:
         pair_of(table, weak="c", strong="a")
     with pytest.raises(FleetError, match="no model d"):
         pair_of(table, weak="d")
+
+
+def test_many_models_make_a_choice() -> None:
+    """Each of three models knows one kind; the likeliest beats the best single one, and a cheap choice saves."""
+    chance = random.Random(4)
+    kinds = {"a": "Where is the town of", "b": "Calculate the sum of the primes below", "c": "Translate the word for"}
+    rows = []
+    for at in range(240):
+        own = chance.choice("abc")
+        scores = {model: float(chance.random() < (0.9 if model == own else 0.3)) for model in "abc"}
+        rows.append({"text": f"{kinds[own]} {at}?", "scores": scores, "cost": {"a": 0.001, "b": 0.002, "c": 0.01}})
+    table = tabled(read_labelled([json.dumps(row).encode() for row in rows], name="three"))
+    found = choices(table, pair_of(table))
+    single, likeliest, oracle, lead = found["choice"]
+    assert single["mean"] + 0.2 < likeliest["mean"] < oracle["mean"]
+    assert lead["low"] > 0.1
+    assert found["saving"]["saved"] > 0
 
 
 @pytest.mark.parametrize(

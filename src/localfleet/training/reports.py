@@ -10,12 +10,13 @@ from localfleet.core.routing.guarantee import Outcome
 from localfleet.core.routing.scorer import Scorer
 from localfleet.core.routing.shape import SHAPE
 from localfleet.errors import FleetError
+from localfleet.training.choice import chances_held_out, cheapest_kept, choice_rows
 from localfleet.training.design import Array, Places
 from localfleet.training.evaluate import held_out, measured
 from localfleet.training.folds import by_group, by_luck
-from localfleet.training.table import Pair, Table, pair_of
+from localfleet.training.table import LEAST_PROMPTS, Pair, Table, pair_of
 
-__all__ = ["cue_words", "folded", "gain_of", "on_file", "outcomes_of", "unseen"]
+__all__ = ["choices", "cue_words", "folded", "gain_of", "on_file", "outcomes_of", "unseen"]
 
 _LEAST_GROUPS = 3
 _CUES = ("calculation", "reasoning")
@@ -72,6 +73,20 @@ def unseen(table: Table, scorer: Scorer) -> Table:
     if not fresh:
         raise FleetError("the classifier was trained on all of these prompts; keep some back from `routing train`")
     return table.of(np.array(fresh))
+
+
+def choices(table: Table, pair: Pair) -> dict[str, Any]:
+    """For three models or more: what choosing the likeliest one scores, and with known costs what a choice saves."""
+    table = table.complete(range(len(table.models)))
+    if len(table.models) < 3 or len(table) < LEAST_PROMPTS:
+        return {"choice": [], "saving": None}
+    folds = list(by_luck(table))
+    chances = chances_held_out(table, pair, folds)
+    priced = not np.isnan(table.cost_usd).any()
+    return {
+        "choice": choice_rows(table, chances),
+        "saving": cheapest_kept(table, chances, folds) if priced else None,
+    }
 
 
 def outcomes_of(table: Table, scorer: Scorer, pair: Pair) -> list[Outcome]:

@@ -10,7 +10,7 @@ from localfleet.errors import FleetError
 from localfleet.training.design import Array, Places, Words, gathered
 from localfleet.training.labelled import Labelled
 
-__all__ = ["Pair", "Table", "pair_of", "tabled"]
+__all__ = ["LEAST_PROMPTS", "Pair", "Table", "pair_of", "tabled"]
 
 LEAST_PROMPTS = 50
 LEAST_OF_A_MODEL = 25
