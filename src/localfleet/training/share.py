@@ -18,6 +18,8 @@ _FOLDS = 3
 _TREES = 30
 _LEAST_GROUPS = 3
 _LEAST_PROMPTS = 300
+_MOST_PROMPTS = 5000
+"""More are not needed for one number, and each costs time."""
 _PULL = 0.15
 _PROMPTS_OF_PULL = 2000
 """So many prompts are worth as much as the prior, whose width is that of the noise in APGR at this size."""
@@ -28,6 +30,8 @@ def trained(table: Table, pair: Pair) -> Fitted:
     both = table.complete((pair.weak, pair.strong))
     if len(both) < _LEAST_PROMPTS:
         return fitted(table, pair)
+    if len(both) > _MOST_PROMPTS:
+        both = both.of(next(by_luck(both, folds=-(-len(both) // _MOST_PROMPTS))))
     return fitted(table, pair, replace(DEFAULT, length_share=_best(both, pair)))
 
 

@@ -1,0 +1,89 @@
+"""
+The newest result of `bench/routing.py` as the tables of docs/concepts/routing-classifier.md.
+
+    python bench/routing_table.py --write
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs/concepts/routing-classifier.md"
+BEGIN, END = "<!-- routing:begin -->\n", "<!-- routing:end -->\n"
+CLAIMS = {"cue words": "keywords, about 70 %", "length": "length, about 65 %", "localfleet": "classifier, 85 to 90 %"}
+"""What the articles say of a router's accuracy."""
+
+
+def newest() -> dict[str, Any]:
+    """The result file with the latest date inside."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / "routing").glob("*.json")]
+    latest: dict[str, Any] = max(results, key=lambda result: result["machine"]["date"])
+    return latest
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """All tables."""
+    parts = (ranks(result["pairs"]), claims(result["pairs"]), choice(result["choice"]), closing(result))
+    return "\n".join("\n".join(part) + "\n" for part in parts)
+
+
+def ranks(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """APGR with intervals: a line for each set, a column for each router."""
+    routers = list(dict.fromkeys(row["router"] for row in rows))
+    yield "| APGR (95 % interval) | prompts | " + " | ".join(routers) + " |"
+    yield "|---" * (len(routers) + 2) + "|"
+    for name in dict.fromkeys(row["set"] for row in rows):
+        own = [row for row in rows if row["set"] == name]
+        cells = (f"{row['apgr']:.3f} ({row['low']:.2f} to {row['high']:.2f})" for row in own)
+        yield f"| {name} | {own[0]['prompts']:,} | " + " | ".join(cells) + " |"
+
+
+def claims(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The articles' accuracies beside those on the pooled pairs."""
+    pooled = {row["router"]: row for row in rows if row["set"] == rows[0]["set"]}
+    yield "| the articles' claim | accuracy here | of sending none up | chance to order two prompts right | APGR |"
+    yield "|---|---|---|---|---|"
+    for router, claim in CLAIMS.items():
+        row = pooled[router]
+        yield f"| {claim} | {row['accuracy']:.0%} | {row['never']:.0%} | {row['auc']:.0%} | {row['apgr']:.3f} |"
+
+
+def choice(found: dict[str, Any]) -> Iterator[str]:
+    """Nine models, and the saving among eleven."""
+    yield "| choosing one of many | result | 95 % interval |"
+    yield "|---|---|---|"
+    for row in found["nine"]:
+        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        yield f"| nine open models, mean score: {row['way']} | {row['mean']:.3f} | {interval} |"
+    saving = found["saving"]
+    for name, what in (("saved", "saving against the best single model"), ("kept", "share of its quality kept")):
+        low, high = saving[f"{name}_low"], saving[f"{name}_high"]
+        yield f"| eleven models (RouterBench), {what} | {saving[name]:.1%} | {low:.1%} to {high:.1%} |"
+
+
+def closing(result: dict[str, Any]) -> Iterator[str]:
+    """Time and place."""
+    time, changes = result["time"], " with changes" if result["dirty"] else ""
+    yield f"One prompt takes {time['median_ms']:.2f} ms of a core (median; 95 of 100 under {time['p95_ms']:.2f} ms),"
+    yield f"a turn of 16,000 letters {time['of_16000_chars_ms']:.1f} ms. Measured {result['machine']['date'][:10]} at"
+    yield f"{result['commit'][:7]}{changes} on {result['machine']['cpu']}."
+
+
+def placed(page: str, tables: str) -> str:
+    """The page with the tables between its markers; raises `ValueError` where it has none."""
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise ValueError("the page has no markers")
+    return head + begin + tables + end + tail
+
+
+if __name__ == "__main__":
+    made = markdown(newest())
+    if "--write" in sys.argv:
+        PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
+    else:
+        print(made)
