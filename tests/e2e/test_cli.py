@@ -350,6 +350,8 @@ BAD_USAGE = (
     ["routing", "train"],
     ["bench", "--nonsense"],
     ["cost", "compare", "--nonsense"],
+    ["routing", "train"],
+    ["bench", "--nonsense"],
     ["doctor", "--port", "0"],
 )
 
