@@ -88,6 +88,7 @@ FLAGS = ("escaped", "lowering", "stream")
 PLAIN = {"beside": (), "also": (), "turns": 0, "dress": Dress.PLAIN} | dict.fromkeys(FLAGS, False)
 
 
+@pytest.mark.timeout(300)  # a search among thousands of cases, then a shrinking
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in FLAWS]
 )
