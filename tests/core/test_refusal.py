@@ -27,11 +27,11 @@ def test_the_first_row_that_applies_wins(pair: tuple[Reason, Reason]) -> None:
 
 @pytest.mark.parametrize("row", TABLE)
 def test_every_row_has_a_status_and_a_sentence(row: Refusal) -> None:
-    """Where waiting helps the status is 503 and says how long."""
+    """Where waiting helps the status is 503, or 429 for a share that is used up, and says how long."""
     answer = refusal(shut(row.reason))
     assert answer == row
-    assert (answer.status == 503) is (answer.retry_after_s is not None)
-    assert answer.status in {402, 403, 409, 422, 503}
+    assert (answer.status in {429, 503}) is (answer.retry_after_s is not None)
+    assert answer.status in {402, 403, 409, 422, 429, 503}
     assert answer.message.endswith(".")
 
 
@@ -50,5 +50,6 @@ def test_every_reason_for_a_shut_door_has_a_row() -> None:
         "over_max_cost",
         "over_budget",
         "engine_down",
+        "tier_share",
     ]
     assert {Reason(name) for name in names} == set(SHUT)

@@ -103,7 +103,8 @@ def _mend_pages(paths: dict[str, Any]) -> None:
     for path, methods in paths.items():
         for operation in methods.values():
             if path.startswith("/api/") or path == "/metrics":
-                operation["responses"] = {"200": operation["responses"]["200"], **refused}
+                good = {status: told for status, told in operation["responses"].items() if status.startswith("2")}
+                operation["responses"] = {**good, **refused}
     told = {str(status): {"description": text, "content": ERROR} for status, text in RELOAD_STATUSES.items()}
     paths["/api/reload"]["post"]["responses"] |= told
     paths["/metrics"]["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
