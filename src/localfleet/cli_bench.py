@@ -55,7 +55,7 @@ def bench_command(
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
-    """Load one engine: rates, times, the rate within limits; calibrates the cost model."""
+    """Measure rates, time to first token and between tokens under real load, and calibrate the cost model with it."""
     wanted = None if shapes is None else tuple(_shape(text) for text in shapes.split(","))
     sizes = None if together is None else tuple(_count(text) for text in together.split(","))
     limits, bounds = Limits(ttft_p99_ms=ttft_p99_ms, tpot_ms=tpot_ms), Bounds(rounds=rounds, total_s=seconds)
