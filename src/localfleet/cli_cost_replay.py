@@ -15,11 +15,10 @@ from localfleet import __version__
 from localfleet.cli_cost_plan import put
 from localfleet.cli_cost_progress import counted
 from localfleet.cli_parts import Json
-from localfleet.core.cost.capacity import TokenWork
 from localfleet.core.cost.traffic import Late
 from localfleet.cost.burst_sheet import burst_json, burst_section, burst_verdict
 from localfleet.cost.bursts import Played, Rules, play, trace_of
-from localfleet.cost.case_of_plan import token_work_of
+from localfleet.cost.case_of_plan import hosted_of_plan, token_work_of
 from localfleet.cost.figures import Book
 from localfleet.cost.plan_file import read_plan
 from localfleet.cost.sheet import Sheet
@@ -56,18 +55,15 @@ def replay_command(
             must_stay=Late.SHED if shed else Late.QUEUE,
             rate=float(number("--rate", rate, above_low=True, high=10**6)),
         )
-        work = token_work_of(read_plan(plan), deployment)
-        played = _played(trace, must_stay or [], work, rules, sorted(set(boxes or [])))
+        asked = read_plan(plan)
+        found = trace_of([_read(path) for path in trace], [_read(path) for path in must_stay or []], rules)
+        price = next((model.price for model in hosted_of_plan(asked) if model.price is not None), None)
+        played = play(found, token_work_of(asked, deployment), rules, boxes=sorted(set(boxes or [])), price=price)
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
     put(_sheet(played, trace), burst_json(played), html=html, markdown=markdown, as_json=as_json)
     raise typer.Exit(0 if played.needed is not None else 1)
-
-
-def _played(free: Sequence[Path], stays: Sequence[Path], work: TokenWork, rules: Rules, boxes: Sequence[int]) -> Played:
-    trace = trace_of([_read(path) for path in free], [_read(path) for path in stays], rules)
-    return play(trace, work, rules, boxes=boxes)
 
 
 def _read(path: Path) -> list[Arrival]:

@@ -5,13 +5,25 @@ from typing import Any
 
 from localfleet.core.cost.replay import ClassReplay
 from localfleet.cost.bursts import Burst, Played
-from localfleet.cost.paper import percent, plain
+from localfleet.cost.paper import dollars, percent, plain
 from localfleet.cost.plots.load import spill_picture
 from localfleet.cost.sheet import Grid, Section
 
 __all__ = ["burst_json", "burst_section", "burst_verdict"]
 
-HEAD = ("boxes", "class", "requests", "busy", "spilled", "shed", "too late", "wait P50, s", "wait P99, s", "longest, s")
+HEAD = (
+    "boxes",
+    "class",
+    "requests",
+    "busy",
+    "spilled",
+    "shed",
+    "too late",
+    "wait P50, s",
+    "wait P99, s",
+    "longest, s",
+    "usd_spill_month",
+)
 SURROGATE = "A fluid queue stands for the engine: hold it against a measured burst before it decides about money."
 
 
@@ -25,7 +37,7 @@ def burst_section(played: Played) -> Section:
     )
     return Section(
         title="Bursts",
-        prose=[seen, SURROGATE],
+        prose=[seen, _how_bursty(played), SURROGATE],
         grids=[Grid(head=HEAD, rows=rows, first_number=2, strong=best)],
         pictures=[spill_picture(_curves(played), wait_s=played.rules.wait_s)],
     )
@@ -49,6 +61,21 @@ def burst_verdict(played: Played) -> str:
     )
 
 
+def _how_bursty(played: Played) -> str:
+    """The trace beside a steady stream of the same mean."""
+    facts = played.facts
+    peaks = ", ".join(f"{peak:.3g} times in {window:g} s" for window, peak in facts.peak_to_mean)
+    uneven = f"the deviation of the gaps is {facts.interarrival_cv:.3g} times their mean (1 is chance)"
+    bursts = f"The busiest stretch over the mean: {peaks}; {uneven}."
+    if played.steady is None:
+        return bursts
+    return f"{bursts} A steady stream of the same mean would need {_boxes(played.steady)}."
+
+
+def _boxes(count: int) -> str:
+    return "1 box" if count == 1 else f"{count} boxes"
+
+
 def burst_json(played: Played) -> dict[str, Any]:
     """Every number of boxes with its classes; shares are 0 to 1, waits seconds."""
     return {
@@ -58,12 +85,15 @@ def burst_json(played: Played) -> dict[str, Any]:
         "span_s": played.span_s,
         "busy_boxes_mean": played.load,
         "wait_budget_s": played.rules.wait_s,
+        "boxes_for_a_steady_stream": played.steady,
+        "trace": plain(played.facts),
         "bursts": [
             {
                 "boxes": burst.boxes,
                 "busy_share": burst.busy_share,
                 "left_share": burst.left_share,
                 "late_share": burst.late_share,
+                "usd_spill_month": burst.usd_spill_month,
                 "classes": [{**plain(item), "spill_share": item.spill_share} for item in burst.classes],
             }
             for burst in played.bursts
@@ -72,10 +102,10 @@ def burst_json(played: Played) -> dict[str, Any]:
 
 
 def _rows(burst: Burst) -> list[list[str]]:
-    return [_row(burst, item) for item in burst.classes]
+    return [_row(burst, item, first=number == 0) for number, item in enumerate(burst.classes)]
 
 
-def _row(burst: Burst, item: ClassReplay) -> list[str]:
+def _row(burst: Burst, item: ClassReplay, *, first: bool) -> list[str]:
     return [
         str(burst.boxes),
         item.name,
@@ -87,6 +117,7 @@ def _row(burst: Burst, item: ClassReplay) -> list[str]:
         f"{item.wait_p50_s:.3g}",
         f"{item.wait_p99_s:.3g}",
         f"{item.wait_max_s:.3g}",
+        ("unknown" if burst.usd_spill_month is None else dollars(burst.usd_spill_month)) if first else "",
     ]
 
 

@@ -8,14 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from localfleet.core.cost.capacity import TokenWork
+from localfleet.core.cost.hosted import usd_hosted
 from localfleet.core.cost.replay import ClassReplay, ReplayResult, replay, work_s
-from localfleet.core.cost.traffic import Late, Requests, TrafficClass, requests
+from localfleet.core.cost.steady import steady_replicas
+from localfleet.core.cost.traffic import Floats, Late, Requests, TraceFacts, TrafficClass, requests, trace_facts
+from localfleet.core.pricing import Price
 from localfleet.cost_inputs import Misuse
 from localfleet.traces.values import Arrival
 
 __all__ = ["Burst", "Played", "Rules", "play", "trace_of"]
 
 MOST_BOXES = 64
+MONTH_S = 730 * 3600.0
 COLUMNS = ("at_s", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 FREE, STAYS = 0, 1
 
@@ -33,20 +37,26 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """One number of boxes. `left_share` is what spilled or was shed, `late_share` what waited too long and stayed."""
+    """
+    One number of boxes. `left_share` is what spilled or was shed, `late_share` what waited too long and stayed.
+
+    `usd_spill_month` is what spills at the hosted price, in a month at this rate; `None` where no price is known.
+    """
 
     boxes: int
     busy_share: float
     left_share: float
     late_share: float
     classes: tuple[ClassReplay, ...]
+    usd_spill_month: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """
     All numbers of boxes that were tried. `needed` keeps what spills, and what must stay and waits too long, under the
-    rule's share; `None` where none of them did. `load` is the mean of busy boxes.
+    rule's share; `None` where none of them did. `load` is the mean of busy boxes. `steady` boxes would do for a steady
+    stream of the same mean; `facts` say how the trace bursts.
     """
 
     rules: Rules
@@ -55,6 +65,8 @@ class Played:
     load: float
     bursts: tuple[Burst, ...]
     needed: int | None
+    facts: TraceFacts
+    steady: int | None
 
 
 def trace_of(free: Sequence[Iterable[Arrival]], stays: Sequence[Iterable[Arrival]], rules: Rules) -> Requests:
@@ -83,21 +95,38 @@ def trace_of(free: Sequence[Iterable[Arrival]], stays: Sequence[Iterable[Arrival
         raise Misuse(f"the trace cannot be played: {exc}") from None
 
 
-def play(trace: Requests, work: TokenWork, rules: Rules, *, boxes: Sequence[int] = ()) -> Played:
+def play(
+    trace: Requests, work: TokenWork, rules: Rules, *, boxes: Sequence[int] = (), price: Price | None = None
+) -> Played:
     """Play it against the numbers of boxes given, or from one up until what the rules allow is kept, and one more."""
     seconds = work_s(trace, work)
     span = trace.span_s
     if span <= 0:
         raise Misuse("all requests of the trace come at the same moment: a rate needs a span of time")
     load = float(seconds.sum()) / span
+    each = None if price is None else usd_hosted(price, trace) * (MONTH_S / span)
     bursts: list[Burst] = []
     for count in boxes or range(1, MOST_BOXES + 1):
-        bursts.append(_burst(replay(trace, seconds, replicas=count)))
+        bursts.append(_burst(replay(trace, seconds, replicas=count), each))
         kept = [burst for burst in bursts if _is_kept(burst, rules)]
         if not boxes and len(kept) > 1:
             break
     needed = next((burst.boxes for burst in bursts if _is_kept(burst, rules)), None)
-    return Played(rules=rules, requests=len(trace), span_s=span, load=load, bursts=tuple(bursts), needed=needed)
+    return Played(
+        rules=rules,
+        requests=len(trace),
+        span_s=span,
+        load=load,
+        bursts=tuple(bursts),
+        needed=needed,
+        facts=trace_facts(trace),
+        steady=steady_replicas(
+            requests_per_s=len(trace) / span,
+            seconds_per_request=max(float(seconds.mean()), 1e-9),
+            wait_s=rules.wait_s,
+            late_share=rules.spill_share,
+        ),
+    )
 
 
 def _rows(found: Iterable[Arrival], kind: int, rules: Rules) -> list[tuple[float, int, int, int, int, int]]:
@@ -110,7 +139,7 @@ def _rows(found: Iterable[Arrival], kind: int, rules: Rules) -> list[tuple[float
     return rows
 
 
-def _burst(done: ReplayResult) -> Burst:
+def _burst(done: ReplayResult, usd: Floats | None) -> Burst:
     left = sum(item.spilled + item.shed for item in done.classes)
     late = sum(item.over_budget for item in done.classes)
     return Burst(
@@ -119,6 +148,7 @@ def _burst(done: ReplayResult) -> Burst:
         left_share=left / done.requests,
         late_share=late / done.requests,
         classes=tuple(item for item in done.classes if item.requests),
+        usd_spill_month=None if usd is None else float(usd[done.spilled].sum()),
     )
 
 

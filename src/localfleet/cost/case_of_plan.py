@@ -125,6 +125,12 @@ def _work(row: Workflow) -> Work:
     )
 
 
+def hosted_of_plan(plan: PlanFile) -> tuple[Hosted, ...]:
+    """The hosted models of a plan; where the first workflow falls back to, first."""
+    first = plan.workflows[0].fallback if plan.workflows else None
+    return tuple(map(_hosted, sorted(plan.api_models, key=lambda item: item.id != first)))
+
+
 def _hosted(item: ApiModel) -> Hosted:
     return Hosted(
         name=item.id,

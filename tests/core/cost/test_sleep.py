@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from localfleet.core.cost.capacity import Level, Workload, affine_step, stated
-from localfleet.core.cost.derate import BF16, derated, expected_derate
+from localfleet.core.cost.capacity import Level, Workload, affine_step
+from localfleet.core.cost.derate import BF16, expected_derate
 from localfleet.core.cost.hour import Rented, hourly_cost, usd_per_month_fixed
 from localfleet.core.cost.sleep import flex_break_even_share, sleep_after_s, sleep_seen, usd_flex
 from localfleet.core.cost.traffic import Requests, requests
@@ -85,14 +85,6 @@ def test_long_prompts_lose_most_to_a_target() -> None:
     assert Decimal("0.68") < expected_derate(4096).share < Decimal("0.82")
     assert expected_derate(2048, measured=BF16).share == Decimal("0.72")
     assert "nothing was measured beyond" in expected_derate(32_000).basis
-
-
-def test_a_derated_box_takes_longer_for_each() -> None:
-    """90 % of the rate is 1/0.9 of the time, and the basis says why."""
-    box = stated(CHAT, output_tokens_per_second=Decimal(3000))
-    slower = derated(box, expected_derate(1024))
-    assert slower.box_seconds_per_request == box.box_seconds_per_request / Decimal("0.91")
-    assert "response-time target" in slower.basis
 
 
 def test_v8_capacity_of_a_published_decode_step() -> None:

@@ -12,7 +12,6 @@ import pytest
 from localfleet.core.cost.capacity import SECONDS_PER_MONTH, TokenWork
 from localfleet.core.cost.hosted import usd_hosted
 from localfleet.core.cost.replay import replay, work_s
-from localfleet.core.cost.size import size_fleet
 from localfleet.core.cost.traffic import Floats, Late, Requests, TrafficClass, merge, requests, trace_facts
 from localfleet.core.pricing import Price
 
@@ -103,18 +102,6 @@ def test_v11_the_same_mean_utilisation_spills_a_thousand_times_more(
         patient = replace(trace, classes=(TrafficClass(name=name, wait_budget_s=budget),))
         seen.append(spill_percent(patient, seconds, replicas=1))
     assert seen == pytest.approx(spilled, abs=POINT)
-
-
-def test_sizing_finds_the_replicas_that_the_mean_hides(code: Requests) -> None:
-    """At 10 % mean utilisation the bursts need a second replica, and restricted bursts too; the spare one is on top."""
-    seconds = work_s(code, QWEN_8B_FP8_H100)
-    sized = size_fleet(code, seconds, gone_share=0.01, spare=1)
-    assert (sized.needed, sized.replicas) == (2, 3)
-    assert "1.63% would leave with 1" in sized.because
-    private = replace(code, classes=(TrafficClass(name="code", late=Late.QUEUE, restricted=True),))
-    seen = size_fleet(private, seconds).seen.of("code")
-    assert seen.spilled == 0
-    assert seen.wait_p99_s <= 2
 
 
 def price(usd_in: str, usd_out: str) -> Price:

@@ -6,13 +6,11 @@ within 2 s, median time between tokens within 50 ms). Measure your own with a be
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from math import log2
 
-from localfleet.core.cost.capacity import Capacity
-
-__all__ = ["BF16", "FP8", "Derate", "derated", "expected_derate"]
+__all__ = ["BF16", "FP8", "Derate", "expected_derate"]
 
 FP8 = ((128.0, 0.99), (1024.0, 0.91), (2048.0, 0.82), (8192.0, 0.68))
 BF16 = ((128.0, 0.99), (1024.0, 0.83), (2048.0, 0.72), (8192.0, 0.50))
@@ -49,12 +47,3 @@ def expected_derate(input_tokens: float, *, measured: Sequence[tuple[float, floa
     part = (log2(input_tokens) - log2(low)) / (log2(high) - log2(low))
     share = round(left + part * (right - left), 4)
     return Derate(share=Decimal(str(share)), basis=f"between measurements at {low:g} and {high:g} input tokens")
-
-
-def derated(capacity: Capacity, derate: Derate) -> Capacity:
-    """The same box held to its target: each request takes a larger part of it."""
-    return replace(
-        capacity,
-        box_seconds_per_request=capacity.box_seconds_per_request / derate.share,
-        basis=f"{capacity.basis}; {derate.share} of it within the response-time target ({derate.basis})",
-    )

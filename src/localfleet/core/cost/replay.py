@@ -46,8 +46,8 @@ class ClassReplay:
 class ReplayResult:
     """
     What happened. `offered_share` is the work that came over what the replicas can do in the span; above 1 it cannot
-    be done. `utilisation_share` is the part that they took. `left` and `wait_s` have one entry a request; `left` marks
-    those that spilled or were shed, `wait_s` is what each found before it.
+    be done. `utilisation_share` is the part that they took. `left`, `spilled` and `wait_s` have one entry a request:
+    `left` marks those that spilled or were shed, `spilled` the former, `wait_s` is what each found before it.
     """
 
     replicas: int
@@ -56,6 +56,7 @@ class ReplayResult:
     utilisation_share: float
     classes: tuple[ClassReplay, ...]
     left: Flags
+    spilled: Flags
     wait_s: Floats
 
     @property
@@ -111,6 +112,7 @@ def replay(trace: Requests, seconds: Floats, *, replicas: int) -> ReplayResult:
         utilisation_share=min(1.0, taken / capacity_s) if capacity_s else 1.0,
         classes=tuple(_class(place, rule, trace, waits, left) for place, rule in enumerate(trace.classes)),
         left=left,
+        spilled=left & np.array([rule.late is Late.SPILL for rule in trace.classes])[trace.kind],
         wait_s=waits,
     )
 
