@@ -22,6 +22,7 @@ from localfleet.config import (
     Life,
     Limits,
     LocalModel,
+    People,
     Plan,
     PriceEntry,
     Privacy,
@@ -82,6 +83,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`routing.difficulty.grade`": Grade,
     "`limits`": Limits,
     "`plans.<name>`": Plan,
+    "`people`": People,
     "`audit`": Audit,
     "`batches`": Batches,
 }
@@ -89,6 +91,7 @@ SEEN_BELOW = (
     ("Settings", "privacy"),
     ("Settings", "routing"),
     ("Settings", "limits"),
+    ("Settings", "people"),
     ("Settings", "audit"),
     ("Hardware", "sharing"),
     ("LocalModel", "life"),

@@ -183,7 +183,7 @@ def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str
         *_secret_problems(settings, env),
         *rule_problems(settings),
         *_hosted_problems(settings, prices),
-        *_batch_problems(settings, env),
+        *_sealing_problems(settings, env),
         *_price_file_problems(settings),
     )
     if found:
@@ -240,15 +240,17 @@ def _fits_a_header(secret: str) -> bool:
     return secret.isascii() and secret.isprintable() and " " not in secret.strip()
 
 
-def _batch_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:
-    if settings.batches is None:
-        return
-    variable = shown_variable(settings.batches.key_env)
-    try:
-        read_key(env.get(settings.batches.key_env, ""))
-    except ValueError:
-        sentence = f"the variable {variable} holds no key; export {variable}=$(openssl rand -hex 32), and keep it"
-        yield "batches.key_env", sentence
+def _sealing_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:
+    batches, people = settings.batches, settings.people
+    for section, name in (("batches", None if batches is None else batches.key_env), ("people", people.key_env)):
+        if name is None:
+            continue
+        variable = shown_variable(name)
+        try:
+            read_key(env.get(name, ""))
+        except ValueError:
+            sentence = f"the variable {variable} holds no key; export {variable}=$(openssl rand -hex 32), and keep it"
+            yield f"{section}.key_env", sentence
 
 
 def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ Everything that can go wrong, as one tree.
     ├── NotPermitted           403  the key may not do this
     ├── NotFound               404  no such model, response or path
     ├── NoDoor                 402, 403, 409, 422 or 503: no legal door, and why
+    ├── WaitsForPerson         503  no model answered; a person has the request
     ├── RateLimited            429  this key asks too often
     ├── EngineFailed           502  an engine or provider failed (504 where it timed out, 503 where a line is too long)
     ├── LedgerClosed           503  the ledger cannot be written: hosted doors stay shut
@@ -42,6 +43,7 @@ __all__ = [
     "TooLarge",
     "TooSlow",
     "Unauthenticated",
+    "WaitsForPerson",
 ]
 
 
@@ -129,6 +131,21 @@ class NoDoor(FleetError):
         self.status = status
         self.code = str(reason)
         self.reason = reason
+
+
+class WaitsForPerson(FleetError):
+    """No model answered, and the task ends with a person: the request waits in the queue under its own id."""
+
+    status = 503
+    code = "waits_for_person"
+    kind = "waits_for_person"
+    reason = Reason.WAITS_FOR_PERSON
+
+    def __init__(self) -> None:
+        """Always the same sentence; the id is in `x-localfleet-request-id`."""
+        super().__init__(
+            "No model answered, so a person will: GET /api/tickets/<x-localfleet-request-id> tells what became of it."
+        )
 
 
 class RateLimited(FleetError):

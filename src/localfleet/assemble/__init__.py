@@ -13,6 +13,7 @@ from typing import Any
 from localfleet.assemble.batches import build_batches
 from localfleet.assemble.ground import Ground, SystemClock
 from localfleet.assemble.heads import build_keeper
+from localfleet.assemble.people import build_tickets
 from localfleet.assemble.reload import Reloader
 from localfleet.assemble.tier import moment
 from localfleet.assemble.world import build_world
@@ -131,6 +132,7 @@ def assemble(
         gpus=gpus.view,
         heads=heads.states,
         feedback=partial(_heard, ground),
+        tickets=ground.tickets,
         admin_token=admin_token,
         now=ground.clock.now,
         console=files("localfleet.server").joinpath("console.html").read_bytes(),
@@ -175,4 +177,5 @@ def _ground(
         recall=Recall(now=clock.monotonic),
         start_engines=start_engines,
         on_progress=on_progress,
+        tickets=build_tickets(checked.settings.people, home, env),
     )

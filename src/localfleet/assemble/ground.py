@@ -10,6 +10,7 @@ from localfleet.core.rate import Bucket
 from localfleet.engines.client import HttpClient
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
+from localfleet.people.tickets import Tickets
 from localfleet.readers.aside import Aside
 from localfleet.readers.load import load_reader
 from localfleet.redacting import Sessions
@@ -76,5 +77,7 @@ class Ground:
     reader: NameReader = field(default_factory=NameReader)
     sessions: Sessions = field(default_factory=lambda: Sessions(now=time.monotonic))
     """Names that were replaced on the way out, by session."""
+    tickets: Tickets
+    """Requests that wait for a person."""
     tracks: Tracks = field(default_factory=Tracks)
     """Conversations and the pace of doors, for routing strategies."""

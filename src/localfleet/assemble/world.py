@@ -30,6 +30,7 @@ from localfleet.engines.residents import Tenant
 from localfleet.experiments import read_states
 from localfleet.gateway import Gateway
 from localfleet.machine import look
+from localfleet.people.last_door import LastDoor
 from localfleet.ports import Engine
 from localfleet.providers import dialect_of
 from localfleet.readers.load import load_meaning
@@ -176,6 +177,11 @@ def _turns(settings: Settings, engines: Mapping[str, Engine]) -> Callable[[], Ma
     return lambda: {bid.model: bid_usd(bid, engine.state())}
 
 
+def _last_door(settings: Settings, ground: Ground) -> LastDoor | None:
+    tasks = frozenset(name for name, task in settings.tasks.items() if task.person)
+    return LastDoor(tickets=ground.tickets, tasks=tasks) if tasks else None
+
+
 def _redactor(settings: Settings, ground: Ground) -> Redactor | None:
     if settings.privacy.on_restricted != "redact":
         return None
@@ -208,6 +214,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
     timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
     return DataPlane(
+        last_door=_last_door(settings, ground),
         gateway=gateway,
         actions=build_actions(settings, gateway, read_states(ground.home)),
         doorkeeper=doorkeeper,

@@ -13,6 +13,7 @@ from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry, TierEntry
 from localfleet.config.life import Life
 from localfleet.config.local import LocalModel
+from localfleet.config.people import People
 from localfleet.config.privacy import Layers, Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, parse_with_lines, read_settings, read_text
 from localfleet.config.routing import Difficulty, Quality, Routing, Tier
@@ -34,6 +35,7 @@ __all__ = [
     "Life",
     "Limits",
     "LocalModel",
+    "People",
     "Plan",
     "PriceEntry",
     "Privacy",

@@ -12,6 +12,7 @@ from localfleet.config.experiments import Experiment
 from localfleet.config.hardware import Hardware
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
+from localfleet.config.people import People
 from localfleet.config.pipelines import Pipeline
 from localfleet.config.privacy import LayerName, Layers, Privacy
 from localfleet.config.routing import Level, Routing, Share, Tier
@@ -53,6 +54,8 @@ class Task(Shape):
     """Hosted tier -> the most share of its requests within a day, 0 to 1; goes before `limits.tier_share`."""
     escalate: bool = True
     """Whether difficulty may move its requests to stronger doors than its row says."""
+    person: bool = False
+    """Whether its requests wait for a person where no door answers."""
     cascade: Cascade | None = None
     """Answers are judged, and where one is not good enough the next door of this row answers."""
 
@@ -131,6 +134,7 @@ class Settings(Shape):
     routing: Routing = Routing()
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)
+    people: People = People()
     audit: Audit = Audit()
     batches: Batches | None = None
     """Without it there are no files and no batches."""

@@ -84,4 +84,5 @@ class Reason(StrEnum):
     KEY_RATE_LIMIT = "key_rate_limit"
     MODEL_NOT_FOUND = "model_not_found"
     NO_LEGAL_DOOR = "no_legal_door"
+    WAITS_FOR_PERSON = "waits_for_person"
     INTERNAL_ERROR = "internal_error"

@@ -22,6 +22,7 @@ from localfleet.core.feedback import Feedback
 from localfleet.core.fleet import EngineState, Fleet, Model
 from localfleet.core.gpu import GpuView
 from localfleet.errors import BadAsk, FleetError, NotFound, Unauthenticated
+from localfleet.people.tickets import Tickets
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
 from localfleet.server.batch_plane import BatchPlane
@@ -30,6 +31,7 @@ from localfleet.server.errors import envelope
 from localfleet.server.feedback import add_feedback
 from localfleet.server.metrics import Metrics
 from localfleet.server.openapi import describe
+from localfleet.server.tickets import Counter, add_tickets
 
 __all__ = ["Books", "Front", "build_app"]
 
@@ -77,6 +79,8 @@ class Front:
     console: bytes
     feedback: Callable[[Feedback], None] = lambda _: None
     """Keeps what somebody says of an answer."""
+    tickets: Tickets | None = None
+    """Requests that wait for a person."""
     heads: Callable[[], list[dict[str, Any]]] = list
     """How the places stand that get the ledger's heads."""
 
@@ -107,6 +111,10 @@ def _pages(porch: Porch, front: Front) -> FastAPI:
     _answer_errors(app)
     _add_operations(app, porch, front)
     _add_admin(app, porch, front)
+    counter = Counter(
+        tickets=lambda: front.tickets, doorkeeper=lambda: porch.plane.doorkeeper, admin_token=front.admin_token
+    )
+    add_tickets(app, counter)
     add_feedback(
         app,
         doorkeeper=lambda: porch.plane.doorkeeper,

@@ -18,6 +18,7 @@ from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.reason import Reason
 from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.gateway import Answer, Gateway
+from localfleet.people.last_door import LastDoor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.decision_headers import RawHeaders, plain_headers, visit_headers, waiting_headers
 from localfleet.server.errors import envelope, error_event, last_resort
@@ -90,6 +91,8 @@ class DataPlane:
     timeouts: dict[str, float] = field(default_factory=dict)
     actions: Actions | None = None
     """What takes more than one call; `None` where the file declares nothing such."""
+    last_door: LastDoor | None = None
+    """Where requests go that no model answered; `None` where no task ends with a person."""
     refused: Callable[[Reason], None] = lambda _: None
     request_ids: Iterator[str] = field(default_factory=rising_ids)
     traffic: Traffic = field(default_factory=Traffic)
@@ -208,6 +211,8 @@ class DataPlane:
             self.seeking -= 1
             if news is not None:
                 await news.stop()
+        if answer.error is not None and self.last_door is not None:
+            answer.error = await self.last_door.instead(letter, visit, answer.error)
         if letter.ask.api is Api.RESPONSES:
             self._keep(letter, answer)
         if news is not None and news.begun:
