@@ -57,6 +57,7 @@ def scene(
     local.say(json.dumps({"age": 41, "band": "high", "name": CANARY}))
     privacy = {"default": "public"}
     file = fleet(local=local, openai=openai, anthropic=anthropic, tasks=TASKS, pipelines=PIPELINES, privacy=privacy)
+    file["hosted"]["claude"]["timeout_s"] = 60  # the first call loads litellm, which takes seconds on a busy machine
     with Router.start(tmp_path_factory.mktemp("router"), file) as router:
         yield router, local, openai, anthropic
 
