@@ -38,6 +38,7 @@ def measured(lines: list[bytes]) -> dict[str, Any]:
     return summary(judge_all(read_samples(lines), explainer.from_public, time.perf_counter))
 
 
+@pytest.mark.slow
 def test_fresh_prompts_keep_their_floor() -> None:
     """A thousand prompts made by another method than the training data: recall and false alarms together."""
     made = subprocess.run(

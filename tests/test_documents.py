@@ -46,6 +46,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_folder_is_registered_and_its_parts_are_known(place: Path) -> None:
     """Text, pages and office files are read, the others counted; a part of one is restricted in the dry run."""
     told = run(place, "privacy", "register", "papers", "--name", "plans")
@@ -68,6 +69,7 @@ def test_nothing_of_a_document_is_on_disk(place: Path) -> None:
     assert not any(word.encode() in raw for word in (*PLAN.split(), "papers", "plan.md"))
 
 
+@pytest.mark.slow
 def test_public_texts_do_not_count(place: Path) -> None:
     """What stands in a public text too (a licence, a quotation) is taken out of the fingerprints."""
     (place / "public.txt").write_text(LICENCE, encoding="utf-8")
@@ -120,6 +122,7 @@ def test_mistakes_are_told_in_one_sentence(place: Path, arguments: tuple[str, ..
     assert not (place / "state" / FILE_NAME).exists()
 
 
+@pytest.mark.slow
 def test_cases_of_ones_own_hold_or_are_named(place: Path) -> None:
     """`privacy test`: ids of what came out wrong, rules that no case meets, never a text; exit 1 where one is wrong."""
     run(place, "privacy", "register", "papers")

@@ -39,6 +39,7 @@ def measured() -> tuple[Calibration, list[tuple[float, str]]]:
     return bench(KnownEngine(), plan())
 
 
+@pytest.mark.slow
 def test_eight_shapes_predict_four_that_were_not_measured(measured: tuple[Calibration, object]) -> None:
     """V9 where the truth is known, on a box without moods: within 1 %."""
     work, truth = measured[0].work, KnownEngine()
@@ -73,6 +74,7 @@ def test_progress_goes_forwards_to_the_end(measured: tuple[object, list[tuple[fl
     assert len(shares) > 24
 
 
+@pytest.mark.slow
 def test_limits_that_nothing_keeps_are_a_rate_of_zero() -> None:
     """A box that is too slow for the limits at any rate serves nothing under them: 0, not an error."""
     wanted = plan(limits=Limits(ttft_p99_ms=1, tpot_ms=1), loads=(8,))

@@ -33,6 +33,7 @@ def proof() -> Validation:
     return found
 
 
+@pytest.mark.slow
 def test_shapes_that_were_held_out_are_predicted(proof: Validation) -> None:
     """Four shapes that the fit has not seen."""
     assert len(proof.held_out) == 4

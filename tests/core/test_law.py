@@ -150,6 +150,7 @@ def test_no_combination_opens_a_door_that_the_law_shuts() -> None:
     assert seen > 450_000
 
 
+@pytest.mark.slow
 def test_restricted_goes_to_the_box_or_nowhere() -> None:
     """A restricted request gets exactly the local doors that are up, whatever the table prefers."""
     for fleet, states in every_fleet():

@@ -260,6 +260,7 @@ def moments(draw: st.DrawFn) -> tuple[str, dict[str, EngineState], Label, Api, P
     )
 
 
+@pytest.mark.slow
 @given(moment=moments(), data=st.data())
 @settings(max_examples=120, deadline=None)
 def test_what_any_moment_reaches_is_in_the_proof(
@@ -283,6 +284,7 @@ def test_what_any_moment_reaches_is_in_the_proof(
     assert {route.model for route in decision.routes} <= listed
 
 
+@pytest.mark.slow
 @given(text=files())
 @settings(max_examples=120, deadline=None)
 def test_the_wide_questions_find_what_the_thorough_ones_find(text: str) -> None:

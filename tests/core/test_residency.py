@@ -315,6 +315,7 @@ def test_two_clients_do_not_throw_out_each_others_model() -> None:
     assert turns[0].done == pytest.approx(turns[1].done, rel=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [{"a": 1, "b": 4}, {"a": 2, "b": 2, "c": 1}, {"a": 8, "b": 1, "c": 1, "d": 1}])
 def test_nobody_waits_for_ever(clients: Mapping[str, int]) -> None:
     """Whoever waits gets in after a turn of each of the others, changes and all."""

@@ -171,6 +171,7 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
     assert sources["/run/secrets/localfleet"] == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_health_check_tells_alive_from_dead(tmp_path: Path, local_tap: Tap) -> None:
     """The command of the image, and compose's the same, run for real: well while the router lives, ill without it."""
     image = json.loads(lines("HEALTHCHECK")[0].split("CMD", 1)[1])

@@ -92,6 +92,7 @@ def test_a_box_without_a_gpu_is_told_so(tmp_path: Path, port: str) -> None:
     assert deploy("--check", "--cpu", "--prefix", str(tmp_path / "x"), "--port", port).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [

@@ -76,6 +76,7 @@ def test_an_export_of_a_running_router_passes_the_offline_check(worked: Router) 
     assert (done.returncode, "are whole" in done.stdout) == (0, True), done.stderr
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_not_whole_proves_nothing(worked: Router, openai_tap: Tap) -> None:
     """A record edited in the file: the answer is open, and the record is named."""
     assert worked.stop() == 0

@@ -85,6 +85,7 @@ def run(router: Router, bads: Iterator[BadRequest]) -> dict[int, int]:
     return seen
 
 
+@pytest.mark.slow
 def test_some_bad_bodies(router: Router) -> None:
     """Some of each kind."""
     seen = run(router, bad_requests(seed=1, number=BATCH))
@@ -101,6 +102,7 @@ def test_thousands_of_bad_bodies(router: Router) -> None:
     assert seen[400] > 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*GOOD])
 def test_a_body_of_50_mb_is_refused_by_its_declared_size(router: Router, path: str) -> None:
     """413 before it is read, and the connection lives on."""

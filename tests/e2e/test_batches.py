@@ -118,6 +118,7 @@ def test_nothing_is_on_disk_in_clear(router: Router, openai_tap: Tap) -> None:
         assert not [name for name in left if canary in name]
 
 
+@pytest.mark.slow
 def test_the_label_of_a_batch_holds_for_all_its_lines(router: Router, openai_tap: Tap) -> None:
     """Its header is said of each line; they stay, whatever they say themselves."""
     talk = client(router)
@@ -128,6 +129,7 @@ def test_the_label_of_a_batch_holds_for_all_its_lines(router: Router, openai_tap
     assert not openai_tap.posts()
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_where_it_was(router: Router, openai_tap: Tap) -> None:
     """Killed in the middle: what was answered is not asked again, what was not is, and all lines come out once."""
     openai_tap.always(Behaviour(delay_s=0.15))
@@ -146,6 +148,7 @@ def test_a_restart_goes_on_where_it_was(router: Router, openai_tap: Tap) -> None
     assert len(openai_tap.posts()) <= 30 + 4
 
 
+@pytest.mark.slow
 def test_time_deletes_and_so_do_callers(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """A file that was deleted is gone from disk; what has had its time is gone at the next look."""
     with Router.start(tmp_path, settings(local_tap, openai_tap, keep_hours=0.0005), env=ENV) as router:
@@ -162,6 +165,7 @@ def test_time_deletes_and_so_do_callers(tmp_path: Path, local_tap: Tap, openai_t
         assert len(talk.files.list().data) <= 3
 
 
+@pytest.mark.slow
 def test_a_caller_sees_what_its_own_key_made(router: Router) -> None:
     """Another key finds neither file nor batch; a revoked one's batch fails."""
     mine, theirs = (create_key(router.home, name=name, at=time.time(), label=Label.PUBLIC)[1] for name in ("a", "b"))
@@ -180,6 +184,7 @@ def test_a_caller_sees_what_its_own_key_made(router: Router) -> None:
     assert other.batches.list().data == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
@@ -197,6 +202,7 @@ def test_a_file_that_is_no_batch_is_refused_without_an_echo(router: Router, raw:
         talk.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
 
 
+@pytest.mark.slow
 def test_without_the_key_nothing_starts(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """No variable, no router; another key than the one that sealed, no router either; both say so."""
     with pytest.raises(RuntimeError, match="LOCALFLEET_BATCH_KEY"):

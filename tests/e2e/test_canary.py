@@ -137,6 +137,7 @@ def test_every_source_reaches_every_api_it_can(api: Api) -> None:
     assert few == expected | (no_turns if api in {Api.COMPLETION, Api.EMBEDDING} else set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [*Source])
 def test_a_source_says_so_on_the_wire(source: Source) -> None:
     """With a source the bytes differ from those without it, and the canary is still there."""
@@ -180,6 +181,7 @@ def test_a_follow_up_repeats_the_conversation() -> None:
     assert then[len(first)] == {"role": "assistant", "content": "Paris."}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_any_case_can_be_built(one: Case) -> None:

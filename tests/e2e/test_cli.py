@@ -152,6 +152,7 @@ def test_explain_many_bodies_in_order(configured: Shell) -> None:
     assert [door["tier"] for door in raised["doors"] if door["legal"]] == ["local"]
 
 
+@pytest.mark.slow
 def test_the_books(shell: Shell) -> None:
     """No ledger yet, then a key: create, revoke, list, verify, export, report; the token is nowhere on disk."""
     early = shell.run("audit", "verify")
@@ -254,6 +255,7 @@ def talking(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Ta
         yield router
 
 
+@pytest.mark.slow
 def test_chat_once(talking: Router, local_tap: Tap, shell: Shell) -> None:
     """The answer alone on stdout, the decision on stderr; `--json` has both, with the tap's text unchanged."""
     done = shell.run("chat", "--url", talking.url, "--once", "hello")
@@ -389,6 +391,7 @@ def test_the_list_of_commands(shell: Shell) -> None:
         assert own == [says] or groups == [name]
 
 
+@pytest.mark.slow
 def test_help_waits_for_nothing_heavy(shell: Shell) -> None:
     """`--help` loads neither database nor web server nor pydantic; `check` and `explain` only what they need."""
     program = "import sys\nfrom localfleet.cli import build_cli\nbuild_cli({!r})\nprint(*sys.modules)"

@@ -87,6 +87,7 @@ def test_a_connection_kept_alive_hears_503_or_nothing(router: Router, openai_tap
     assert _ended(router, 5) == 0
 
 
+@pytest.mark.slow
 def test_a_second_signal_waits_for_nobody(router: Router, openai_tap: Tap, local_tap: Tap) -> None:
     """The process ends within two seconds, cuts the upstream, and what it cut off has its receipts."""
     openai_tap.always(Behaviour(chunk_delay_s=1, text="word " * 60))

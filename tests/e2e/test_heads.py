@@ -50,6 +50,7 @@ def test_heads_of_a_working_router_vouch_for_it(tmp_path: Path, local_tap: Tap, 
         assert b"record 4: the end is missing" in rolled_back.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", [{"webhook": "http://127.0.0.1:1/"}, {"syslog": "tcp://127.0.0.1:1"}, {"file": "/nowhere/x"}]
 )
@@ -72,6 +73,7 @@ def test_a_place_that_is_gone_costs_nobody_anything(
         assert router.stop() == 0
 
 
+@pytest.mark.slow
 def test_the_command_lists_where_heads_go(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
     """As traffic without any text."""
     settings = _settings(local_tap, openai_tap, webhook="https://audit.example.com/heads", syslog="udp://127.0.0.1:9")

@@ -142,6 +142,7 @@ def test_live_goes_before_batch_and_who_waited_is_told(start: Start, model: Coun
         assert receipt(router, answers[0].headers["x-localfleet-request-id"])["queue_ms"] == 0
 
 
+@pytest.mark.slow
 def test_unrestricted_work_overflows_and_the_rest_waits_or_is_told_to_come_back(
     start: Start, model: CountingModel, openai_tap: Tap
 ) -> None:
@@ -259,6 +260,7 @@ def test_a_box_that_fails_is_left_alone_and_says_when_to_come_back(
     assert len(openai_tap.posts()) == 1
 
 
+@pytest.mark.slow
 def test_retries_have_a_budget_over_all_requests(start: Start, openai_tap: Tap) -> None:
     """A provider that limits everybody's rate gets each request once, and a few of them twice."""
     openai_tap.always(Behaviour(fault=Fault.STATUS, status=429))

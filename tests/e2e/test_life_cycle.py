@@ -81,6 +81,7 @@ def busy(router: Router, name: str) -> Iterator[None]:
         thread.join(60)
 
 
+@pytest.mark.slow
 def test_nothing_runs_until_somebody_asks_and_then_it_answers(two: Router) -> None:
     """A router whose models sleep is open. Who may leave goes out at once, who must stay waits and is told how long."""
     assert two.get("/readyz").status == 200

@@ -53,6 +53,7 @@ def test_a_demand_shuts_a_provider_and_the_header_says_why(router: Router) -> No
     assert kept.headers["x-localfleet-model"] == "box"
 
 
+@pytest.mark.slow
 def test_explain_names_the_shut_door(router: Router) -> None:
     """Before anything is sent: the unknown provider is shut for internal text, and why."""
     (router.folder / "work" / "ask.json").write_text(json.dumps(ask("auto", metadata={"privacy": "internal"})))
@@ -69,6 +70,7 @@ def test_the_demand_stays_here(router: Router, openai_tap: Tap) -> None:
     assert b"provider_policy" not in openai_tap.received()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["serve", "up"])
 def test_a_router_with_a_broken_policy_does_not_start(
     tmp_path: Path, local_tap: Tap, openai_tap: Tap, verb: str
@@ -88,6 +90,7 @@ def test_a_router_with_a_broken_policy_does_not_start(
     assert openai_tap.received() == b""
 
 
+@pytest.mark.slow
 def test_the_command_lists_what_is_left(router: Router) -> None:
     """`check --paths --json`: internal text reaches the stated provider only, and nothing is forbidden."""
     done = router.run("check", "--paths", "--json")

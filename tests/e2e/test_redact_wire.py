@@ -182,6 +182,7 @@ def test_a_conversation_that_went_out_redacted_stays_local_once_it_cannot(
     assert tiers == ["low_cost", "local", "local"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 def test_other_apis_come_back_exact_too(tmp_path: Path, echo: Echo, local_tap: Tap, *, stream: bool) -> None:
     """Messages and Responses, translated for a model that speaks chat, read by the real clients."""

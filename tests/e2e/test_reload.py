@@ -69,6 +69,7 @@ def model_names(router: Router) -> set[str]:
     return {model["id"] for model in router.get("/v1/models").json["data"]}
 
 
+@pytest.mark.slow
 def test_a_rule_that_comes_by_a_signal_holds_for_the_next_request(router: Router, settings: dict[str, Any]) -> None:
     """SIGHUP: what was internal is restricted from then on; log and chain name the rule, neither names its words."""
     before = holds(router)
@@ -87,6 +88,7 @@ def test_a_rule_that_comes_by_a_signal_holds_for_the_next_request(router: Router
     assert router.run("audit", "verify").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "path", "cure"),
     [
@@ -114,6 +116,7 @@ def test_a_broken_file_changes_nothing(
     assert not records(router.home, "reload")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_changes_nothing(router: Router) -> None:
     """Moved away for a moment by an editor: one sentence, and the router goes on."""
     (router.folder / "models.yaml").unlink()
@@ -122,6 +125,7 @@ def test_a_file_that_is_gone_changes_nothing(router: Router) -> None:
     assert router.post(CHAT, ask("mini")).status == 200
 
 
+@pytest.mark.slow
 def test_only_the_console_token_reloads(router: Router) -> None:
     """Without the token 401, and nothing is read."""
     assert router.post("/api/reload", {}).status == 401
@@ -174,6 +178,7 @@ def test_a_door_that_was_decided_before_stays_open_to_that_request(
     assert len(local_tap.posts()) == 1
 
 
+@pytest.mark.slow
 def test_an_alias_moves_under_load_and_nobody_notices(
     router: Router, settings: dict[str, Any], local_tap: Tap, openai_tap: Tap
 ) -> None:
@@ -191,6 +196,7 @@ def test_an_alias_moves_under_load_and_nobody_notices(
     assert local_tap.posts()
 
 
+@pytest.mark.slow
 def test_an_engine_whose_entry_is_the_same_keeps_what_it_knows(
     router: Router, settings: dict[str, Any], openai_tap: Tap
 ) -> None:
@@ -247,6 +253,7 @@ def test_a_tier_of_an_earlier_life_is_known_when_it_comes_back(
     assert router.post(CHAT, ask("mini", max_tokens=1000)).status == 402
 
 
+@pytest.mark.slow
 def test_what_only_a_restart_can_change_is_said(router: Router, settings: dict[str, Any]) -> None:
     """The days that a conversation is remembered are read when the ledger opens."""
     told = reload(router, {**settings, "privacy": {"remember_days": 9}}).json

@@ -61,6 +61,7 @@ def explore(router: Router, path: str, examples: int) -> int:
     return sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*PATHS, *PAGES])
 def test_the_description_holds(router: Router, path: str) -> None:
     """A few of each kind."""

@@ -58,6 +58,7 @@ def clean(left: Mapping[str, bytes], canary: str) -> bool:
     return not [name for name, data in left.items() if traces(data, canary)]
 
 
+@pytest.mark.slow
 def test_debugging_switches_write_no_words(router: Router, openai_tap: Tap, anthropic_tap: Tap) -> None:
     """Every route, good and bad answers, litellm's too, under all switches at once: the log has none of the words."""
     canary = new_canary()

@@ -83,15 +83,13 @@ FLAWS: Mapping[str, Flaw] = {
         plainest={"source": Source.NONE},
     ),
 }
-QUICK = "who lowers is logged"
 FLAGS = ("escaped", "lowering", "stream")
 PLAIN = {"beside": (), "also": (), "turns": 0, "dress": Dress.PLAIN} | dict.fromkeys(FLAGS, False)
 
 
 @pytest.mark.timeout(300)  # a search among thousands of cases, then a shrinking
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in FLAWS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLAWS)
 def test_a_leak_is_found_and_shrunk(rig: Rig, name: str) -> None:
     """A front that spills some requests is caught by the same search, and its case shrinks to what the leak needs."""
     flaw, lane, router = FLAWS[name], rig.lanes[0], rig.router
@@ -149,6 +147,7 @@ AT_REST = {
 }
 
 
+@pytest.mark.slow
 def test_what_changed_is_known() -> None:
     """Appended bytes, changed pages and their borders are new; what is as it was is not."""
     old = bytes(range(256)) * 64

@@ -142,6 +142,7 @@ def test_a_leaky_router_would_be_caught(rig: Rig, api: Api) -> None:
     assert "a restricted request was answered as ('low_cost', 'public')" in found
 
 
+@pytest.mark.slow
 def test_a_canary_at_rest_would_be_found(rig: Rig) -> None:
     """A canary planted in a file of the state folder, or in a file's name, is found."""
     canary = new_canary()
@@ -259,6 +260,7 @@ def test_the_books_agree_with_the_taps(rig: Rig) -> None:
     balanced(rig)
 
 
+@pytest.mark.slow
 def test_wrong_books_would_be_noticed(rig: Rig) -> None:
     """A missing receipt, a missing intent, a lower label and a receipt too many are each named."""
     lane = rig.lanes[2]

@@ -186,6 +186,7 @@ def test_time_in_line_is_taken_off_the_time_out() -> None:
     run(silent, story)
 
 
+@pytest.mark.slow
 def test_nobody_stands_in_line_before_a_shut_breaker() -> None:
     """The one request that tries again takes the only place, and says nothing; the others hear at once."""
     mute = False

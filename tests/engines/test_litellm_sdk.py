@@ -128,6 +128,7 @@ def test_a_whole_answer_comes_as_chat(anthropic_tap: Tap) -> None:
     assert "metadata" not in request.json
 
 
+@pytest.mark.slow
 def test_a_stream_comes_as_chat_chunks(anthropic_tap: Tap) -> None:
     """Text in pieces, a finish reason, `[DONE]`; the usage is counted and hidden."""
     body, reply = ask(anthropic_tap, call(stream=True))

@@ -185,6 +185,7 @@ def test_template_keeps_every_message(engine: Running) -> None:
     assert default.startswith(f"<|im_start|>system\n{find_weights(SMOLLM2).default_system}<|im_end|>\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 def test_required_tool_is_called_once_with_valid_arguments(engine: Running, choice: Any) -> None:
     """The answer is one call of the tool, and its arguments are JSON of the right shape."""

@@ -128,6 +128,7 @@ def test_models_of_the_start_are_loaded_while_there_is_room() -> None:
     house.run(story)
 
 
+@pytest.mark.slow
 def test_one_makes_room_for_another_and_nobody_is_cut_off() -> None:
     """The turn of a busy model ends, its request does not; the other then gets its turn."""
     house = House(Room(gib={"ram": Decimal(10)}, turn_s=0.3))

@@ -49,6 +49,7 @@ def entry(name: str, weights: str, more: str = "", vllm: str = "") -> str:
     return f"  {name}: {{engine: vllm, weights: {weights}, {more} vllm: {{pull: true, {vllm}}}}}"
 
 
+@pytest.mark.slow
 def test_a_model_that_fits_is_told_in_figures(folder: Path) -> None:
     """Exit 0, and the memory of each part, tokens and requests, in bytes."""
     code, told = checked(folder, entry("mid", "Qwen/Qwen3-32B-FP8", "context_tokens: 16384, parallel: 8,"))
@@ -127,6 +128,7 @@ def test_a_model_that_is_crowded_is_a_warning(folder: Path) -> None:
     assert "kv_cache_dtype: fp8" in warning
 
 
+@pytest.mark.slow
 def test_models_on_one_gpu_are_added_up(folder: Path) -> None:
     """Two shares of 0.6 on GPU 0 are too much; on two GPUs they are not."""
     half = "gpu_memory_utilization: 0.6"

@@ -120,6 +120,7 @@ BOXES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpu", BOXES, ids=lambda gpu: f"{gpu.count} x {gpu.name}")
 def test_what_init_proposes_fits_the_box(gpu: GpuSeen) -> None:
     """Switched on, the proposal is a right entry whose requests all fit, on as many GPUs as can share it."""

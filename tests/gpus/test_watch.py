@@ -85,6 +85,7 @@ def test_a_driver_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCap
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
 
 
+@pytest.mark.slow
 def test_a_driver_that_hangs_blocks_nobody(tmp_path: Path) -> None:
     """Views come at once and turn silent; the end comes within its second; it goes on when the driver does."""
     driver = Driver((CARD,))

@@ -326,6 +326,7 @@ def test_close_gives_up_on_a_disk_that_stays_away(home: Path, caplog: pytest.Log
     assert set(caplog.messages) <= said
 
 
+@pytest.mark.slow
 def test_health_changes_are_logged_once_each(ledger: SqliteLedger, caplog: pytest.LogCaptureFixture) -> None:
     """One line when it closes, one when it opens, whatever the number of retries."""
     with caplog.at_level(logging.INFO, logger="localfleet.ledger"):

@@ -104,6 +104,7 @@ def test_the_ledger_never_waits_for_a_place_that_hangs(ledger: SqliteLedger) -> 
         assert time.monotonic() - ended < 4
 
 
+@pytest.mark.slow
 def test_only_the_newest_head_waits(ledger: SqliteLedger) -> None:
     """However long a place is away, it gets one head when it comes back, and that one vouches for all."""
     shelf = Shelf()
