@@ -27,7 +27,9 @@ try:
     runpy.run_module("localfleet", run_name="__main__")
 finally:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    sys.stderr.write(f"\\n{used.ru_utime + used.ru_stime} {used.ru_maxrss}")
+    # Not ru_maxrss: that one begins with what the parent had.
+    peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    sys.stderr.write(f"\\n{used.ru_utime + used.ru_stime} {peak}")
 """
 
 

@@ -60,6 +60,8 @@ def scene(
     file["hosted"]["claude"]["timeout_s"] = 60  # the first call loads litellm, which takes seconds on a busy machine
     with Router.start(tmp_path_factory.mktemp("router"), file) as router:
         yield router, local, openai, anthropic
+    for tap in shared_taps:  # others look for what these taps say by themselves
+        tap.say("The capital of France is Paris.")
 
 
 def ask(
