@@ -179,7 +179,7 @@ def prove_command(
     whole = verify(state_home(), notes=_notes(heads))
     answer = prove(state_home(), host, span, wanted, local_hosts=_local_hosts(config))
     proven = whole.ok and answer.answer == "proven"
-    grounds = _grounds(whole)
+    grounds = _grounds(whole, answer.redacted)
     if as_json:
         print_json(_proof_row(host, span, wanted, answer, whole, grounds))
     else:
@@ -220,6 +220,7 @@ def _proof_row(
         "to": _moment(span.until),
         "answer": _said(answer, whole),
         "attempts_to_host": answer.to_host,
+        "redacted_to_host": answer.redacted,
         "against": [asdict(one) | {"label": one.label.word, "at": _moment(one.at)} for one in answer.against],
         "why_open": [*answer.why, *([] if whole.ok else ["the chain is not whole: run `localfleet audit verify`"])],
         "chain": {"ok": whole.ok, "records": whole.records, "head": f"{whole.last_seq}:{whole.last_hash}"},
@@ -247,9 +248,11 @@ def _print_proof(host: str, span: Span, label: Label, answer: Answer, whole: Ver
     out.print("this rests on:")
 
 
-def _grounds(whole: VerifyResult) -> list[str]:
+def _grounds(whole: VerifyResult, redacted: int) -> list[str]:
     """What one must believe, besides the records, for the answer to hold."""
+    replaced = f"{redacted} of the attempts carried a restricted request with its values replaced, under its new label"
     return [
+        *([replaced] if redacted else []),
         f"the chain of {whole.records} records, head {whole.last_seq}:{whole.last_hash}, every seal checked just now",
         _covered(whole),
         "the router writes the intent of every hosted attempt to disk before the first byte leaves (law 7)",

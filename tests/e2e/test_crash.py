@@ -49,7 +49,7 @@ def test_a_crash_leaves_no_words(router: Router, local_tap: Tap, openai_tap: Tap
     with ThreadPoolExecutor(4) as callers:
         waiting = [callers.submit(wait, label, stream) for label in LABELS for stream in (True, False)]
         assert all(tap.wait_for("data", number=2) for tap in (local_tap, openai_tap))
-        assert router.signal(number, wait_s=60) == -number
+        assert router.signal(number) == -number
         assert {one.result() for one in waiting} <= {0, 200}
     assert not router.cores()
     left = router.at_rest()

@@ -11,7 +11,7 @@ from ledger_rig import AT, Clock, intent, receipt, sql
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Attempt, Intent, Receipt
+from localfleet.core.receipt import Attempt, Intent, Part, Receipt
 from localfleet.errors import LedgerClosed
 from localfleet.storage.book import Book
 from localfleet.storage.chain import Kind, Seal, tail
@@ -79,6 +79,25 @@ def test_nothing_restricted_went_there_is_proven_and_a_counterexample_refutes(ho
     assert prove(home, HOST, Span(since=AT, until=AT + 100), Label.INTERNAL).answer == "proven"
     assert prove(home, HOST, Span(since=AT + 100, until=AT + 101), Label.INTERNAL).answer == "refuted"
     assert prove(home, "api.anthropic.com", DAY, Label.PUBLIC).answer == "proven"
+
+
+def test_a_redacted_request_is_told_and_an_action_counts_by_its_parts(home: Path) -> None:
+    """Its words left under another label, which the proof says; the receipt of an action is no attempt of its own."""
+    part = Part(
+        request_id="req-1",
+        role="draft",
+        model="mini",
+        tier="low_cost",
+        label=Label.RESTRICTED,
+        reason=Reason.REDACTED,
+        outcome=Reason.ANSWERED,
+        cost_usd=None,
+    )
+    redacted = replace(_sent(1, Label.INTERNAL), because=("redacted", "detector"))
+    action = replace(_ended(9, MINI, label=Label.RESTRICTED), parts=(part,))
+    _write(home, redacted, _ended(1, MINI, label=Label.RESTRICTED), action, _sent(2), _ended(2, MINI))
+    answer = prove(home, HOST, DAY, Label.RESTRICTED)
+    assert (answer.answer, answer.to_host, answer.redacted) == ("proven", 2, 1)
 
 
 def test_an_intent_counts_though_its_receipt_never_came(home: Path) -> None:

@@ -52,6 +52,8 @@ class Departure:
     label: Label
     key_id: str
     answered: bool = False
+    redacted: bool = False
+    """The request was restricted; what left was its redacted form, with the label of that."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Answer:
     to_host: int
     """Attempts of any label to this host in that time."""
     why: tuple[str, ...] = ()
+    redacted: int = 0
+    """Of `to_host`, those that carried a restricted request with its values replaced."""
 
 
 def left(home: Path, span: Span) -> list[Left]:
@@ -120,7 +124,11 @@ def prove(home: Path, host: str, span: Span, label: Label, *, local_hosts: froze
     local = any(one.tier == _LOCAL for one in there) or any(same_host(known, host) for known in local_hosts)
     why = tuple(_missing(walk, local=local))
     return Answer(
-        answer="refuted" if against else "open" if why else "proven", against=against, to_host=len(there), why=why
+        answer="refuted" if against else "open" if why else "proven",
+        against=against,
+        to_host=len(there),
+        why=why,
+        redacted=sum(one.redacted for one in there),
     )
 
 
@@ -171,6 +179,8 @@ class _Walk:
 
     def _receipt(self, seq: int, body: dict[str, Any]) -> None:
         """Tell how attempts ended, and find those without an intent: local ones, and any that should have had one."""
+        if body.get("parts"):
+            return  # an action of several calls: each of them has its own intents and receipt
         known = self.intents.pop(body["request_id"], {})
         ended = body["at"] + (body["total_ms"] or 0) / 1000
         in_time = body["at"] < self.span.until and ended >= self.span.since
@@ -193,6 +203,7 @@ def _departure(seq: int, body: dict[str, Any], model: str, tier: str, host: str 
         tier=tier,
         label=Label(body["label"]),
         key_id=body["key_id"],
+        redacted="redacted" in body.get("because", ()),
     )
 
 
