@@ -29,6 +29,8 @@ _PARTICLES = frozenset(
 )
 _DIGIT = re.compile(r"[0-9]")
 _LEAST_DIGITS = 7
+_RUN = re.compile(r"[0-9]{5,}")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _SPACED = frozenset({"card", "phone", "us_ssn"})
 
 
@@ -94,10 +96,13 @@ class Values:
     """Pseudonym -> value, with the other spellings that an answer may use."""
     said: str = ""
     """The texts in small letters: no pseudonym may stand there already."""
+    runs: frozenset[str] = frozenset()
+    """The numbers of five digits and more in the texts: none may stand in a pseudonym, not even by chance."""
 
     def __post_init__(self) -> None:
         """Nothing is replaced yet."""
         self.said = "\n".join(self.texts).casefold()
+        self.runs = frozenset(_RUN.findall(self.said))
 
     def add(self, value: str, row: Row) -> None:
         """A value that a row of the tables found."""
@@ -153,9 +158,22 @@ class Values:
     def _free(self, value: str, candidates: Iterator[str]) -> str:
         """The first candidate that stands for nothing yet, and stands nowhere in the texts."""
         for candidate in candidates:
-            if candidate not in self.pairs and candidate.casefold() not in self.said and candidate != value:
+            taken = candidate in self.pairs or candidate == value or candidate.casefold() in self.said
+            if not taken and not self._repeats(candidate):
                 return candidate
         raise NotRedactable("no pseudonym is left for a value")
+
+    def _repeats(self, candidate: str) -> bool:
+        """Whether a candidate says a number of the texts, or a word of a name in them, within itself."""
+        if any(word in self.words for word in map(str.capitalize, _LETTERS.findall(candidate))):
+            return True
+        runs = _RUN.findall(candidate) if self.runs else []
+        return any(
+            run[start:end] in self.runs
+            for run in runs
+            for start in range(len(run))
+            for end in range(start + 5, len(run) + 1)
+        )
 
     def _add_digits(self, value: str) -> None:
         """A number may come back without its separators."""
