@@ -33,9 +33,8 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The folder, or the module at the top; `cli*` and `cost*` are a room each."""
-        first = self.inside.split("/")[0].removesuffix(".py")
-        return next((room for room in ("cli", "cost") if first.startswith(room)), first)
+        """The folder, or the module at the top."""
+        return self.inside.split("/")[0].removesuffix(".py")
 
 
 Breach = tuple[int, str]
@@ -206,7 +205,7 @@ def arrows_point_inward(source: Source) -> Iterator[Breach]:
         parts = name.split(".")
         if parts[0] != "localfleet" or parts[1] == "__version__":
             continue
-        target = next((room for room in ("cli", "cost") if parts[1].startswith(room)), parts[1])
+        target = parts[1]
         if target not in ARROWS[source.room]:
             yield line, f"{source.room} may not import {target}; pass the value in, or move the line to its room"
         if source.room == "config" and target == "wire" and parts[2] != "yaml_lines":
@@ -455,7 +454,7 @@ FINE: tuple[tuple[Rule, str, str], ...] = (
     (only_the_policy_builds_hosted_routes, "core/policy.py", f"{ROUTE}\nHostedRoute(model='x')"),
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE}\nisinstance(x, HostedRoute)"),
     (broad_catches_are_counted, "judging.py", "try: ...\nexcept Exception: ..."),
-    (nothing_lives_at_module_level, "cli_keys.py", "app = typer.Typer()"),
+    (nothing_lives_at_module_level, "cli/keys.py", "app = typer.Typer()"),
     (nothing_lives_at_module_level, "core/x.py", "KINDS = {'a': 1}\nVALUES = dict(zip('ab', (1, 2)))"),
     (fakes_are_real, "tests/test_x.py", "def test(monkeypatch): monkeypatch.setenv('A', 'b')"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from localfleet.catalogue import check_settings
-from localfleet.cli_init import fitted, read_manual
+from localfleet.cli.init import fitted, read_manual
 from localfleet.config import parse_settings, read_settings
 from localfleet.gpu_facts import find_gpu, read_gpus
 from localfleet.machine import GpuSeen, Machine, look

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from localfleet.catalogue import anyone, build_models, build_policy
 from localfleet.cli import build_cli
-from localfleet.cli_init import STACKS, fitted, read_manual, with_stack
+from localfleet.cli.init import STACKS, fitted, read_manual, with_stack
 from localfleet.config import Settings, parse_settings
 from localfleet.explain import Explainer
 from localfleet.machine import Machine

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from localfleet.cli import build_cli
-from localfleet.cli_init import fitted, read_manual
+from localfleet.cli.init import fitted, read_manual
 from localfleet.config import parse_settings
 from localfleet.machine import GpuSeen, Machine
 

@@ -9,7 +9,7 @@ from router import Router
 from typer.testing import CliRunner, Result
 
 from localfleet.cli import build_cli
-from localfleet.cli_bench import calibration_path
+from localfleet.cli.bench import calibration_path
 from localfleet.errors import FleetError
 from localfleet.traces.calibration_file import read_calibration
 

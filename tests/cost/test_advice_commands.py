@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 
 MODELS = """
 version: 1

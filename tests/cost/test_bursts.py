@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 from localfleet.core.advice.worksheet import Line, priced, scenarios
 from localfleet.traces.worksheet import COLUMNS
 

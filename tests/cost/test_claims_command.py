@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 from localfleet.cost.arithmetic import worked_out
 from localfleet.cost.claims_file import parse_claims, read_claims
 from localfleet.cost.verdicts import work_claim

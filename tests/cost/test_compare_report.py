@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 
 
 def ask(folder: Path, *words: str, **env: str) -> tuple[int, str, str]:

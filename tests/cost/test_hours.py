@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 
 PLAN = """
 api_models: [{{id: mini, in: .15, out: .60, date: 2026-11-20, source: the list}}]

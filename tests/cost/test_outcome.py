@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 from localfleet.core.cost.capacity import Capacity, Level
 from localfleet.core.cost.hour import Owned, Rented
 from localfleet.core.plan.bills import (

@@ -59,7 +59,7 @@ def test_a_plan_takes_less_than_a_second(tmp_path: Path) -> None:
 
 def test_a_plan_without_a_trace_loads_no_heavy_library() -> None:
     """No numpy, no database, no litellm: that is what keeps it under a second."""
-    code = "import sys, localfleet.cli_cost_plan; print({'numpy', 'sqlalchemy', 'litellm'} & set(sys.modules))"
+    code = "import sys, localfleet.cli.cost_plan; print({'numpy', 'sqlalchemy', 'litellm'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

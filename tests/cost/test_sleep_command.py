@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localfleet.cli_cost import build_cost
+from localfleet.cli.cost import build_cost
 
 RUN = CliRunner()
 SPEED = "{kind: token_work, a_us: 17, b0_us: 28, k_us: .06}"

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from localfleet.cli import build_cli
+from localfleet.cost.inputs import Misuse
 from localfleet.cost.usage_month import usage_month
-from localfleet.cost_inputs import Misuse
 from localfleet.traces.values import Bucket
 
 DAY_S = 86_400.0

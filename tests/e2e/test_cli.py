@@ -217,7 +217,7 @@ def _answer_badly(stranger: socket.socket) -> None:
 
 def test_doctor_knows_malware_by_its_file(shell: Shell) -> None:
     """The file that a malicious litellm left, and an unknown one that runs code; a plain path is neither."""
-    from localfleet.cli_doctor import pth_files
+    from localfleet.cli.doctor import pth_files
 
     (shell.folder / "plain.pth").write_text("/some/path\n", encoding="utf-8")
     (shell.folder / "_virtualenv.pth").write_text("import _virtualenv\n", encoding="utf-8")
@@ -240,7 +240,7 @@ def test_doctor_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_doctor_distrusts_the_clock() -> None:
     """Before 2025, or before the last receipt: wrong."""
-    from localfleet.cli_doctor import clock
+    from localfleet.cli.doctor import clock
 
     assert clock(1_500_000_000, None).state == "fail"
     assert clock(1_800_000_000, 1_800_000_001).state == "fail"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localfleet.cli_init import fitted, read_manual
+from localfleet.cli.init import fitted, read_manual
 from localfleet.config import Settings, parse_settings
 from localfleet.core.fit import Fit, Verdict
 from localfleet.fit_words import gib

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from localfleet.assemble.world import _turns
 from localfleet.cli import build_cli
-from localfleet.cli_config import load_checked
+from localfleet.cli.config import load_checked
 from localfleet.core.cost.calibration import calibrate
 from localfleet.core.cost.points import Point
 from localfleet.core.fleet import EngineState, Readiness

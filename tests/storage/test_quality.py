@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledger_rig import AT, Clock, receipt, sql
 
-from localfleet.cli_quality import drift
+from localfleet.cli.quality import drift
 from localfleet.core.feedback import Feedback
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason

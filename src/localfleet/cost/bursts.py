@@ -13,7 +13,7 @@ from localfleet.core.cost.replay import ClassReplay, ReplayResult, replay, work_
 from localfleet.core.cost.steady import steady_replicas
 from localfleet.core.cost.traffic import Floats, Late, Requests, TraceFacts, TrafficClass, requests, trace_facts
 from localfleet.core.pricing import Price
-from localfleet.cost_inputs import Misuse
+from localfleet.cost.inputs import Misuse
 from localfleet.traces.values import Arrival
 
 __all__ = ["Burst", "Played", "Rules", "play", "trace_of"]

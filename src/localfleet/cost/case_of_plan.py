@@ -18,9 +18,9 @@ from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.plan.bills import busy_boxes
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
 from localfleet.core.pricing import Price, PriceTier
+from localfleet.cost.inputs import Misuse
 from localfleet.cost.paper import percent
 from localfleet.cost.plan_file import ApiModel, Deployment, Hardware, PlanFile, Workflow
-from localfleet.cost_inputs import Misuse
 from localfleet.gpu_facts import GpuFacts, find_gpu
 from localfleet.price_map import STALE_AFTER_DAYS
 

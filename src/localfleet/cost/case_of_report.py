@@ -7,7 +7,7 @@ from localfleet.core.cost.compare import BoxLine, HostedLine
 from localfleet.core.cost.hour import Owned
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Work
 from localfleet.cost.paper import percent
-from localfleet.cost_view import Report
+from localfleet.cost.view import Report
 
 __all__ = ["case_of_report"]
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from localfleet.config import Settings
 from localfleet.core.cost.hour import usd_per_month_fixed
-from localfleet.cost_inputs import BoxAsked, the_box
+from localfleet.cost.inputs import BoxAsked, the_box
 from localfleet.gpu_facts import GpuFacts, find_gpu
 
 __all__ = ["declared_fixed_usd"]

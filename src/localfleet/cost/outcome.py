@@ -12,7 +12,7 @@ from localfleet.core.plan.case import Case, Hosted
 from localfleet.core.plan.crossing import Crossing, Flip, crossing, flips
 from localfleet.core.plan.stakes import Stakes, stakes, stakes_of_mix
 from localfleet.cost.chances import Chances, chances
-from localfleet.cost_inputs import Misuse
+from localfleet.cost.inputs import Misuse
 
 __all__ = ["Outcome", "work_out"]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from localfleet.cost.inputs import Misuse
 from localfleet.cost.workload import MeanMonth, month_at_pace
-from localfleet.cost_inputs import Misuse
 from localfleet.traces.values import Bucket
 
 __all__ = ["usage_month"]

@@ -7,8 +7,8 @@ from typing import Any
 from localfleet.core.cost.claims import TableVerdict, check_table
 from localfleet.cost.arithmetic import worked_out
 from localfleet.cost.claims_file import ClaimRow, Sum
+from localfleet.cost.inputs import Misuse
 from localfleet.cost.paper import aligned, number, plain
-from localfleet.cost_inputs import Misuse
 
 __all__ = ["SumVerdict", "WorkedClaim", "claim_json", "claim_lines", "work_claim"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from localfleet.core.advice.seen import Period
-from localfleet.cost_inputs import Misuse
+from localfleet.cost.inputs import Misuse
 from localfleet.traces.values import Arrival
 
 __all__ = ["MeanMonth", "mean_month", "month_at_pace", "recorded_month"]

@@ -9,8 +9,8 @@ from typing import Any
 from localfleet.core.advice.alerts import Listing
 from localfleet.core.advice.work import Role, Work, role_of, usd_of_price
 from localfleet.core.advice.worksheet import Line, Priced, Scenario
+from localfleet.cost.inputs import Misuse
 from localfleet.cost.paper import aligned, dollars, plain
-from localfleet.cost_inputs import Misuse
 from localfleet.traces.values import WorksheetRow
 from localfleet.traces.worksheet import COLUMNS
 

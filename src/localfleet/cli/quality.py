@@ -1,0 +1,100 @@
+"""`report --quality`: by week, what was escalated and tried again, what one action cost, what people said."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from localfleet.cli.parts import console, print_json, state_home
+from localfleet.storage.quality import Grouping, Week, quality
+
+__all__ = ["quality_command"]
+
+GROUPS: tuple[Grouping, ...] = ("task", "tier", "model", "arm", "key", "label", "all")
+WORSE = 0.05
+"""A change of a rate from one week to the next that is pointed out, where both weeks have some feedback."""
+LEAST = 20
+HEADINGS = (
+    "week of", "requests", "escalated", "fell back", "retries", "USD/action", "said", "accepted", "corrected", "score",
+)  # fmt: skip
+
+
+def quality_command(by: str, *, days: float, as_json: bool) -> None:
+    """Print the weeks; raises `typer.BadParameter` for a group that has no quality of its own."""
+    group: Grouping | None = next((one for one in GROUPS if one == by), None)
+    if group is None:
+        raise typer.BadParameter(f"with --quality: one of {', '.join(GROUPS)}", param_hint="--by")
+    now = time.time()
+    weeks = quality(state_home(), by=group, since=now - days * 86_400, until=now)
+    if as_json:
+        print_json([_plain(week) for week in weeks])
+    elif not weeks:
+        console().print(f"no requests in the last {days:g} days")
+    else:
+        _print(by, weeks)
+
+
+def _plain(week: Week) -> dict[str, Any]:
+    loaded: dict[str, Any] = orjson.loads(orjson.dumps(asdict(week), default=lambda usd: f"{usd:f}"))
+    return loaded
+
+
+def _print(by: str, weeks: list[Week]) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(by, no_wrap=True)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right", overflow="fold")
+    for week in weeks:
+        table.add_row(
+            week.group,
+            week.monday,
+            str(week.requests),
+            _share(week.escalated / week.requests),
+            _share(week.fell_back / week.requests),
+            str(week.retries),
+            "-" if week.usd_per_action is None else f"{week.usd_per_action:.6f}",
+            str(week.feedback),
+            _share(week.accepted_rate),
+            _share(week.corrected_rate),
+            "-" if week.score is None else f"{week.score:.2f}",
+        )
+    console().print(table)
+    for sentence in drift(weeks):
+        console().print(sentence, markup=False)
+
+
+def drift(weeks: list[Week]) -> list[str]:
+    """What got worse from a group's last week but one to its last, where both have enough to say so."""
+    said = []
+    for group in dict.fromkeys(week.group for week in weeks):
+        own = [week for week in weeks if week.group == group][-2:]
+        if len(own) < 2 or min(week.requests for week in own) < LEAST:
+            continue
+        before, last = own
+        rates = (
+            ("escalated", before.escalated / before.requests, last.escalated / last.requests),
+            ("corrected", *_both(before.corrected_rate, last.corrected_rate)),
+            ("not accepted", *_both(_not(before.accepted_rate), _not(last.accepted_rate))),
+        )
+        said += [
+            f"{group}: {what} rose from {then:.0%} to {now:.0%} in the week of {last.monday}"
+            for what, then, now in rates
+            if now - then > WORSE
+        ]
+    return said
+
+
+def _both(then: float | None, now: float | None) -> tuple[float, float]:
+    return (0.0, 0.0) if then is None or now is None else (then, now)
+
+
+def _not(rate: float | None) -> float | None:
+    return None if rate is None else 1 - rate
+
+
+def _share(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.0%}"

@@ -1,0 +1,249 @@
+"""`routing`: train, measure and use the local classifier that says how much a prompt needs the stronger model."""
+
+import datetime as dt
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import orjson
+import typer
+
+from localfleet.cli.parts import Json, console, home_path, print_json
+from localfleet.core.routing.guarantee import Claim, claimed
+from localfleet.core.routing.scorer import Scorer, load, with_claim
+from localfleet.errors import FleetError
+
+if TYPE_CHECKING:
+    from localfleet.training.table import Table
+
+__all__ = ["read_model", "routing_app"]
+
+routing_app = typer.Typer(no_args_is_help=True)
+
+Data = Annotated[
+    list[Path], typer.Argument(help="JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin.")
+]
+Weak = Annotated[str | None, typer.Option(help="The model that is enough at best; by default `weak` or the cheapest.")]
+Strong = Annotated[str | None, typer.Option(help="The model that costs more; by default `strong` or the best.")]
+Receipts = Annotated[
+    bool,
+    typer.Option(
+        help="Label lines by their `id`, a request id: what /api/feedback said of the box and of hosted models."
+    ),
+]
+Model = Annotated[
+    Path | None, typer.Option(help="The classifier's file; by default routing.model in the state folder.")
+]
+
+
+@routing_app.callback()
+def _routing() -> None:
+    """Train, measure and use the local classifier; no prompt leaves this machine, none is kept."""
+
+
+@routing_app.command("train")
+def train(
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it; by default routing.model in the state folder.")
+    ] = None,
+    weak: Weak = None,
+    strong: Strong = None,
+    receipts: Receipts = False,
+    as_json: Json = False,
+) -> None:
+    """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
+    from localfleet.training.file import bytes_of  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.fit import facts_of  # noqa: PLC0415  # the same
+    from localfleet.training.share import trained  # noqa: PLC0415  # the same
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
+
+    table = _table(data, receipts=receipts)
+    pair = pair_of(table, weak, strong)
+    found = trained(table, pair)
+    facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
+    file = out or _default_model()
+    _write(file, bytes_of(found, facts))
+    if as_json:
+        print_json({"model": str(file), **facts})
+        return
+    said = f"trained on {len(table)} prompts: when does {facts['strong']} answer well where {facts['weak']} does not"
+    console().print(f"{said}\nwritten to {file}", markup=False)
+
+
+@routing_app.command("score")
+def score(
+    jsonl: Annotated[Path, typer.Option(help="JSON lines with `text`, `prompt` or `messages`; - for stdin.")] = Path(
+        "-"
+    ),
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """One number a line, 0 to 1: how much the prompt needs the stronger model. With --json an object a line."""
+    from localfleet.training.labelled import read_features  # noqa: PLC0415  # loaded when asked for
+
+    scorer = read_model(model)
+    with _opened(jsonl) as lines:
+        for shape, words in read_features(lines, name=str(jsonl)):
+            found = scorer.score_features(shape, words)
+            if as_json:
+                row = {"score": found.value, "known": found.known, "gain": found.gain}
+                sys.stdout.write(orjson.dumps(row | {"chances": scorer.chances_features(shape, words)}).decode() + "\n")
+            else:
+                sys.stdout.write(f"{found.value:.9f}\n")
+
+
+@routing_app.command("evaluate")
+def evaluate(data: Data, model: Model = None, weak: Weak = None, strong: Strong = None, as_json: Json = False) -> None:
+    """How well it orders prompts: a file's classifier on this data, or without --model by five folds of the data."""
+    from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
+
+    table = _table(data)
+    if model:
+        found = {"routers": on_file(table, read_model(model), weak, strong)}
+    else:
+        found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+@routing_app.command("calibrate")
+def calibrate(
+    data: Data,
+    model: Model = None,
+    quality: Annotated[float, typer.Option(help="Of always asking the strong model, at least this share.")] = 0.97,
+    confidence: Annotated[float, typer.Option(help="How sure the promise is to be.")] = 0.95,
+    weak: Weak = None,
+    strong: Strong = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Find the threshold whose promise of quality the outcomes prove, and write it into the classifier's file.
+
+    Exit 1, and nothing written, where outcomes are too few to promise anything. Prompts of the training do not count.
+    """
+    from localfleet.training.reports import outcomes_of, unseen  # noqa: PLC0415  # numpy comes with it
+    from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
+
+    if not (0 < quality < 1 and 0 < confidence < 1):
+        raise FleetError("--quality and --confidence lie between 0 and 1, such as 0.97 and 0.95")
+    file = model or _default_model()
+    scorer = read_model(model)
+    table = unseen(_table(data), scorer)
+    outcomes = outcomes_of(table, scorer, pair_of(table, weak, strong))
+    random.Random(0).shuffle(outcomes)  # noqa: S311  # files are often sorted; the proof wants an order that says nothing
+    claim = claimed(outcomes, quality=quality, confidence=confidence)
+    if claim is None:
+        raise FleetError(
+            f"{len(outcomes)} outcomes do not prove {quality:.0%} of the strong model's quality with {confidence:.0%} "
+            "confidence at any threshold; record more, or ask for less with --quality or --confidence"
+        )
+    _write(file, with_claim(file.read_bytes(), claim))
+    if as_json:
+        print_json(asdict(claim))
+    else:
+        console().print(_promise(claim, file), markup=False)
+
+
+@routing_app.command("features")
+def features(
+    jsonl: Annotated[Path, typer.Option(help="JSON lines with prompts, labelled or not; - for stdin.")] = Path("-"),
+) -> None:
+    """Turn prompts into the features that training needs, without their text: what may be kept or handed on."""
+    from localfleet.training.labelled import kept_features  # noqa: PLC0415  # loaded when asked for
+
+    with _opened(jsonl) as lines:
+        for row in kept_features(lines, name=str(jsonl)):
+            sys.stdout.write(orjson.dumps(row).decode() + "\n")
+
+
+def read_model(file: Path | None) -> Scorer:
+    """A classifier's file, by default the one that `routing train` writes; raises `FleetError` that says what to do."""
+    chosen = file or _default_model()
+    try:
+        return load(chosen.read_bytes())
+    except OSError as exc:
+        advice = "make one with `localfleet routing train DATA.jsonl`"
+        raise FleetError(f"the classifier {chosen} cannot be read ({exc.strerror}); {advice}") from exc
+    except ValueError as exc:
+        raise FleetError(f"{chosen} cannot be used: {exc}") from exc
+
+
+def _write(file: Path, raw: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(raw)
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be written ({exc.strerror}); choose another place") from exc
+
+
+def _promise(claim: Claim, file: Path) -> str:
+    return (
+        f"threshold {claim.threshold:.2f}: quality at least {claim.quality:.0%} of always asking the strong model, "
+        f"with {claim.confidence:.0%} confidence, on {claim.prompts} outcomes\n"
+        f"seen: {claim.seen_quality:.1%} of it, with {claim.strong_share:.0%} of the prompts to the strong model\n"
+        f"written to {file}"
+    )
+
+
+def _default_model() -> Path:
+    return home_path() / "routing.model"
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        lines = file.open("rb")
+    except OSError as exc:
+        raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
+    with lines:
+        yield lines
+
+
+def _table(data: list[Path], *, receipts: bool = False) -> "Table":
+    from localfleet.training.labelled import Labelled, read_labelled  # noqa: PLC0415  # loaded when asked for
+    from localfleet.training.table import tabled  # noqa: PLC0415  # numpy comes with it
+
+    judged = _judged() if receipts else None
+    rows: list[Labelled] = []
+    for file in data:
+        with _opened(file) as lines:
+            rows.extend(read_labelled(lines, name=str(file), judged=judged))
+    return tabled(rows)
+
+
+def _judged() -> dict[str, dict[str, float]]:
+    """Request id -> how well the box (weak) or a hosted model (strong) answered, as people said."""
+    from localfleet.storage.judged import judged  # noqa: PLC0415  # the ledger comes with it
+
+    return {one.request_id: {"weak" if one.local else "strong": one.score} for one in judged(home_path())}
+
+
+def _print(found: dict[str, Any]) -> None:
+    out = console()
+    out.print("prompts              router       number   APGR   95 % interval    CPT50  CPT80  known", markup=False)
+    for row in found["routers"]:
+        known = f"  {row['known']:.2f}" if "known" in row else ""
+        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        start = f"{row['set']:<20} {row['router']:<11} {row['prompts']:7}  {row['apgr']:.3f}   {interval}"
+        out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}{known}", markup=False)
+    for row in found.get("choice", []):
+        out.print(
+            f"{row['way']:<29} mean score {row['mean']:.3f}   {row['low']:.3f} to {row['high']:.3f}", markup=False
+        )
+    if saving := found.get("saving"):
+        kept = f"{saving['kept']:.1%} ({saving['kept_low']:.1%} to {saving['kept_high']:.1%})"
+        saved = f"{saving['saved']:.1%} ({saving['saved_low']:.1%} to {saving['saved_high']:.1%})"
+        out.print(
+            f"a choice by chance and price saves {saved}, and keeps {kept} of the best model's quality", markup=False
+        )
