@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "taps"))
 sys.path.insert(0, str(Path(__file__).parent / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent / "fit"))
+sys.path.insert(0, str(Path(__file__).parent / "hub"))
 sys.path.insert(0, str(Path(__file__).parent / "engines"))
 sys.path.insert(0, str(Path(__file__).parent / "gpus"))
 sys.path.insert(0, str(Path(__file__).parent / "core"))

@@ -136,7 +136,6 @@ def test_sections_that_cannot_be_meant() -> None:
     """Wrong combinations are found before a start of minutes ends in them."""
     assert "make them equal" in problem({"gpus": [0, 1]})
     assert "names one twice" in problem({"gpus": [1, 1], "tensor_parallel": 2})
-    assert "with `pull: true` only" in problem({"hf_token_env": "HF_TOKEN"})
     assert "say the `method:`" in problem({"speculative": {"tokens": 3}})
     assert "vLLM does not read these weights" in problem({}, weights="model.gguf", engine="auto")
     assert "vLLM does not read these weights" in problem({}, weights="smollm2-135m-instruct")

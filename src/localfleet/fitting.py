@@ -32,9 +32,10 @@ from localfleet.core.fit.plan import UTILIZATION
 from localfleet.engines.weights import find_weights
 from localfleet.errors import ConfigError, ShapeUnknown
 from localfleet.gpu_facts import GpuFacts, find_gpu, read_gpus
+from localfleet.hub.place import hub_cache
 from localfleet.local_tier import chosen_engine
 from localfleet.machine import Machine
-from localfleet.shapes import KnownModel, find_shape, gguf_shape, hub_cache, read_models
+from localfleet.shapes import KnownModel, find_shape, gguf_shape, read_models
 from localfleet.wire.model_format import asked_format
 
 __all__ = ["Checked", "as_gpu", "cards_of", "check_fits", "other_gpus", "serving_of", "too_much_together"]

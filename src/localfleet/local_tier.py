@@ -4,7 +4,8 @@ needs, and the job for vLLM.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,10 @@ from localfleet.engines.vllm_launch import VllmJob
 from localfleet.engines.vllm_place import find_program, find_vllm_weights, private_socket
 from localfleet.engines.weights import find_weights
 from localfleet.errors import ConfigError
+from localfleet.hub.place import HUB_FILE, HUB_NAME
 from localfleet.machine import Machine
 
-__all__ = ["Problem", "chosen_engine", "local_problems", "vllm_fields", "vllm_job"]
+__all__ = ["OnHub", "Problem", "chosen_engine", "local_problems", "on_hub", "vllm_fields", "vllm_job"]
 
 Problem = tuple[tuple[str, ...], str]
 """Where in `models.yaml`, and what is wrong."""
@@ -45,6 +47,41 @@ def local_problems(settings: Settings, env: Mapping[str, str], look: Callable[[]
                 _resolved(model, env)
         except ConfigError as exc:
             yield from (_here(name, path, sentence) for _, path, sentence in exc.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnHub:
+    """Weights that an entry names on the Hugging Face hub; `environ` says where its engine will look for them."""
+
+    name: str
+    repo: str
+    revision: str | None = None
+    file: str | None = None
+    token: str | None = field(default=None, repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+
+
+def on_hub(settings: Settings, env: Mapping[str, str], names: Collection[str] | None) -> Iterator[OnHub]:
+    """What `localfleet pull` is to fetch, in the file's order; of `names` only, where there are any."""
+    for name, model in settings.local.items():
+        if names and name not in names:
+            continue
+        weights, engine = model.weights or "", chosen_engine(model)
+        if engine == "llamacpp":
+            one = HUB_FILE.fullmatch(weights)
+            if one is not None and not Path(weights).exists():
+                yield OnHub(name=name, repo=one["repo"], file=one["file"], environ=env)
+        elif engine == "vllm":
+            yield from _repos(name, weights, _asked(model), env)
+
+
+def _repos(name: str, weights: str, asked: Vllm, env: Mapping[str, str]) -> Iterator[OnHub]:
+    seen = {**env, **{variable: str(value) for variable, value in asked.env.items()}}
+    token = env.get(asked.hf_token_env) if asked.hf_token_env else None
+    draft = asked.speculative.model if asked.speculative is not None else None
+    for repo, revision in ((weights, asked.revision), (draft or "", None)):
+        if HUB_NAME.fullmatch(repo) and not Path(repo).is_dir():
+            yield OnHub(name=name, repo=repo, revision=revision, token=token, environ=seen)
 
 
 def _no_gpu(model: LocalModel, look: Callable[[], Machine]) -> Iterator[None]:
@@ -79,7 +116,7 @@ def vllm_job(name: str, model: LocalModel, *, env: Mapping[str, str], home: Path
         gpus=asked.gpus,
         sleep=asked.sleep,
         pull=asked.pull,
-        hf_token=env.get(asked.hf_token_env) if asked.hf_token_env else None,
+        hf_token=env.get(asked.hf_token_env) if asked.pull and asked.hf_token_env else None,
         apis=model.apis,
         start_timeout_s=asked.load_timeout_s,
     )
@@ -105,7 +142,7 @@ def _resolved(model: LocalModel, env: Mapping[str, str]) -> tuple[str, str, Vllm
     seen = {**env, **{name: str(value) for name, value in asked.env.items()}}
     program = find_program(asked.program, env)
     weights = find_vllm_weights(model.weights or "", revision=asked.revision, pull=asked.pull, environ=seen)
-    if asked.hf_token_env is not None and not env.get(asked.hf_token_env):
+    if asked.pull and asked.hf_token_env is not None and not env.get(asked.hf_token_env):
         raise _wrong("vllm.hf_token_env", f"the variable {shown_variable(asked.hf_token_env)} is not set; export it")
     update: dict[str, object] = {"lora": {name: _adapter(name, path) for name, path in asked.lora.items()}}
     if asked.chat_template is not None:

@@ -18,7 +18,7 @@ from localfleet.errors import ShapeUnknown
 from localfleet.wire.gguf import HEADER_BYTES, read_gguf
 from localfleet.wire.model_config import architecture_of, read_model_config, read_total_size
 
-__all__ = ["KnownModel", "find_known", "find_shape", "gguf_shape", "hub_cache", "read_models"]
+__all__ = ["KnownModel", "find_known", "find_shape", "gguf_shape", "read_models"]
 
 MOST_CONFIG_BYTES = 8 * 2**20
 INDEX = "model.safetensors.index.json"
@@ -93,14 +93,6 @@ def find_shape(weights: str, models: tuple[KnownModel, ...], cache: Path | None)
         if found is not None:
             return found
     raise ShapeUnknown("its files are not on this machine and the catalogue does not have it")
-
-
-def hub_cache(env: Mapping[str, str]) -> Path:
-    """Where Hugging Face's libraries keep what they fetched."""
-    if env.get("HF_HUB_CACHE"):
-        return Path(env["HF_HUB_CACHE"])
-    home = env.get("HF_HOME") or str(Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface")
-    return Path(home) / "hub"
 
 
 def _snapshots(name: str, cache: Path | None) -> Iterator[Path]:

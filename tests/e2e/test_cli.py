@@ -338,6 +338,7 @@ BAD_USAGE = (
     ["fit", "Qwen/Qwen3-8B", "--gpu", "z80"],
     ["serve", "--port", "70000"],
     ["up", "--port", "many"],
+    ["pull", "--nonsense"],
     ["chat", "--url", "not-a-url"],
     ["explain", "a", "b"],
     ["keys", "create", "ada", "--label", "secret"],

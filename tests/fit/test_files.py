@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from localfleet.core.fit import Division, Dtype, Format, Stored, Verdict, embedded_fit
 from localfleet.core.fit.weights import checkpoint_bytes, weight_bytes
 from localfleet.errors import ShapeUnknown
-from localfleet.shapes import find_shape, gguf_shape, hub_cache, read_models
+from localfleet.hub.place import hub_cache
+from localfleet.shapes import find_shape, gguf_shape, read_models
 from localfleet.wire.gguf import read_gguf
 from localfleet.wire.model_config import FAMILIES, architecture_of, read_model_config, read_total_size
 from localfleet.wire.model_format import asked_format

@@ -98,6 +98,12 @@ def _serve(app: typer.Typer) -> None:
     app.command("serve")(serve_command)
 
 
+def _pull(app: typer.Typer) -> None:
+    from localfleet.cli.pull import pull_command  # noqa: PLC0415  # loaded when asked for
+
+    app.command("pull")(pull_command)
+
+
 def _chat(app: typer.Typer) -> None:
     from localfleet.cli.chat import chat_command  # noqa: PLC0415  # loaded when asked for
 
@@ -174,6 +180,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "fit": ("Would a model fit: weights, KV cache and the rest on each GPU, and what fits instead.", _fit),
     "up": ("Start the local engines and the router; progress while models load; Ctrl-C drains.", _up),
     "serve": ("Start the router alone; engines run elsewhere (`engine: endpoint`).", _serve),
+    "pull": ("Fetch the weights the file names, with a progress bar and checksums; goes on where it broke off.", _pull),
     "chat": ("Talk to the fleet in the terminal, showing each decision.", _chat),
     "explain": ("Dry-run a request: label, findings, doors in order, reason, price of each door.", _explain),
     "privacy": ("Measure detection, register documents, try your own rules.", _privacy),

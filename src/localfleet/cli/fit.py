@@ -12,7 +12,8 @@ from localfleet.errors import ShapeUnknown
 from localfleet.fit_words import row_of, said_of
 from localfleet.fitting import Checked, as_gpu, other_gpus
 from localfleet.gpu_facts import GpuFacts, find_gpu, read_gpus
-from localfleet.shapes import find_shape, hub_cache, read_models
+from localfleet.hub.place import hub_cache
+from localfleet.shapes import find_shape, read_models
 from localfleet.wire.model_format import asked_format
 
 __all__ = ["fit_command"]

@@ -99,7 +99,7 @@ class Vllm(Shape):
     pull: bool = False
     """Let vLLM ask the Hugging Face hub for what is not in the cache; without it nothing is asked of anyone."""
     hf_token_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """With `pull`: the variable that holds a token for gated weights."""
+    """The variable that holds a token for gated weights, for `localfleet pull` and for vLLM with `pull: true`."""
     sleep: bool = False
     """Allow to put the model to sleep: its GPU memory is then free, its weights wait in main memory."""
     load_timeout_s: float = Field(default=1800, gt=0)
@@ -138,8 +138,5 @@ class Vllm(Shape):
                 "`media_on_premises: true` to vouch that they are yours, or leave `allowed_media_domains:` out and "
                 "let callers send data"
             )
-            raise ValueError(msg)
-        if self.hf_token_env is not None and not self.pull:
-            msg = "`hf_token_env:` is of use with `pull: true` only"
             raise ValueError(msg)
         return self

@@ -6,17 +6,16 @@ before a start of minutes ends in it.
 """
 
 import os
-import re
 import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from localfleet.errors import ConfigError, FleetError
+from localfleet.hub.place import HUB_NAME, snapshot
 
 __all__ = ["find_program", "find_vllm_weights", "private_socket", "vllm_release"]
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_SOCKET_BYTES = 107
 """The kernel's limit for the path of a unix socket."""
 MADE_OF = ("*.safetensors", "*.bin", "*.pt")
@@ -66,8 +65,8 @@ def find_vllm_weights(wanted: str, *, revision: str | None, pull: bool, environ:
     if not pull and not _cached(wanted, revision, environ):
         raise _wrong(
             "weights",
-            "these weights are not on this machine: name the folder they are in, fetch them first (`hf download "
-            f"{wanted}`), or let vLLM fetch them with `vllm: {{pull: true}}`",
+            "these weights are not on this machine: fetch them (`localfleet pull`), name the folder they are in, "
+            "or let vLLM fetch them with `vllm: {pull: true}`",
         )
     return wanted
 
@@ -80,21 +79,8 @@ def _check_folder(folder: Path) -> None:
 
 
 def _cached(name: str, revision: str | None, environ: Mapping[str, str]) -> bool:
-    model = _cache(environ) / f"models--{name.replace('/', '--')}"
-    named = model / "refs" / (revision or "main")
-    try:
-        commit = named.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        commit = revision or ""
-    return bool(commit) and (model / "snapshots" / commit / "config.json").is_file()
-
-
-def _cache(environ: Mapping[str, str]) -> Path:
-    """Where huggingface_hub keeps what it fetched, by its own rules."""
-    if hub := environ.get("HF_HUB_CACHE"):
-        return Path(hub).expanduser()
-    cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(environ.get("HF_HOME") or f"{cache}/huggingface").expanduser() / "hub"
+    folder = snapshot(name, revision, environ)
+    return folder is not None and (folder / "config.json").is_file()
 
 
 def private_socket(home: Path, name: str) -> str:

@@ -8,12 +8,14 @@ said here and nowhere else.
 import functools
 import hashlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from localfleet.errors import ConfigError
+from localfleet.hub.place import HUB_FILE, find_file
 
 __all__ = ["SMOLLM2", "Weights", "find_weights", "opened_for_tools", "verify"]
 
@@ -80,16 +82,16 @@ class Weights:
     """What an answer that must be a tool call begins with; see `opened_for_tools`."""
 
 
-def find_weights(name: str) -> Weights:
+def find_weights(name: str, environ: Mapping[str, str] = os.environ) -> Weights:
     """
-    The weights that `weights:` names: `smollm2-135m-instruct`, or the path of a `.gguf` file.
+    The weights that `weights:` names: `smollm2-135m-instruct`, the path of a `.gguf` file, or one that was pulled.
 
     Raises `ConfigError` where there is no such thing. Looks at the first bytes only; `verify` reads all of them.
     """
     if name == SMOLLM2:
         return _shipped()
     if name.lower().endswith(".gguf"):
-        return _from_file(Path(name).expanduser())
+        return _from_file(Path(name).expanduser(), name, environ)
     raise _wrong(f"unknown weights; write {SMOLLM2} (ships with localfleet) or the path of a .gguf file")
 
 
@@ -163,7 +165,13 @@ def _shipped() -> Weights:
     )
 
 
-def _from_file(path: Path) -> Weights:
+def _from_file(path: Path, name: str, environ: Mapping[str, str]) -> Weights:
+    if not path.exists() and HUB_FILE.fullmatch(name):
+        fetched = find_file(name, environ)
+        if fetched is None:
+            raise _wrong("these weights are not on this machine: fetch them (`localfleet pull`), or name a .gguf file")
+        # The file is a link to its bytes, which are named by their hash.
+        return Weights(path=fetched, alias=path.stem)
     try:
         with path.open("rb") as file:
             magic = file.read(len(MAGIC))
