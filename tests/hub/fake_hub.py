@@ -30,6 +30,8 @@ class FakeHub:
     """File -> bytes after which the connection closes, once."""
     damaged: dict[str, int] = field(default_factory=dict)
     """File -> how often it comes with a wrong byte."""
+    said_bytes: dict[str, int] = field(default_factory=dict)
+    """File -> the size that the listing claims."""
     gated: str | None = None
     """The token without which nothing is shown."""
     status: int | None = None
@@ -81,7 +83,9 @@ class Handler(BaseHTTPRequestHandler):
         elif file:
             self._send(file[3], self.server.hub.repos[file[1]][file[3]])
         else:
-            rows = [_listed(name, content) for name, content in self.server.hub.repos[found[1]].items()]
+            hub = self.server.hub
+            rows = [_listed(name, content) for name, content in hub.repos[found[1]].items()]
+            rows = [{**row, "size": hub.said_bytes.get(str(row["rfilename"]), row["size"])} for row in rows]
             body = json.dumps({"id": found[1], "sha": COMMIT, "siblings": rows}).encode()
             self._end(200, ("content-type", "application/json"), body=body)
 

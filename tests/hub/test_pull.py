@@ -13,7 +13,7 @@ from localfleet.cli import build_cli
 from localfleet.engines.vllm_place import find_vllm_weights
 from localfleet.engines.weights import find_weights
 from localfleet.errors import ConfigError
-from localfleet.hub.fetch import Wanted, list_files, missing, pull
+from localfleet.hub.fetch import PullFailed, Wanted, list_files, missing, pull
 from localfleet.hub.place import hub_cache
 
 REPO = "Acme/Small-1B"
@@ -79,16 +79,18 @@ def test_what_vllm_reads_is_fetched_and_found_and_nothing_else(hub: FakeHub, env
     assert len(hub.asked) == before + 1
 
 
-def test_a_fetch_that_broke_off_goes_on(hub: FakeHub, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub closes after 200,000 of 300,000 bytes: the rest is asked for, not all of it again."""
-    # The library writes ten million bytes at a time, which is more than this file has.
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 50_000)
-    name = "model-00001-of-00002.safetensors"
-    hub.broken_after[name] = 200_000
-    folder, came = fetched(env)
-    assert (folder / name).read_bytes() == WEIGHTS
-    assert came == sum(one.size_bytes for one in list_files(Wanted(repo=REPO), None, env).files)
-    assert [asked for _, path, asked in hub.asked if path.endswith(name) and asked] == ["bytes=200000-"]
+def test_a_fetch_that_broke_off_goes_on(hub: FakeHub, env: Mapping[str, str]) -> None:
+    """The hub closes after 25 of 30 MiB: the 20 that were written (it writes ten at a time) are not asked for again."""
+    mib = 1 << 20
+    content = bytes(range(256)) * (30 * mib // 256)
+    hub.repos["Acme/Tiny-GGUF"]["q8.gguf"] = content
+    hub.broken_after["q8.gguf"] = 25 * mib
+    came: list[int] = []
+    listing = list_files(Wanted(repo="Acme/Tiny-GGUF", file="q8.gguf"), None, env)
+    folder = pull(listing, None, env, heard=came.append, verify=False)
+    assert (folder / "q8.gguf").read_bytes() == content
+    assert sum(came) == len(content)
+    assert [asked for _, path, asked in hub.asked if path.endswith("q8.gguf") and asked] == [f"bytes={20 * mib}-"]
 
 
 def test_wrong_bytes_are_fetched_again_and_never_kept(hub: FakeHub, env: Mapping[str, str]) -> None:
@@ -99,7 +101,7 @@ def test_wrong_bytes_are_fetched_again_and_never_kept(hub: FakeHub, env: Mapping
     assert (folder / "config.json").read_bytes() == b"{}"
     shutil.rmtree(hub_cache(env))
     hub.damaged["tokenizer.json"] = 2
-    with pytest.raises(Exception, match=r"tokenizer\.json of Acme/Small-1B came with other bytes .* thrown away"):
+    with pytest.raises(PullFailed, match=r"tokenizer\.json of Acme/Small-1B came with other bytes .* thrown away"):
         fetched(env)
     listing = list_files(Wanted(repo=REPO), None, env)
     assert "tokenizer.json" in {one.name for one in missing(listing, env)}
@@ -125,12 +127,10 @@ def test_a_file_that_is_short_counts_as_missing(env: Mapping[str, str]) -> None:
     assert (folder / "tokenizer.json").read_bytes() == FILES["tokenizer.json"]
 
 
-def test_no_room_is_said_before_anything_is_fetched(
-    hub: FakeHub, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_room_is_said_before_anything_is_fetched(hub: FakeHub, env: Mapping[str, str]) -> None:
     """Sizes are known beforehand, so a disk is not filled to learn that it is too small."""
-    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(Exception, match=r"GB are missing and 0\.0 GB are free at .*: make room, or point HF_HOME"):
+    hub.said_bytes["config.json"] = 10**18
+    with pytest.raises(PullFailed, match=r"1000000000\.0 GB are missing and .* GB are free at .*: make room, or point"):
         fetched(env)
     assert not [path for method, path, _ in hub.asked if "/resolve/" in path]
 
