@@ -14,7 +14,8 @@ import pytest
 from ledger_rig import Clock, receipt
 
 from localfleet.core.plan.case import Sigmas
-from localfleet.core.plan.stakes import Stakes
+from localfleet.core.plan.moves import Calls, Ending, Load
+from localfleet.core.plan.stakes import INPUTS, Side, Stakes
 from localfleet.cost.chances import chances
 from localfleet.storage.ledger import SqliteLedger
 
@@ -65,10 +66,21 @@ def test_a_plan_without_a_trace_loads_no_heavy_library() -> None:
 
 
 def test_twenty_thousand_draws_take_less_than_two_seconds() -> None:
-    """With the tornado, in CPU time."""
-    at_stake = Stakes(hosted=4358, fixed_per_box=2913, need=0.4, spare=1, staff=2000, running=10)
+    """Of every uncertain input, four kinds of work, with the tornado, in CPU time."""
+    calls, spread = Calls(usd=4358, out=1000, cached=100), (0.5, 1.0, 1.2)
+    ends = tuple(
+        Ending(on_box=1e6, elsewhere=0, stays=False, success_box=0.9, success_hosted=0.97, passed_on=0.1)
+        for _ in range(4)
+    )
+    own = Side(passed_on=Calls(usd=100, out=10), work=Load(plain=0.4, out=0.2, context=0.05, cached=0.1), spare=1)
+    at_stake = Stakes(fixed_per_box=2913, out=Side(calls=calls), own=own, power_per_box=10, ends=ends)
+    every = Sigmas(
+        output=0.15, cached=spread, fallback=spread, success=spread, derate=spread, api_change=(-0.2, 0.0, 0.1)
+    )
     start = time.process_time()
-    drawn = chances(at_stake, Sigmas())
+    drawn = chances(at_stake, every)
+    assert {reach.name for reach in drawn.reaches} | set(drawn.certain) >= set(INPUTS)
+    assert "hosted price over the horizon" in {reach.name for reach in drawn.reaches}
     assert drawn.draws == 20_000
     assert time.process_time() - start < 2
 

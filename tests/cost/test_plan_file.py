@@ -65,7 +65,9 @@ def test_a_number_may_say_its_unit() -> None:
         ("first_tier: q8", "first_tier: q9", "`first_tier` must be one of: gpt-4o-mini, q8"),
         ("privacy: optional", "privacy: mandatory_local", "what must stay local cannot fall back to a hosted model"),
         ("kind: rate_profile", "kind: trace", "traffic: a trace needs `path`"),
-        ("util: [.8, 1, 1.2]", "util: [1.2, 1, .8]", "uncertainty: `util` is lowest, likeliest, highest"),
+        ("util: [.8, 1, 1.2]", "util: [1.2, 1, .8]", "uncertainty.util: is lowest, likeliest, highest"),
+        ("util: [.8, 1, 1.2]", "fallback_rate: [.nan, 1, 2]", "uncertainty.fallback_rate: is lowest, likeliest"),
+        ("util: [.8, 1, 1.2]", "price_correlation: 2", "uncertainty.price_correlation: must be less than or equal"),
         ("rho_max: .85", "rho_mx: .85", "unknown key `rho_mx`; docs/concepts/cost.md lists the keys"),
     ],
 )

@@ -16,6 +16,7 @@ from localfleet.cost.as_html import as_html
 from localfleet.cost.as_markdown import as_markdown
 from localfleet.cost.as_text import as_text
 from localfleet.cost.case_of_plan import case_of_plan
+from localfleet.cost.doubts import spread_words
 from localfleet.cost.figures import Book, Figure
 from localfleet.cost.inputs import Misuse
 from localfleet.cost.limits import limit_warnings
@@ -75,12 +76,17 @@ def mc(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = Fals
     """How sure: the chance that the box is cheaper, P10, P50 and P90 of what it saves, and what moves it most."""
     outcome, sheet = _worked_out(plan, deployment)
     if as_json:
-        print_json({**_json_of(sheet.book, ("chance", "saving")), "tornado": outcome_json(outcome, sheet)["tornado"]})
+        told = outcome_json(outcome, sheet)
+        print_json(
+            {**_json_of(sheet.book, ("chance", "saving")), **{name: told[name] for name in ("tornado", "certain")}}
+        )
     else:
         _figures(sheet, ("chance", "saving"), as_json=False)
         for reach in outcome.chances.reaches if outcome.chances else ():
             ends = f"{measured(reach.at_low, 'USD')} to {measured(reach.at_high, 'USD')} a month"
             typer.echo(f"{reach.name} alone, x {reach.low:.2f} to x {reach.high:.2f}: the box saves {ends}")
+        for line in spread_words(outcome.case.sigmas, outcome.chances) if outcome.chances else ():
+            typer.echo(line)
     _leave(outcome)
 
 

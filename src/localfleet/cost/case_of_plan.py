@@ -16,8 +16,9 @@ from localfleet.core.cost.capacity import (
 from localfleet.core.cost.derate import Derate, expected_derate
 from localfleet.core.cost.hour import Box, Owned, Rented
 from localfleet.core.plan.bills import busy_boxes
-from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Sigmas, Work
+from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Work
 from localfleet.core.pricing import Price, PriceTier
+from localfleet.cost.doubts import sigmas_of
 from localfleet.cost.inputs import Misuse
 from localfleet.cost.paper import percent
 from localfleet.cost.plan_file import ApiModel, Deployment, Hardware, PlanFile, Workflow
@@ -69,7 +70,7 @@ def case_of_plan(
         box=box,
         today=today,
         arrivals=Arrivals(peak_to_mean=_peak(plan, box, works, needed), wait_s=chosen.slo.ttft_p99_s, spills=spills),
-        sigmas=_sigmas(plan),
+        sigmas=sigmas_of(plan.finance, plan.uncertainty, rented=hardware.mode != "owned"),
         assumed=_assumed(plan, chosen, hardware, derate, needed),
         warnings=_warnings(plan, first, hardware, today),
     )
@@ -231,17 +232,6 @@ def _box(hardware: Hardware, plan: PlanFile) -> Box:
         )
     except ValueError as exc:
         raise Misuse(f"hardware {hardware.id}: {exc}") from None
-
-
-def _sigmas(plan: PlanFile) -> Sigmas:
-    return Sigmas(
-        volume=plan.uncertainty.volume_sigma_ln,
-        api=plan.finance.price_sigma_ln.api,
-        gpu=plan.finance.price_sigma_ln.gpu,
-        speed=plan.uncertainty.util,
-        draws=plan.uncertainty.n,
-        seed=plan.uncertainty.seed,
-    )
 
 
 def _assumed(

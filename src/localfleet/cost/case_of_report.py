@@ -4,9 +4,11 @@ from datetime import date
 
 from localfleet.core.cost.capacity import Workload
 from localfleet.core.cost.compare import BoxLine, HostedLine
-from localfleet.core.cost.hour import Owned
+from localfleet.core.cost.hour import Owned, Rented
 from localfleet.core.plan.case import Arrivals, BoxCase, Case, Hosted, Work
+from localfleet.cost.doubts import sigmas_of
 from localfleet.cost.paper import percent
+from localfleet.cost.plan_file import Finance, Uncertainty
 from localfleet.cost.view import Report
 
 __all__ = ["case_of_report"]
@@ -26,6 +28,7 @@ def case_of_report(report: Report, *, today: date) -> Case | None:
         box=_box(done.box, dict(report.assumed)),
         today=today,
         arrivals=Arrivals(peak_to_mean=float(done.workload.peak_to_mean)),
+        sigmas=sigmas_of(Finance(), Uncertainty(), rented=isinstance(done.box.option.box, Rented)),
         against=None if done.against is None else done.against.option.name,
         assumed=tuple((name, value, "stated, or the default") for name, value in report.assumed),
         warnings=report.warnings,

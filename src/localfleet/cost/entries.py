@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from localfleet.core.cost.hour import Owned, usd_per_month_fixed
 from localfleet.core.plan.bills import MONTH_S, Bill, hosted_usd, own_usd
-from localfleet.core.plan.case import Case, Hosted, Work
+from localfleet.core.plan.case import Case, Hosted, Sigmas, Triangle, Work
 from localfleet.cost.figures import Book, Figure, Input
 from localfleet.cost.outcome import Outcome
 
@@ -199,12 +199,12 @@ def _crossing(outcome: Outcome) -> Iterator[Figure]:
         ),
         ("boxes", point.boxes, "boxes, spares left out", "the first number of boxes that can serve the crossing"),
         ("busy_share", point.busy_share, "of the boxes' time", "work at the crossing / boxes, spares included"),
-        ("usd_per_request", point.usd_per_request, "USD a request", "total of the box / requests at this volume"),
+        ("usd_per_request", point.usd_per_request, "USD a request", "list price of a request x the factor of a tie"),
         (
             "usd_per_gpu_hour",
             point.usd_per_gpu_hour,
             "USD per GPU and hour",
-            "(hosted - all but fixed) / (730 GPUs boxes)",
+            "today's x the factor at which both ways cost the same for the same completed actions",
         ),
         ("payback_months", point.payback_months, "months", "purchase / (hosted bill - running cost)"),
     )
@@ -221,13 +221,15 @@ def _chances(outcome: Outcome) -> Iterator[Figure]:
         return
     sigmas = outcome.case.sigmas
     inputs = (
-        Input(name="sigma of volume", value=sigmas.volume, unit="ln"),
-        Input(name="sigma of hosted price", value=sigmas.api, unit="ln"),
-        Input(name="sigma of GPU price", value=sigmas.gpu, unit="ln"),
-        Input(name="speed", value=" / ".join(map(str, sigmas.speed)), unit="lowest, likeliest, highest"),
+        *(Input(name=f"sigma of {name}", value=value, unit="ln") for name, value in _sigmas(sigmas)),
+        *(Input(name=name, value=" / ".join(map(str, ends)), unit=unit) for name, ends, unit in _triangles(sigmas)),
+        Input(name="correlation of hosted and GPU price", value=sigmas.price_correlation, unit="of logarithms"),
         Input(name="draws", value=drawn.draws, unit=f"from seed {sigmas.seed}"),
     )
-    formula = "share of draws in which v a hosted > g fixed (ceil(v need / s) + spare - owed) + staff + v power"
+    formula = (
+        "share of draws in which R (v a outside + g fixed owed + care) > v a (there + f passed on) + g fixed boxes + "
+        "care + v power; boxes = ceil(v need / (s d)) + spare; R = completed on the box / completed hosted"
+    )
     yield Figure(id="chance.box_cheaper", value=drawn.box_cheaper, unit="of draws", formula=formula, inputs=inputs)
     for key, value in (("p10", drawn.p10), ("p50", drawn.p50), ("p90", drawn.p90)):
         yield Figure(
@@ -235,5 +237,36 @@ def _chances(outcome: Outcome) -> Iterator[Figure]:
             value=value,
             unit="USD a month",
             basis="total",
-            formula=f"{key.removeprefix('p')}th percentile of hosted - box over the draws of chance.box_cheaper",
+            formula=f"{key.removeprefix('p')}th percentile of R hosted - box over the draws of chance.box_cheaper",
         )
+    for reach in drawn.reaches:
+        for end, factor, value in (("p10", reach.low, reach.at_low), ("p90", reach.high, reach.at_high)):
+            yield Figure(
+                id=f"tornado.{slug(reach.name)}.{end}",
+                value=value,
+                unit="USD a month",
+                basis="total",
+                formula=f"R hosted - box with {reach.name} x {factor:.4g}, its {end.upper()}, and all else as today",
+            )
+
+
+def _sigmas(sigmas: Sigmas) -> tuple[tuple[str, float], ...]:
+    return (
+        ("volume", sigmas.volume),
+        ("hosted price", sigmas.api),
+        ("GPU price", sigmas.gpu),
+        ("output length", sigmas.output),
+    )
+
+
+def _triangles(sigmas: Sigmas) -> tuple[tuple[str, Triangle, str], ...]:
+    factors, change = "lowest, likeliest, highest factor", "lowest, likeliest, highest share a year"
+    return (
+        ("speed", sigmas.speed, factors),
+        ("cache hits", sigmas.cached, factors),
+        ("fallback rate", sigmas.fallback, factors),
+        ("success on the box", sigmas.success, factors),
+        ("limit's derate", sigmas.derate, factors),
+        ("change of the hosted price", sigmas.api_change, change),
+        ("change of the GPU price", sigmas.gpu_change, change),
+    )

@@ -73,7 +73,7 @@ def work_out(case: Case) -> Outcome:
     at_stake = stakes(case, against) if against else None
     hosted = next((bill for model, bill in rows if model == against), None)
     best = min((bill for bill in candidates if _keeps_its_spare(case, bill)), key=_order)
-    lead = stakes_of_mix(case, best, hosted) if best.kind == "mixed" and hosted else at_stake
+    lead = stakes_of_mix(case, against, best, hosted) if best.kind == "mixed" and hosted and against else at_stake
     return Outcome(
         case=case,
         bills=bills,

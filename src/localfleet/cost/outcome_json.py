@@ -29,6 +29,7 @@ def outcome_json(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
         if outcome.chances
         else None,
         "tornado": plain(outcome.chances.reaches) if outcome.chances else [],
+        "certain": list(outcome.chances.certain) if outcome.chances else [],
         "assumed": [{"name": name, "value": value, "source": source} for name, value, source in outcome.case.assumed],
         "warnings": list(sheet.warnings),
         "figures": sheet.book.as_json(),

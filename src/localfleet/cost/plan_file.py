@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from localfleet.errors import ConfigError
@@ -95,6 +95,31 @@ class Sigmas(Shape):
     api: Sigma = 0.20
 
 
+Spread = tuple[float, float, float]
+
+
+def _ordered(low: float, high: float) -> AfterValidator:
+    """Lowest, likeliest, highest, within bounds."""
+
+    def check(spread: Spread) -> Spread:
+        if not low <= spread[0] <= spread[1] <= spread[2] <= high:
+            raise _wrong(f"is lowest, likeliest, highest, from {low:g} to {high:g} and in this order")
+        return spread
+
+    return AfterValidator(check)
+
+
+Factors = Annotated[Spread, _ordered(0.001, 1000)]
+Change = Annotated[Spread, _ordered(-0.95, 10)]
+
+
+class PriceChange(Shape):
+    """How prices change in a year, as a share of them: lowest, likeliest, highest; -0.2 is a fifth less."""
+
+    gpu: Change = (0.0, 0.0, 0.0)
+    api: Change = (0.0, 0.0, 0.0)
+
+
 class Finance(Shape):
     """What money costs, and what care of the boxes costs (a line of its own)."""
 
@@ -102,6 +127,7 @@ class Finance(Shape):
     wacc: Share = 0.10
     staff_usd_month: UsdMonth = 2000.0
     price_sigma_ln: Sigmas = Sigmas()
+    price_change_year: PriceChange = PriceChange()
 
 
 class ContextStep(Shape):
@@ -275,19 +301,23 @@ class Traffic(Shape):
 
 
 class Uncertainty(Shape):
-    """The draws: how many, from which seed, and how sure the volume and the speed are."""
+    """
+    The draws: how many, from which seed, and how sure each input is.
+
+    `..._sigma_ln` are standard deviations of the logarithm; triples are factors on the plan's own value, lowest,
+    likeliest, highest. A share never goes over 1. `price_correlation` is that of the two prices' logarithms.
+    """
 
     n: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
     seed: int = 1
     volume_sigma_ln: Sigma = 0.35
-    util: tuple[float, float, float] = (0.8, 1.0, 1.2)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "Uncertainty":
-        low, mode, high = self.util
-        if not 0 < low <= mode <= high:
-            raise ValueError("`util` is lowest, likeliest, highest, above 0 and in this order")
-        return self
+    output_sigma_ln: Sigma = 0.15
+    util: Factors = (0.8, 1.0, 1.2)
+    prefix_hit: Factors = (0.5, 1.0, 1.2)
+    fallback_rate: Factors = (0.5, 1.0, 2.0)
+    success_local: Factors = (0.95, 1.0, 1.02)
+    derate: Factors = (0.9, 1.0, 1.0)
+    price_correlation: Annotated[float, _in("1", "share"), Field(ge=-1, le=1)] = 0.0
 
 
 class PlanFile(Shape):

@@ -7,6 +7,7 @@ from localfleet.core.plan.bills import Bill
 from localfleet.core.plan.case import Case, Work
 from localfleet.cost.answers import NO_TRAFFIC, answers, verdict
 from localfleet.cost.bases import bases_section
+from localfleet.cost.doubts import spread_words
 from localfleet.cost.entries import bill_id, book_of
 from localfleet.cost.outcome import Outcome
 from localfleet.cost.paper import dollars, percent
@@ -18,10 +19,7 @@ from localfleet.cost.sheet import Cell, Grid, Picture, Section, Sheet
 __all__ = ["sheet_of"]
 
 TITLE = "Rent tokens or buy the GPU?"
-SPREADS = (
-    "Volume, hosted price and GPU price are drawn log-normally around today's values, speed from a triangle; prices "
-    "may rise as well as fall. The spreads are assumptions: a plan states its own under `uncertainty`."
-)
+SAME = "Both ways are held to the same completed actions."
 
 
 def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = (), doubts: tuple[str, ...] = ()) -> Sheet:
@@ -114,7 +112,7 @@ def _plots(outcome: Outcome) -> list[Picture]:
             usd_staff=outcome.hosted.usd_staff,
             usd_per_request=(at_stake.hosted + outcome.hosted.usd_power) / requests,
             requests_per_box=requests / at_stake.stays,
-            spare=at_stake.owed_spare,
+            spare=at_stake.out.spare,
             kind="hosted",
         )
         return [volume_picture([*steps, owed], [], here=requests, flip=flip or None)]
@@ -136,7 +134,7 @@ def _flips(outcome: Outcome) -> tuple[Section, ...]:
         for flip in outcome.flips
     ]
     point = outcome.crossing
-    prose = ["What each input alone would have to become for the other side to win; the nearest first."]
+    prose = ["What each input alone would have to become for the other side to win; the nearest first. " + SAME]
     if point is not None and point.payback_months is not None:
         prose.append(f"Bought, the box has paid for itself after {point.payback_months:.1f} months.")
     return (
@@ -169,7 +167,7 @@ def _doubt(outcome: Outcome) -> tuple[Section, ...]:
     return (
         Section(
             title="How sure",
-            prose=[SPREADS],
+            prose=spread_words(outcome.case.sigmas, drawn),
             grids=[Grid(head=head, rows=[[f"against {against.name}", *row, chance]])],
             pictures=[swings_picture(swings, middle=outcome.lead.saving())],
         ),

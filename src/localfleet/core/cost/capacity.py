@@ -107,6 +107,10 @@ class Capacity:
     level: Level
     basis: str
     error_share: Decimal | None = None
+    output_s: Decimal = Decimal(0)
+    output_squared_s: Decimal = Decimal(0)
+    cached_s: Decimal = Decimal(0)
+    """Of the seconds: what grows with the answer's length, with its square, and what the prefix cache saves of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +180,7 @@ def stated(workload: Workload, *, output_tokens_per_second: Decimal) -> Capacity
         raise ValueError(msg)
     return Capacity(
         box_seconds_per_request=workload.output_tokens_per_request / output_tokens_per_second,
+        output_s=workload.output_tokens_per_request / output_tokens_per_second,
         level=Level.STATED,
         basis=f"{output_tokens_per_second:,f} output tokens/s for the whole box, as stated",
     )
@@ -192,8 +197,13 @@ def token_work(
         + work.k_us * output * workload.mean_context_tokens
     )
     require("work per request", us, above_low=True)
+    second_us = Decimal(10**6 * replicas)
+    cached = workload.input_tokens_per_request * workload.cache_read_share
     return Capacity(
-        box_seconds_per_request=us / 10**6 / replicas,
+        box_seconds_per_request=us / second_us,
+        output_s=(work.b0_us + work.k_us * workload.input_tokens_per_request) * output / second_us,
+        output_squared_s=work.k_us * output * output / 2 / second_us,
+        cached_s=work.a_us * cached / second_us,
         level=Level.CALIBRATED,
         basis=f"a {work.a_us} us, b0 {work.b0_us} us, k {work.k_us} us, {replicas} replica(s)",
         error_share=error_share,
@@ -226,8 +236,10 @@ def affine_step(
         raise ValueError(msg)
     batch = min(largest_batch, (tpot_ms - alpha_ms) / beta_ms) if beta_ms else largest_batch
     step_ms = alpha_ms + beta_ms * batch
+    seconds = workload.output_tokens_per_request * step_ms / batch / 1000 / replicas
     return Capacity(
-        box_seconds_per_request=workload.output_tokens_per_request * step_ms / batch / 1000 / replicas,
+        box_seconds_per_request=seconds,
+        output_s=seconds,
         level=Level.STEP,
         basis=f"steps of {step_ms:.1f} ms with {int(batch)} requests together, {replicas} replica(s)",
         error_share=error_share,
@@ -241,8 +253,11 @@ def roofline(workload: Workload, model: ModelShape, silicon: Silicon, *, gpus: i
     batch = min(LARGEST_BATCH, _batch_that_fits(workload, model, silicon, per_replica))
     prefill_s = _flops(model, workload.prefill_tokens_per_request) / _flops_per_second(model, silicon, per_replica)
     decode_s = workload.output_tokens_per_request * _step_s(workload, model, silicon, per_replica, batch) / batch
+    cached = workload.input_tokens_per_request * workload.cache_read_share
     return Capacity(
         box_seconds_per_request=(prefill_s + decode_s) / replicas,
+        output_s=decode_s / replicas,
+        cached_s=_flops(model, cached) / _flops_per_second(model, silicon, per_replica) / replicas,
         level=Level.ROOFLINE,
         basis=(
             f"{model.params_b}B parameters at {model.bits_per_weight} bits, {int(batch)} requests together, "

@@ -22,6 +22,7 @@ __all__ = [
     "best_mix",
     "boxes_for",
     "busy_boxes",
+    "fallback_model",
     "hosted_usd",
     "mean_load_per_box",
     "own_usd",
@@ -53,6 +54,8 @@ class Bill:
     local_share: float
     busy_share: float
     hosted: str | None = None
+    shares: tuple[tuple[str, float], ...] = ()
+    """Of each work, the part of its requests on boxes."""
 
     @property
     def total(self) -> float | None:
@@ -159,7 +162,7 @@ def _worth(case: Case, work: Work, model: Hosted) -> float:
     there = hosted_usd(model, work)
     if there is None:
         return 0.0
-    here = own_usd(case.box, work) + work.fallback_share * (hosted_usd(_second(case, work, model), work) or 0.0)
+    here = own_usd(case.box, work) + work.fallback_share * (hosted_usd(fallback_model(case, work, model), work) or 0.0)
     return ((1 + work.retry_share) * there * (work.success_local / work.success_hosted) - here) / _seconds(
         case.box, work
     )
@@ -197,6 +200,7 @@ def _bill(
         local_share=inside / requests if requests else 0.0,
         busy_share=busy_boxes(case.box, on_box) / (boxes + spares) if boxes else 0.0,
         hosted=model.name if model and any(hosted) else None,
+        shares=tuple((work.name, share) for work, share in on_box),
     )
 
 
@@ -208,7 +212,7 @@ def _hosted_part(case: Case, work: Work, share: float, model: Hosted | None) -> 
     passed_on = work.requests * share * work.fallback_share
     parts = (
         (there, model),
-        (passed_on, None if model is None and not work.fallback else _second(case, work, model)),
+        (passed_on, None if model is None and not work.fallback else fallback_model(case, work, model)),
     )
     usd = [_calls_usd(calls, where, work) for calls, where in parts if calls]
     return None if any(part is None for part in usd) else sum(part or 0.0 for part in usd)
@@ -219,7 +223,7 @@ def _calls_usd(calls: float, model: Hosted | None, work: Work) -> float | None:
     return None if each is None else calls * each
 
 
-def _second(case: Case, work: Work, model: Hosted | None) -> Hosted:
+def fallback_model(case: Case, work: Work, model: Hosted | None) -> Hosted:
     """The model that this work falls back to: its own, else the one that the box is held against."""
     named = next((item for item in case.hosted if item.name == work.fallback), None)
     if named is not None:

@@ -13,7 +13,7 @@ from localfleet.core.cost.capacity import Capacity
 from localfleet.core.cost.hour import Box
 from localfleet.core.pricing import Price
 
-__all__ = ["Arrivals", "BoxCase", "Case", "Hosted", "Work"]
+__all__ = ["CERTAIN", "Arrivals", "BoxCase", "Case", "Hosted", "Sigmas", "Triangle", "Work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +103,34 @@ class Arrivals:
     spills: tuple[tuple[int, float], ...] = ()
 
 
+Triangle = tuple[float, float, float]
+"""Lowest, likeliest, highest."""
+CERTAIN: Triangle = (1.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sigmas:
-    """Standard deviations of logarithms: volume, hosted price, GPU price; the speed as lowest, likeliest, highest."""
+    """
+    How uncertain each input is, as a factor on its value.
+
+    Volume, prices and the length of answers by the standard deviation of their logarithm; the others from lowest over
+    likeliest to highest. `api_change` and `gpu_change` are changes of the price a year (-0.2 is a fifth less), felt in
+    the mean over the horizon. Draws are independent but for the two prices (`price_correlation`, of logarithms).
+    """
 
     volume: float = 0.35
     api: float = 0.20
     gpu: float = 0.25
-    speed: tuple[float, float, float] = (0.8, 1.0, 1.2)
+    speed: Triangle = (0.8, 1.0, 1.2)
+    output: float = 0.0
+    cached: Triangle = CERTAIN
+    fallback: Triangle = CERTAIN
+    success: Triangle = CERTAIN
+    derate: Triangle = CERTAIN
+    price_correlation: float = 0.0
+    api_change: Triangle = (0.0, 0.0, 0.0)
+    gpu_change: Triangle = (0.0, 0.0, 0.0)
+    horizon_years: float = 3.0
     draws: int = 20_000
     seed: int = 1
 
