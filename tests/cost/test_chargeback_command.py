@@ -2,14 +2,19 @@
 
 import csv
 import json
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_rig import Clock, receipt
 from typer.testing import CliRunner
 
+from localfleet.cli import build_cli
 from localfleet.cli.cost import build_cost
+from localfleet.core.fleet import Readiness
+from localfleet.storage.ledger import SqliteLedger
 
 RUN = CliRunner()
 
@@ -48,6 +53,27 @@ def test_every_request_is_written_and_adds_up(home: Path) -> None:
     assert sum(Decimal(row["usd_alloc"]) for row in rows) == Decimal("2912.70")
     assert len(rows) == 20 + 3
     assert Decimal(said["usd_asleep_alloc"]) == pytest.approx(Decimal("2912.70") * 100 / 720, abs=Decimal("1e-8"))
+
+
+def test_hours_asleep_and_loading_are_as_recorded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The router saw its model sleep and wake: those hours are parts of the bill, and `report` knows them."""
+    folder, now = home / "slept", time.time()
+    monkeypatch.setenv("LOCALFLEET_HOME", str(folder))
+    ledger = SqliteLedger(folder, clock=Clock())
+    seen = ((50, "loading"), (49, "ready"), (40, "asleep"), (10, "warming"), (9.5, "ready"), (1, "asleep"))
+    for hours_ago, state in seen:
+        ledger.note_state("small", Readiness(state), at=now - hours_ago * 3600)
+    ledger.settle(receipt(1, at=now - 5 * 3600, total_ms=3_600_000, queue_ms=0.0, cost_usd=Decimal(0)))
+    ledger.close()
+    said = charged("--usd", "1000", "--days", "5")
+    hours = {"served": 1, "failed": 0, "waking": 1.5, "asleep": 31, "idle": 120 - 33.5}
+    assert said["hours"] == pytest.approx(hours, abs=0.01)
+    parts = [Decimal(said[f"usd_{part}_alloc"]) for part in ("served", "failed", "idle", "waking", "asleep")]
+    assert sum(parts) == 1000
+    assert parts[4] == pytest.approx(Decimal(1000) * 31 / 120, rel=Decimal("1e-3"))
+    assert charged("--usd", "1000", "--days", "5", "--asleep-hours", "0")["usd_asleep_alloc"] == "0.000000000"
+    told = RUN.invoke(build_cli("report"), ["report"])
+    assert "asleep 31.0 h, loading 1.50 h in 2 times" in " ".join(told.output.split())
 
 
 def test_the_bill_of_the_box_is_read_from_the_file(home: Path) -> None:

@@ -1,13 +1,17 @@
 """`cost sleep`: by the second against always on, power saved by a bought box, and who waits for the waking."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_rig import Clock
 from typer.testing import CliRunner
 
 from localfleet.cli.cost import build_cost
+from localfleet.core.fleet import Readiness
+from localfleet.storage.ledger import SqliteLedger
 
 RUN = CliRunner()
 SPEED = "{kind: token_work, a_us: 17, b0_us: 28, k_us: .06}"
@@ -63,6 +67,24 @@ def test_a_bought_box_saves_power_between_idle_and_asleep(files: list[str]) -> N
     assert answer["ways"][0]["usd_power_saved_marginal"] == pytest.approx(0.25 * 730 * 0.2, rel=0.02)
     assert "saves $" in answer["sentence"]
     assert "unknown: say --asleep-w" in said(*files, "--deployment", "bought")["sentence"]
+
+
+def test_how_long_waking_takes_is_as_recorded(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The middle of the wakes that the router saw; without any it is assumed, and says so."""
+    monkeypatch.setenv("LOCALFLEET_HOME", str(tmp_path / "home"))
+    assert said(*files)["wake_s_from"].startswith("assumed")
+    ledger, at = SqliteLedger(tmp_path / "home", clock=Clock()), time.time() - 9000
+    for number, seconds in enumerate((12.0, 10.0, 90.0)):
+        ledger.note_state("small", Readiness.WARMING, at=at + number * 1000)
+        ledger.note_state("small", Readiness.READY, at=at + number * 1000 + seconds)
+        ledger.note_state("small", Readiness.ASLEEP, at=at + number * 1000 + 200)
+    ledger.close()
+    answer = said(*files)
+    assert answer["wake_s"] == pytest.approx(12.0, abs=0.001)
+    assert "3 wakes that the router recorded" in answer["wake_s_from"]
+    assert answer["ways"][0]["seen"]["after_s"] == pytest.approx(12.0, abs=0.001)
 
 
 def test_a_table_for_people(files: list[str]) -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,13 @@ class House:
     def __init__(self, room: Room, learned: Learned | None = None) -> None:
         """Empty."""
         self.moment = DAY
+        self.told: list[tuple[str, Readiness]] = []
         self.residents = Residents(
-            room=room, clock=time.monotonic, moment=lambda: self.moment, learned=learned or Learned()
+            room=room,
+            clock=time.monotonic,
+            moment=lambda: self.moment,
+            learned=learned or Learned(),
+            on_state=lambda name, state: self.told.append((name, state)),
         )
 
     def model(
@@ -353,3 +359,18 @@ def test_the_last_runs_count_and_a_full_disk_does_not(tmp_path: Path) -> None:
         learned.took("one", "load", seconds)
     learned.save()
     assert learned.expected_s("one", "load") == 3.0
+
+
+def test_every_change_of_state_is_told_once() -> None:
+    """From waiting for somebody over loading to ready, to sleep, and down at the end: what the ledger then holds."""
+    house = House(Room(gib={"ram": Decimal(20)}))
+    tenant = house.model("one")
+
+    async def story() -> None:
+        await ask(house, tenant)
+
+    house.run(story)
+    states = [state for name, state in house.told if name == "one"]
+    assert states[:4] == [Readiness.ASLEEP, Readiness.LOADING, Readiness.WARMING, Readiness.READY]
+    assert states[-1] is Readiness.DOWN
+    assert all(one is not other for one, other in pairwise(states))

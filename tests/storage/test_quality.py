@@ -107,6 +107,7 @@ def test_an_older_ledger_is_taken_along(tmp_path: Path) -> None:
     for column in ("action", "role", "arm"):
         sql(tmp_path, f"ALTER TABLE receipts DROP COLUMN {column}")
     sql(tmp_path, "DROP TABLE feedback")
+    sql(tmp_path, "DROP INDEX chain_states")
     sql(tmp_path, "PRAGMA user_version = 1")
     written(tmp_path, [receipt(2, at=AT, arm="x:trial")], [])
     assert sql(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]

@@ -15,9 +15,11 @@ from rich.table import Table
 from localfleet.cli.parts import Config, Json, console, print_json, state_home
 from localfleet.cli.quality import quality_command
 from localfleet.cli.review import review_command
+from localfleet.core.cost.box_states import box_spans, wakes
 from localfleet.core.label import Label
 from localfleet.storage.keys import Key, create_key, list_keys, revoke_key
 from localfleet.storage.report import Total, totals
+from localfleet.storage.states import state_changes
 
 if TYPE_CHECKING:
     from localfleet.config import Settings
@@ -178,8 +180,10 @@ def report_command(
         print_json([report_row(row) for row in rows])
     elif not rows:
         console().print(f"no requests in the last {days:g} days")
+        _print_box(days)
     else:
         _print_report(by, rows)
+        _print_box(days)
 
 
 def report_row(row: Total) -> dict[str, Any]:
@@ -204,6 +208,24 @@ def _print_report(by: str, rows: list[Total]) -> None:
     console().print(table)
     total = sum((row.cost_usd for row in rows), Decimal(0))
     console().print(f"hosted, marginal: {total:f} USD; the box itself: `localfleet cost compare`", markup=False)
+
+
+def _print_box(days: float) -> None:
+    """How long the box slept and woke, where a router recorded it."""
+    until = time.time()
+    changes = state_changes(state_home(), until=until)
+    if not changes:
+        return
+    since = max(until - days * 86_400, changes[0].at)
+    spans = box_spans(changes, since_s=since, until_s=until)
+    woke = wakes(spans)
+    asleep_s = sum(span.end_us - span.start_us for span in spans) / 1e6 - sum(woke)
+    console().print(
+        f"the box since {_day(since)} UTC: asleep {asleep_s / 3600:,.1f} h, loading {sum(woke) / 3600:,.2f} h in "
+        f"{len(woke)} times, awake the rest of {(until - since) / 3600:,.1f} h; in dollars: "
+        "`localfleet cost chargeback`",
+        markup=False,
+    )
 
 
 def _tokens(measured: int, estimated: int) -> str:

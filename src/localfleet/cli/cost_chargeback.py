@@ -16,11 +16,13 @@ from rich.table import Table
 
 from localfleet.cli.cost_advice import box_usd, settings_or_none
 from localfleet.cli.parts import Json, console, home_path, print_json
+from localfleet.core.cost.box_states import box_spans
 from localfleet.core.cost.capacity import TokenWork
 from localfleet.core.cost.chargeback import Chargeback, OnBox, charge_back, each_request
 from localfleet.cost.inputs import Misuse, number
 from localfleet.errors import ConfigError, FleetError
 from localfleet.storage.chargeback import last_receipt, on_box
+from localfleet.storage.states import state_changes
 
 __all__ = ["chargeback_command"]
 
@@ -32,7 +34,7 @@ GROUPS: dict[str, Callable[[OnBox], str]] = {
     "model": lambda run: run.model,
 }
 WORDS = (
-    ("idle", "usd_idle_alloc", "awake, and nobody asked"),
+    ("idle", "usd_idle_alloc", "awake or not seen, and nobody asked"),
     ("waking", "usd_waking_alloc", "loading models"),
     ("asleep", "usd_asleep_alloc", "models put away"),
 )
@@ -48,8 +50,12 @@ def chargeback_command(
     token_work_us: Annotated[
         str | None, typer.Option(metavar="A,B0,K", help="Weigh by fitted token work; default: by time on the box.")
     ] = None,
-    asleep_hours: Annotated[str, typer.Option(metavar="HOURS", help="Of the period, with the models put away.")] = "0",
-    waking_hours: Annotated[str, typer.Option(metavar="HOURS", help="Of the period, spent on loading them.")] = "0",
+    asleep_hours: Annotated[
+        str | None, typer.Option(metavar="HOURS", help="Of the period, models put away; default: as recorded.")
+    ] = None,
+    waking_hours: Annotated[
+        str | None, typer.Option(metavar="HOURS", help="Of the period, models loading; default: as recorded.")
+    ] = None,
     each: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every request with its share; it adds up too.")
     ] = None,
@@ -70,8 +76,9 @@ def chargeback_command(
             since_s=since,
             until_s=until,
             work=work,
-            asleep_s=float(number("--asleep-hours", asleep_hours)) * HOUR_S,
-            waking_s=float(number("--waking-hours", waking_hours)) * HOUR_S,
+            spans=box_spans(state_changes(home, until=until), since_s=since, until_s=until),
+            asleep_s=_hours("--asleep-hours", asleep_hours),
+            waking_s=_hours("--waking-hours", waking_hours),
         )
         if each is not None:
             rows = on_box(home, since=since, until=until, last=last)
@@ -96,6 +103,10 @@ def _bill(stated: str | None, config: str | None, days: int) -> Decimal:
     if month is None:
         raise Misuse("--usd is needed: no box is described under `hardware.gpus` of models.yaml")
     return (month * days * 24 / 730).quantize(CENT)
+
+
+def _hours(option: str, stated: str | None) -> float | None:
+    return None if stated is None else float(number(option, stated)) * HOUR_S
 
 
 def _work(text: str | None) -> TokenWork | None:
@@ -127,7 +138,8 @@ def _show(whole: Chargeback, by: str, days: int) -> None:
     for word, field, meaning in WORDS:
         usd = getattr(split, field)
         if usd or word == "idle":
-            out.print(f"{word}: ${usd:,} ({meaning})", markup=False)
+            hours = getattr(split.time, f"{word}_us") / 3.6e9
+            out.print(f"{word}: ${usd:,} ({hours:,.1f} h: {meaning})", markup=False)
     out.print(_sentence(whole), markup=False)
 
 
@@ -152,6 +164,9 @@ def _json(whole: Chargeback, by: str, days: int) -> dict[str, object]:
         "days": days,
         "by": by,
         "requests": whole.requests,
+        "hours": {
+            name: getattr(split.time, f"{name}_us") / 3.6e9 for name in ("served", "failed", "idle", "waking", "asleep")
+        },
         **{f"usd_{name}": f"{getattr(split, f'usd_{name}'):f}" for name in names},
         "charges": [
             {

@@ -4,6 +4,8 @@
 Exit code: 0 answered, 2 misuse.
 """
 
+import statistics
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +13,8 @@ from typing import Annotated
 import typer
 
 from localfleet.cli.cost_progress import counted
-from localfleet.cli.parts import Json, console, print_json
+from localfleet.cli.parts import Json, console, home_path, print_json
+from localfleet.core.cost.box_states import box_spans, wakes
 from localfleet.core.cost.replay import work_s
 from localfleet.cost.bursts import Rules, trace_of
 from localfleet.cost.case_of_plan import case_of_plan, token_work_of
@@ -21,11 +24,14 @@ from localfleet.cost.plan_file import read_plan
 from localfleet.cost.sleeping import Sleeping, sleeping
 from localfleet.errors import BadInput, ConfigError
 from localfleet.gpu_facts import read_gpus
+from localfleet.storage.states import state_changes
 from localfleet.traces.arrivals import arrivals
 
 __all__ = ["sleep_command"]
 
 DAY_HOURS = 24
+WAKE_S = 30.0
+RECORDED_DAYS = 90
 COLUMNS = ("sleeps after", "asleep", "wakes", "requests that wake it", "usd_flex_total", "usd_power_saved_marginal")
 
 
@@ -33,7 +39,9 @@ def sleep_command(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.yaml: price and speed of the box.")],
     trace: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Requests with times.")],
     *,
-    wake_s: Annotated[str, typer.Option(metavar="SECONDS", help="To wake: seconds asleep, a minute reloaded.")] = "30",
+    wake_s: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="To wake; default: as the ledger recorded it, else 30.")
+    ] = None,
     after_s: Annotated[
         list[str] | None, typer.Option(metavar="SECONDS", help="Sleep after so long idle; repeat. Break-even is tried.")
     ] = None,
@@ -47,7 +55,7 @@ def sleep_command(
     """Play a trace on a box that sleeps when idle: cost by the second against always on, and who waits for waking."""
     try:
         rent, watts = maybe("--flex-usd-per-gpu-hour", flex, above_low=True), maybe("--asleep-w", asleep_w)
-        waking = float(number("--wake-s", wake_s, high=86_400))
+        waking, told = _waking(wake_s)
         after = [float(number("--after-s", text)) for text in after_s or ("60", "600", "3600")]
         asked = read_plan(plan)
         box = case_of_plan(asked, read_gpus(), today=datetime.now(tz=UTC).date(), deployment=deployment).box.box
@@ -65,9 +73,22 @@ def sleep_command(
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
     if as_json:
-        print_json({**plain(done), "sentence": done.sentence})
+        print_json({**plain(done), "wake_s": waking, "wake_s_from": told, "sentence": done.sentence})
     else:
+        console().print(f"waking takes {waking:.3g} s ({told})", markup=False)
         _show(done)
+
+
+def _waking(stated: str | None) -> tuple[float, str]:
+    """Seconds, and who says so: the option, the middle of what the router saw in 90 days, or nobody."""
+    if stated is not None:
+        return float(number("--wake-s", stated, high=86_400)), "stated"
+    until = time.time()
+    changes = state_changes(home_path(), until=until)
+    seen = wakes(box_spans(changes, since_s=until - RECORDED_DAYS * 86_400, until_s=until))
+    if not seen:
+        return WAKE_S, "assumed: no wake is recorded; say --wake-s"
+    return statistics.median(seen), f"the middle of {len(seen)} wakes that the router recorded"
 
 
 def _show(done: Sleeping) -> None:

@@ -85,6 +85,9 @@ class Tenant:
     sulks: bool = False
     """It refused to sleep once; from then on it is unloaded instead."""
 
+    told: Readiness | None = None
+    """The state that was last told on."""
+
     gone: bool = False
     """No longer in the file, and served out."""
 
@@ -115,6 +118,8 @@ class Residents:
     clock: Callable[[], float]
     moment: Callable[[], tuple[int, int]]
     learned: Learned = field(default_factory=Learned)
+    on_state: Callable[[str, Readiness], None] = lambda _name, _state: None
+    """Told when a model is in another state; called on the event loop, must not block."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     _moves: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
@@ -157,6 +162,7 @@ class Residents:
         """Load what should be there from the start, in the order of the file, while there is room; then keep watch."""
         for tenant in self.tenants.values():
             tenant.supervisor.wait_for_somebody()
+            self._tell(tenant, tenant.supervisor.state().readiness)
             tenant.door.shut()
         for tenant in self.tenants.values():
             if tenant.at_start and self._fits(tenant) and not asleep_now(tenant.windows, *self.moment()):
@@ -181,6 +187,7 @@ class Residents:
         if tenant is None:
             return
         state = tenant.supervisor.state()
+        self._tell(tenant, state.readiness)
         if state.readiness.takes_work and tenant.coming is not None and progress.stage is Stage.READY:
             self._arrived(tenant)
         elif state.readiness is Readiness.LOADING and tenant.coming is None and progress.stage is Stage.STARTING:
@@ -189,6 +196,11 @@ class Residents:
             tenant.coming = None
         self._door(tenant, state)
         self._changed.set()
+
+    def _tell(self, tenant: Tenant, state: Readiness) -> None:
+        if state is not tenant.told:
+            tenant.told = state
+            self.on_state(tenant.name, state)
 
     def state(self, tenant: Tenant) -> EngineState:
         """How a model is, with the time until it takes work where that was learned."""

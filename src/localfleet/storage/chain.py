@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """The router follows another `models.yaml` from here on."""
     FEEDBACK = "feedback"
     """What somebody said of an answer."""
+    STATE = "state"
+    """A local model is in another state from here on: loading, ready, asleep, down."""
 
 
 @dataclass(frozen=True, slots=True)

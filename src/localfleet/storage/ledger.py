@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localfleet.core.changes import Changes
 from localfleet.core.feedback import Feedback
+from localfleet.core.fleet import Readiness
 from localfleet.core.label import Label
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.ports import Clock, LedgerHealth
@@ -19,7 +20,7 @@ from localfleet.storage.chain import Kind
 from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.keyring import KeyRing
 from localfleet.storage.opening import Opening
-from localfleet.storage.records import feedback_body, intent_body, reload_body
+from localfleet.storage.records import feedback_body, intent_body, reload_body, state_body
 from localfleet.storage.report import spent_usd
 from localfleet.storage.taints import MOST_TAINTS, Taints, day_of
 from localfleet.storage.writer import Waiting, Writer
@@ -114,6 +115,10 @@ class SqliteLedger:
     def note_reload(self, changes: Changes, *, at: float, was: str, now: str) -> None:
         """Queue the fact that another `models.yaml` holds, by the SHA-256 of its bytes; returns at once."""
         self._writer.note(Kind.RELOAD, reload_body(changes, at=at, was=was, now=now))
+
+    def note_state(self, model: str, state: Readiness, *, at: float) -> None:
+        """Queue the fact that a local model is in another state; returns at once."""
+        self._writer.note(Kind.STATE, state_body(at=at, model=model, state=state.value))
 
     def note_feedback(self, said: Feedback) -> None:
         """Queue what somebody said of an answer; returns at once."""

@@ -65,7 +65,12 @@ def m002_actions_and_feedback(database: Database) -> None:
         database.run(statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_first_ledger, m002_actions_and_feedback)
+def m003_states(database: Database) -> None:
+    """States of local models are found without reading the whole chain."""
+    database.run("CREATE INDEX chain_states ON chain (seq) WHERE kind = 'state'")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_first_ledger, m002_actions_and_feedback, m003_states)
 
 
 def version_of(database: Database) -> int:

@@ -41,6 +41,7 @@ __all__ = [
     "receipt_record",
     "reload_body",
     "row_of_body",
+    "state_body",
     "unsettled_body",
 ]
 
@@ -178,6 +179,11 @@ def feedback_body(said: Feedback) -> bytes:
 def feedback_row(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:
     """The row of `feedback` that a `feedback` body stands for; raises `KeyError`."""
     return (seq, *[body[name] for name in FEEDBACK_COLUMNS[1:]])
+
+
+def state_body(*, at: float, model: str, state: str) -> bytes:
+    """A local model's new state."""
+    return encode({"at": at, "model": model, "state": state})
 
 
 def reload_body(changes: Changes, *, at: float, was: str, now: str) -> bytes:

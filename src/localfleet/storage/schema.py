@@ -5,7 +5,7 @@ Lives here: names and types. May not: a column that could hold words of a reques
 the configuration, a reason, a hash or an id made by this program.
 """
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 __all__ = ["chain", "feedback", "intents", "keys", "metadata", "probe", "receipts", "taints"]
 
@@ -18,6 +18,7 @@ chain = Table(
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Index("chain_states", "seq", sqlite_where=text("kind = 'state'")),
 )
 """The append-only truth: one line of JSON per record, each sealed with the one before (`chain.py`)."""
 

@@ -5,13 +5,14 @@ Allocated cost is for reports and invoices. It says who used what was paid anywa
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from localfleet.core.cost.allocation import Allocation, BoxTime, allocate, shares
 from localfleet.core.cost.attribution import Run, share_time
+from localfleet.core.cost.box_states import Span, Unused
 from localfleet.core.cost.capacity import TokenWork
 
 __all__ = ["Charge", "Chargeback", "OnBox", "charge_back", "each_request", "weighed"]
@@ -75,32 +76,35 @@ def charge_back(
     since_s: float,
     until_s: float,
     work: TokenWork | None = None,
-    asleep_s: float = 0.0,
-    waking_s: float = 0.0,
+    spans: Sequence[Span] = (),
+    asleep_s: float | None = None,
+    waking_s: float | None = None,
 ) -> Chargeback:
     """
     Split a bill by who the box worked for; `runs` come by their start. Raises `ValueError` naming what cannot be.
 
-    Busy is every second in which at least one request ran; the seconds asleep and waking are as stated, the rest idle.
+    Busy is every second in which at least one request ran; of the rest, the box was waking or asleep in `spans`, as
+    recorded, unless `asleep_s` or `waking_s` state it; what is left is idle.
     """
     served: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     count: Counter[str] = Counter()
     unanswered: Counter[str] = Counter()
-    busy = 0
-    for run, weight, busy in weighed(runs, until_s, work):  # noqa: B007  # the last `busy` is the whole
+    busy, unused = 0, Unused(spans)
+    for run, weight, busy in weighed(_watched(runs, until_s, unused), until_s, work):  # noqa: B007  # the last `busy` is the whole
         name = group(run)
         count[name] += 1
         unanswered[name] += not run.answered
         (served if run.answered else failed)[name] += weight
+    unused.finish()
     done, lost = sum(served.values()), sum(failed.values())
     served_us = busy * done // (done + lost) if done + lost else 0
     time = BoxTime(
-        period_us=round((until_s - since_s) * US),
+        period_us=round(until_s * US) - round(since_s * US),
         served_us=served_us,
         failed_us=busy - served_us if lost else 0,
-        waking_us=round(waking_s * US),
-        asleep_us=round(asleep_s * US),
+        waking_us=unused.waking_us if waking_s is None else round(waking_s * US),
+        asleep_us=unused.asleep_us if asleep_s is None else round(asleep_s * US),
     )
     split = allocate(usd_bill, time)
     paid = dict(zip(served, shares(split.usd_served_alloc, done, served.values()), strict=True)) if done else {}
@@ -145,6 +149,15 @@ def weighed(runs: Iterable[OnBox], until_s: float, work: TokenWork | None) -> It
     )
     for run, time_ns, busy in share_time(spans):
         yield run, time_ns if work is None else _work_ns(run, work), busy
+
+
+def _watched(runs: Iterable[OnBox], until_s: float, unused: Unused) -> Iterator[OnBox]:
+    """The same runs, each shown to what counts the rest."""
+    end = round(until_s * US)
+    for run in runs:
+        start = round(run.start_s * US)
+        unused.watch(min(start, end), min(max(round(run.end_s * US), start), end))
+        yield run
 
 
 class _Purse:
