@@ -39,7 +39,7 @@ from localfleet.config import (
     parse_settings,
 )
 from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
-from localfleet.config.experiments import Experiment
+from localfleet.config.experiments import Experiment, Shadow
 from localfleet.config.pipelines import Pipeline, Stage
 from localfleet.config.routing import Classifier, Grade
 from localfleet.config.vllm import Speculative
@@ -74,6 +74,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`tasks.<name>.cascade.judge.consistency`": ConsistencyJudge,
     "`tasks.<name>.cascade.judge.model`": ModelJudge,
     "`experiments.<name>`": Experiment,
+    "`experiments.<name>.shadow`": Shadow,
     "`pipelines.<name>`": Pipeline,
     "`pipelines.<name>.stages[]`": Stage,
     "`tiers.<name>`": Tier,
@@ -96,6 +97,7 @@ SEEN_BELOW = (
     ("Hardware", "sharing"),
     ("LocalModel", "life"),
     ("Cascade", "judge"),
+    ("Shadow", "judge"),
 )
 DEFAULTS_IN_WORDS = {
     ("LocalModel", "apis"): "all but `embedding`",

@@ -11,11 +11,12 @@ from typing import Any, Literal
 from localfleet.core.budget import Purses, Scope, day_of
 from localfleet.core.routing.caps import Caps, plan_scope
 from localfleet.core.routing.shares import ALL, Of
+from localfleet.core.shadow import HOUR_S, ROLE, Hours, payer_id
 from localfleet.errors import LedgerClosed
 from localfleet.ports import Ledger, LedgerHealth
 from localfleet.storage.day import Slot, last_day
 from localfleet.storage.keys import list_keys
-from localfleet.storage.report import recent, totals
+from localfleet.storage.report import begun, recent, totals
 
 __all__ = ["BookReader", "Seeds"]
 
@@ -69,9 +70,12 @@ class Seeds:
     _tiers: set[str] = field(default_factory=set)
     _has_keys: bool = False
     _has_day: bool = False
+    hours: Hours = field(default_factory=Hours)
+    """How many shadows began within the hour."""
+    _shadows: set[str] = field(default_factory=set)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def sow(self, tiers: Iterable[str], caps: Caps | None = None) -> None:
+    async def sow(self, tiers: Iterable[str], caps: Caps | None = None, shadows: frozenset[str] = frozenset()) -> None:
         """Book what is not booked yet; raises `LedgerClosed` where the ledger cannot be read, and books nothing."""
         async with self._turn:
             if caps is not None and not self._has_day:
@@ -81,6 +85,11 @@ class Seeds:
             if new or not self._has_keys:
                 for scope, usd in await asyncio.to_thread(self._spent, new, now):
                     self.purses.book(scope, usd, now)
+            for name in sorted(shadows - self._shadows):
+                began, usd = await asyncio.to_thread(self._shadowed, name, now)
+                self.hours.book(name, began, now)
+                self.purses.book((ROLE, name), usd, now)
+                self._shadows.add(name)
             self._tiers.update(new)
             self._has_keys = True
 
@@ -97,9 +106,19 @@ class Seeds:
             if slot.plan is not None and slot.tier is not None and day_of(slot.at) == day_of(now):
                 self.purses.book(plan_scope(slot.plan, slot.tier), slot.usd, now)
 
+    def _shadowed(self, name: str, now: float) -> tuple[int, Decimal]:
+        """How many shadows of an experiment began in this hour, and what they cost today."""
+        key = payer_id(name)
+        usd = self.ledger.spent_usd(key_id=key, since=_midnight(now).timestamp())
+        return begun(self.home, key_id=key, since=now - now % HOUR_S), usd
+
     def _spent(self, tiers: Iterable[str], now: float) -> list[tuple[Scope, Decimal]]:
-        today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = _midnight(now)
         month = today.replace(day=1).timestamp()
         keys = [] if self._has_keys else [key.id for key in list_keys(self.home)]
         spent = [(("key", key), self.ledger.spent_usd(key_id=key, since=month)) for key in keys]
         return spent + [(("tier", tier), self.ledger.spent_usd(tier=tier, since=today.timestamp())) for tier in tiers]
+
+
+def _midnight(now: float) -> datetime:
+    return datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -8,7 +8,7 @@ from localfleet.config import Settings
 from localfleet.config.experiments import Experiment as Shape
 from localfleet.core.split import Experiment
 
-__all__ = ["STATE_FILE", "build_experiment", "read_states", "running"]
+__all__ = ["STATE_FILE", "build_experiment", "mirrored", "read_states", "running"]
 
 STATE_FILE = "experiments.json"
 SHARES = {"promoted": 1.0, "rolled_back": 0.0}
@@ -37,6 +37,16 @@ def build_experiment(name: str, shape: Shape, state: str = "") -> Experiment:
 
 
 def running(settings: Settings, states: Mapping[str, str]) -> dict[str, Experiment]:
-    """Every experiment by its task."""
-    built = (build_experiment(name, shape, states.get(name, "")) for name, shape in settings.experiments.items())
-    return {one.task: one for one in built}
+    """Every split by its task; a shadow that was promoted is one, of all that its task gets."""
+    found: dict[str, Experiment] = {}
+    for name, shape in settings.experiments.items():
+        state = states.get(name, "")
+        if shape.shadow is None or state == "promoted":
+            found.setdefault(shape.task, build_experiment(name, shape, state))
+    return found
+
+
+def mirrored(settings: Settings, states: Mapping[str, str]) -> dict[str, Shape]:
+    """Every shadow that still goes along, by its name."""
+    shapes = settings.experiments.items()
+    return {name: shape for name, shape in shapes if shape.shadow is not None and states.get(name) not in SHARES}

@@ -1,7 +1,7 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -15,9 +15,10 @@ from localfleet.core.policy import AUTO, Policy, decide, resolve
 from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
 from localfleet.core.redaction.proof import Redacted
-from localfleet.core.route import Decision
+from localfleet.core.route import Decision, Door
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.table import Said
+from localfleet.core.shadow import Shadow, as_if_asked, once
 from localfleet.errors import FleetError, NotFound
 from localfleet.redacting import Redactor, redact_now
 from localfleet.steering import TaskFinder, moment_of
@@ -40,6 +41,10 @@ class Explained:
     moment: Moment | None = None
     said: tuple[Said, ...] = ()
     """What each strategy did to the order, the strongest first."""
+    shadow: Shadow | None = None
+    """Where requests of this task have one."""
+    mirror: Door | None = None
+    """Where it would go, and whether it may."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -53,6 +58,7 @@ class Explained:
             **({} if self.redacted is None else {"redacted": _redacted_row(self.redacted)}),
             "reason": self.decision.reason,
             **self._routing(),
+            **self._shadow(),
             "doors": [
                 {
                     "model": door.model,
@@ -64,6 +70,14 @@ class Explained:
                 for door in self.decision.doors
             ],
         }
+
+    def _shadow(self) -> dict[str, Any]:
+        """The experiment that mirrors this task's requests; nothing where none does."""
+        if self.shadow is None or self.mirror is None:
+            return {}
+        one, door = self.shadow.experiment, self.mirror
+        row = {"experiment": one.name, "model": door.model, "share": one.share, "by": one.by}
+        return {"shadow": {**row, "legal": door.legal, "why": door.why, "cost_usd": _usd(door.cost_usd)}}
 
     def _routing(self) -> dict[str, Any]:
         """What strategies saw and did; nothing where the file names none."""
@@ -112,6 +126,8 @@ class Explainer:
     """Where the file says `on_restricted: redact`."""
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
+    shadows: Mapping[str, Shadow] = field(default_factory=dict)
+    """By task."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
         """Explain one JSON body; raise `BadAsk` or `NotFound`. A body without `model` asks for `auto`."""
@@ -128,7 +144,22 @@ class Explainer:
         proof = self._redacted(letter, verdict)
         decision = decide(letter.ask, verdict, fleet, self.policy, proof)
         said = () if table is None else table.said(table.asked(letter.ask, fleet), self._considered(decision))
-        return Explained(ask=letter.ask, verdict=verdict, decision=decision, redacted=proof, moment=moment, said=said)
+        shadow = self.shadows.get(letter.ask.task or "")
+        return Explained(
+            ask=letter.ask,
+            verdict=verdict,
+            decision=decision,
+            redacted=proof,
+            moment=moment,
+            said=said,
+            shadow=shadow,
+            mirror=None if shadow is None else self._mirror(letter.ask, verdict, fleet, shadow, proof),
+        )
+
+    def _mirror(self, ask: Ask, verdict: Verdict, fleet: Fleet, shadow: Shadow, proof: Redacted | None) -> Door:
+        """The one door of its shadow, by the same law."""
+        wished = as_if_asked(ask, shadow.model, verdict.label)
+        return decide(wished, verdict, replace(fleet, moment=None), once(self.policy), proof).doors[0]
 
     def _considered(self, decision: Decision) -> list[Model]:
         """The doors that strategies were asked about, in the file's order."""

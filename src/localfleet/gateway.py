@@ -306,6 +306,7 @@ class Gateway:
             ("key", caller.key_id): for_key,
             ("tier", model.tier): self.usd_per_day.get(model.tier, NO_LIMIT),
             **({} if self.caps is None else self.caps.purses(visit.ask, model.tier)),
+            **visit.purses,
         }
 
     def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:

@@ -64,6 +64,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
         yield _hosted(name, hosted, apis[name], redacts=settings.privacy.on_restricted == "redact")
     yield from _judges(settings, models)
     yield from _stages(settings, models)
+    yield from _shadows(settings, models)
     yield from _heads(settings.audit)
 
 
@@ -149,6 +150,19 @@ def _stages(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
                     yield _asked_by_us("judge", f"{at}.enough.model", settings, model)
             if stage.release:
                 lowered.add(stage.name)
+
+
+def _shadows(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
+    """Who gets a request as well as the model that answers it: as if its caller had asked for it by name."""
+    for name, experiment in settings.experiments.items():
+        if experiment.shadow is None:
+            continue
+        for model in _meant(experiment.first, models):
+            yield _asked_by_us("shadow", f"experiments.{name}.first", settings, model)
+        judge = experiment.shadow.judge.model
+        for model in () if judge is None else _meant(judge.model, models):
+            if model.local:
+                yield _asked_by_us("judge", f"experiments.{name}.shadow.judge.model", settings, model)
 
 
 def _meant(wanted: str, models: tuple[Model, ...]) -> Iterator[Model]:

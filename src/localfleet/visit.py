@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from localfleet.core.ask import Ask
+from localfleet.core.budget import Scope
 from localfleet.core.fleet import Model
 from localfleet.core.label import Finding, Label, Verdict
 from localfleet.core.pricing import usd_for
@@ -59,6 +60,8 @@ class Visit:
     status: int = CLIENT_CLOSED_REQUEST
     cost_usd: Decimal | None = None
     recorded: bool = False
+    purses: Mapping[Scope, Decimal] = field(default_factory=dict)
+    """What pays beside its key and tier, and how much there is in it: of a shadow, that of its experiment."""
     suffix: str = ""
     """Of a part of an action: what its receipts and intents add to the request's id, such as `.2`."""
     role: str | None = None

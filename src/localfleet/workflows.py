@@ -9,9 +9,11 @@ from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.front import Actions
 from localfleet.actions.pipeline import Pipelines
+from localfleet.actions.shadow import Shadows
 from localfleet.actions.split import Splits
 from localfleet.config import Cascade as CascadeShape
 from localfleet.config import Judges, Settings
+from localfleet.config.experiments import Experiment as ExperimentShape
 from localfleet.config.pipelines import Pipeline as PipelineShape
 from localfleet.config.pipelines import Stage as StageShape
 from localfleet.core.cascade import Cascade
@@ -31,13 +33,14 @@ from localfleet.core.judges.validators import (
 )
 from localfleet.core.judges.verdict_of_call import Judged
 from localfleet.core.pipeline import Pipeline, Stage
+from localfleet.core.shadow import Hours, Shadow
 from localfleet.errors import ConfigError
-from localfleet.experiments import running
+from localfleet.experiments import build_experiment, mirrored, running
 from localfleet.gateway import Gateway
 from localfleet.rulebook import field_names, matcher_of
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_actions", "build_cascade", "build_pipeline", "check_workflows"]
+__all__ = ["build_actions", "build_cascade", "build_pipeline", "build_shadow", "check_workflows"]
 
 Problem = tuple[str, str]
 PLAIN = (
@@ -45,12 +48,20 @@ PLAIN = (
 )  # fmt: skip
 
 
-def build_actions(settings: Settings, gateway: Gateway, states: Mapping[str, str] | None = None) -> Actions | None:
-    """The front door of all that is no plain request; `None` where there is nothing such. `states` of experiments."""
+def build_actions(
+    settings: Settings, gateway: Gateway, states: Mapping[str, str] | None = None, hours: Hours | None = None
+) -> Actions | None:
+    """
+    The front door of all that is no plain request; `None` where there is nothing such.
+
+    `states` are those of experiments, `hours` how many shadows began already.
+    """
     shapes = {name: task.cascade for name, task in settings.tasks.items() if task.cascade is not None}
     if not (shapes or settings.pipelines or settings.experiments):
         return None
+    shadows = {shape.task: build_shadow(name, shape) for name, shape in mirrored(settings, states or {}).items()}
     named = {shape.judge.callable for shape in shapes.values() if shape.judge.callable is not None}
+    named |= {one.cascade.call for one in shadows.values() if one.cascade.call is not None}
     bench = Bench(gateway=gateway, callables={name: resolved(name) for name in named})
     by_task = {name: build_cascade(shape) for name, shape in shapes.items()}
     pipelines = {name: build_pipeline(name, shape) for name, shape in settings.pipelines.items()}
@@ -59,7 +70,19 @@ def build_actions(settings: Settings, gateway: Gateway, states: Mapping[str, str
         cascades=Cascades(gateway=gateway, bench=bench, by_task=by_task),
         pipelines=Pipelines(gateway=gateway, bench=bench, by_name=pipelines, fields=field_names(settings)),
         splits=Splits(gateway=gateway, by_task=running(settings, states or {})),
+        shadows=Shadows(gateway=gateway, bench=bench, by_task=shadows, hours=hours or Hours()),
         aliases=settings.aliases,
+    )
+
+
+def build_shadow(name: str, shape: ExperimentShape) -> Shadow:
+    """One experiment that mirrors; raises `ValueError` for a pattern that RE2 does not know."""
+    assert shape.shadow is not None, "the caller looked"
+    return Shadow(
+        experiment=build_experiment(name, shape),
+        usd_per_day=shape.shadow.usd_per_day,
+        requests_per_hour=shape.shadow.requests_per_hour,
+        cascade=build_cascade(CascadeShape(judge=shape.shadow.judge)),
     )
 
 
@@ -138,15 +161,23 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         if task.cascade is None:
             continue
         judge, at = task.cascade.judge, f"tasks.{name}.cascade.judge"
-        if judge.pattern is not None:
-            yield from _tried(f"{at}.pattern", partial(matcher_of, judge.pattern))
-        if judge.callable is not None:
-            yield from _tried(f"{at}.callable", partial(resolved, judge.callable))
+        yield from _unusable(judge, at)
         if judge.confidence is not None and not _tells_logprobs(settings, task.first):
             yield (
                 f"{at}.confidence",
                 "the task's first model does not list `logprobs` in its `can:`, so none is ever sure",
             )
+
+    for name, experiment in settings.experiments.items():
+        if experiment.shadow is not None:
+            yield from _unusable(experiment.shadow.judge, f"experiments.{name}.shadow.judge")
+
+
+def _unusable(judge: Judges, at: str) -> Iterator[Problem]:
+    if judge.pattern is not None:
+        yield from _tried(f"{at}.pattern", partial(matcher_of, judge.pattern))
+    if judge.callable is not None:
+        yield from _tried(f"{at}.callable", partial(resolved, judge.callable))
 
 
 def _tried(path: str, work: Callable[[], object]) -> Iterator[Problem]:

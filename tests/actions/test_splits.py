@@ -9,8 +9,10 @@ from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.front import Actions
 from localfleet.actions.pipeline import Pipelines
+from localfleet.actions.shadow import Shadows
 from localfleet.actions.split import Splits
 from localfleet.core.label import Label
+from localfleet.core.shadow import Hours
 from localfleet.core.split import Experiment
 
 NEWER = Experiment(name="newer", task="work", doors=("best",), share=1.0, by="session", margin=0.02, most_cost_ratio=1)
@@ -26,6 +28,7 @@ def ask(room: Room, share: float, **facts: object) -> bytes:
         cascades=Cascades(gateway=gateway, bench=bench, by_task={}),
         pipelines=Pipelines(gateway=gateway, bench=bench, by_name={}),
         splits=Splits(gateway=gateway, by_task={"work": experiment}),
+        shadows=Shadows(gateway=gateway, bench=bench, by_task={}, hours=Hours()),
     )
     assert actions.takes(letter)
     answer = asyncio.run(actions.answer(letter, room.visit(letter)))

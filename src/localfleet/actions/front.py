@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from localfleet.actions.action import Action
 from localfleet.actions.cascade import Cascades
 from localfleet.actions.pipeline import PREFIX, Pipelines
+from localfleet.actions.shadow import Shadows
 from localfleet.actions.split import Splits
 from localfleet.core.pipeline import Pipeline
 from localfleet.core.split import Experiment
@@ -25,6 +26,7 @@ class Actions:
     cascades: Cascades
     pipelines: Pipelines
     splits: Splits
+    shadows: Shadows
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -50,6 +52,10 @@ class Actions:
         if cascade is None:
             return await self.gateway.answer(letter, visit)
         return await self.cascades.answer(letter, visit, cascade)
+
+    async def after(self, letter: Letter, visit: Visit, answer: Answer) -> Answer:
+        """The answer that goes out; its request may have a shadow, which begins when the answer is complete."""
+        return answer if self._pipeline(letter) is not None else await self.shadows.after(letter, visit, answer)
 
     async def _drawn(self, letter: Letter, visit: Visit, experiment: Experiment) -> Answer | None:
         """Draw the side of an experiment and fix the doors; the answer where that is refused."""

@@ -85,6 +85,7 @@ class Reloader:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for world in (self.world, *self._old):
+            await world.plane.stop()
             await asyncio.gather(*(engine.aclose() for engine in world.gateway.engines.values()))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -100,7 +101,7 @@ class Reloader:
 
     async def _sow(self, world: World) -> bool:
         try:
-            await self.ground.seeds.sow(world.tiers, world.gateway.caps)
+            await self.ground.seeds.sow(world.tiers, world.gateway.caps, world.shadows)
         except LedgerClosed:
             return False
         world.gateway.seeded = True
@@ -151,7 +152,7 @@ class Reloader:
 
     async def _close(self, old: World) -> None:
         """When the last request of the old world is done, close what no other world has."""
-        while old.plane.in_flight:  # noqa: ASYNC110  # no request should have to set an event for this
+        while old.plane.busy:  # noqa: ASYNC110  # no request should have to set an event for this
             await asyncio.sleep(LOOK_S)
         self._old.remove(old)
         alive = {id(engine) for world in (self.world, *self._old) for engine in world.gateway.engines.values()}

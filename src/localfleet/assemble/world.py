@@ -77,6 +77,12 @@ class World:
         return frozenset(model.tier for model in self.settings.hosted.values())
 
     @property
+    def shadows(self) -> frozenset[str]:
+        """Every experiment that mirrors."""
+        actions = self.plane.actions
+        return frozenset() if actions is None else frozenset(one.name for one in actions.shadows.by_task.values())
+
+    @property
     def needs_litellm(self) -> bool:
         """Whether a hosted model is spoken to through it."""
         return any(dialect_of(model.provider) != "openai" for model in self.settings.hosted.values())
@@ -216,7 +222,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
     return DataPlane(
         last_door=_last_door(settings, ground),
         gateway=gateway,
-        actions=build_actions(settings, gateway, read_states(ground.home)),
+        actions=build_actions(settings, gateway, read_states(ground.home), ground.seeds.hours),
         doorkeeper=doorkeeper,
         recall=ground.recall,
         body_bytes=settings.limits.body_mib * 2**20,

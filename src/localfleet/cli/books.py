@@ -206,6 +206,9 @@ def _print_report(by: str, rows: list[Total]) -> None:
         times = (f"{ms:.0f}" if ms is not None else "-" for ms in (row.median_ms, row.p95_ms))
         table.add_row(row.group, str(row.requests), str(row.failed), *tokens, cost, *times)
     console().print(table)
+    shadows, spent = sum(row.shadows for row in rows), sum((row.shadow_usd for row in rows), Decimal(0))
+    if shadows:
+        console().print(f"with {shadows} shadows, whose answers nobody got: {spent:f} USD of it", markup=False)
     total = sum((row.cost_usd for row in rows), Decimal(0))
     console().print(f"hosted, marginal: {total:f} USD; the box itself: `localfleet cost compare`", markup=False)
 

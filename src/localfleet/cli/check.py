@@ -22,10 +22,12 @@ from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
+from localfleet.core.shadow import Shadow
 from localfleet.core.winnow import Documents
 from localfleet.documents import FILE_NAME as PRINTS
 from localfleet.documents import read_documents
 from localfleet.errors import ConfigError, FleetError
+from localfleet.experiments import mirrored, read_states
 from localfleet.explain import Explained, Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
 from localfleet.fitting import Checked, check_fits, too_much_together
@@ -39,6 +41,7 @@ from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
 from localfleet.strategies import build_finder, build_table
 from localfleet.wire.yaml_lines import Lines
+from localfleet.workflows import build_shadow
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
 
@@ -169,6 +172,10 @@ def _switched(settings: Settings) -> Iterator[str]:
     for name, task in settings.tasks.items():
         if more := [layer for layer in LAYERS if layer in task.layers and layer not in usual]:
             yield f"tasks.{name}: layers off: {_named_off(usual | {*more})}"
+    for name, one in settings.experiments.items():
+        if one.shadow is not None:
+            bounds = f"{one.shadow.usd_per_day:f} USD a day, {one.shadow.requests_per_hour} requests an hour"
+            yield f"experiments.{name}: {one.share:g} of {one.task} goes to {one.first} too, unseen; at most {bounds}"
     if settings.privacy.output_layers:
         yield f"answers: layers off: {_named_off(frozenset(settings.privacy.output_layers))}"
 
@@ -267,11 +274,18 @@ def explainer_of(
         reader=reader,
         policy=build_policy(settings, build_table(settings)),
         finder=build_finder(settings),
+        shadows=_shadows(settings),
         caller=caller,
         fields=field_names(settings),
         redactor=_redactor(settings, asked=redact),
     )
     return explainer, {model.name: model for model in models}
+
+
+def _shadows(settings: Settings) -> dict[str, Shadow]:
+    """Those that still go along, by task."""
+    shapes = mirrored(settings, read_states(home_path()))
+    return {shape.task: build_shadow(name, shape) for name, shape in shapes.items()}
 
 
 def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
@@ -321,6 +335,10 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
     out.print(f"reason    {row['reason']}", markup=False)
     if "strategies" in row:
         _print_strategies(row)
+    if "shadow" in row:
+        one = row["shadow"]
+        way = f"would go to {one['model']}" if one["legal"] else f"{one['model']} is shut"
+        out.print(f"shadow    {one['experiment']}: {one['share']:g} of it {way} as well ({one['why']})", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
         table.add_column(heading, no_wrap=heading == "why", overflow="fold")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -9,10 +10,13 @@ import typer
 
 from localfleet.cli.parts import Config, Json, console, home_path, print_json, state_home
 from localfleet.config import load_settings
-from localfleet.core.split import CONTROL, TRIAL, Experiment, Side, summed, weighed
+from localfleet.config.experiments import Experiment as Shape
+from localfleet.core.reason import Reason
+from localfleet.core.split import CONTROL, TRIAL, Side, summed, weighed
 from localfleet.errors import FleetError
 from localfleet.experiments import STATE_FILE, build_experiment, read_states
 from localfleet.storage.past import recorded
+from localfleet.storage.shadowed import shadowed
 
 __all__ = ["add_experiments"]
 
@@ -29,8 +33,8 @@ def add_experiments(app: typer.Typer) -> None:
 
 def experiments_command(days: Days = 90, config: Config = "models.yaml", as_json: Json = False) -> None:
     """How the sides compare: quality and cost, an interval that holds at every look, and what the gate says."""
-    known, states = _known(config), read_states(home_path())
-    rows = [_row(one, days, states.get(one.name, "running")) for one in known.values()]
+    shapes, states = load_settings(config).experiments, read_states(home_path())
+    rows = [_row(name, shape, days, states.get(name, "running")) for name, shape in shapes.items()]
     if as_json:
         print_json(rows)
         return
@@ -47,7 +51,7 @@ def promote_command(
     config: Config = "models.yaml",
 ) -> None:
     """Send the whole task by the trial's row, where the gate on quality and cost lets it; exit 1 where it does not."""
-    row = _row(_one(name, config), days, "running")
+    row = _row(name, _one(name, config), days, "running")
     if row["says"] != "promote" and not force:
         console().print(f"not promoted: {row['why']}. {_sentence(row)}", markup=False)
         raise typer.Exit(1)
@@ -66,30 +70,47 @@ def _keep(name: str, state: str) -> None:
     console().print(f"{name}: {state}; holds when the router reads its file again (SIGHUP, or POST /api/reload)")
 
 
-def _known(config: str) -> dict[str, Experiment]:
-    return {name: build_experiment(name, shape) for name, shape in load_settings(config).experiments.items()}
-
-
-def _one(name: str, config: str) -> Experiment:
-    found = _known(config).get(name)
+def _one(name: str, config: str) -> Shape:
+    found = load_settings(config).experiments.get(name)
     if found is None:
         raise FleetError(f"{config} has no experiment of that name; `localfleet routing experiments` lists them")
     return found
 
 
-def _row(experiment: Experiment, days: float, state: str) -> dict[str, Any]:
-    now = time.time()
-    pasts = recorded(home_path(), since=now - days * 86_400, until=now).pasts
-    sides: dict[str, Side] = {}
-    for side in (CONTROL, TRIAL):
-        own = [past for past in pasts if past.arm == f"{experiment.name}:{side}"]
-        sides[side] = summed((past.quality for past in own), (past.usd for past in own))
+def _row(name: str, shape: Shape, days: float, state: str) -> dict[str, Any]:
+    experiment, now = build_experiment(name, shape), time.time()
+    since = now - days * 86_400
+    sides, more = _split(name, since, now) if shape.shadow is None else _mirrored(name, since, now)
     verdict = weighed(sides[CONTROL], sides[TRIAL], experiment)
     told = {side: _side(one) for side, one in sides.items()}
     return {
-        "name": experiment.name, "state": state, **told, "low": verdict.low, "high": verdict.high,
-        "says": verdict.says, "why": verdict.why,
+        "name": name, "state": state, "kind": "split" if shape.shadow is None else "shadow", **told, **more,
+        "low": verdict.low, "high": verdict.high, "says": verdict.says, "why": verdict.why,
     }  # fmt: skip
+
+
+def _split(name: str, since: float, until: float) -> tuple[dict[str, Side], dict[str, Any]]:
+    pasts = recorded(home_path(), since=since, until=until).pasts
+    sides: dict[str, Side] = {}
+    for side in (CONTROL, TRIAL):
+        own = [past for past in pasts if past.arm == f"{name}:{side}"]
+        sides[side] = summed((past.quality for past in own), (past.usd for past in own))
+    return sides, {}
+
+
+def _mirrored(name: str, since: float, until: float) -> tuple[dict[str, Side], dict[str, Any]]:
+    """Both answers to the same requests, as the same judges saw them; a pair of which one is unknown says nothing."""
+    tried = [one for one in shadowed(home_path(), since=since, until=until) if one.experiment == name]
+    pairs = [one for one in tried if one.outcome == Reason.ANSWERED]
+    judged = [one.control_quality is not None and one.trial_quality is not None for one in pairs]
+    control = [one.control_quality if known else None for one, known in zip(pairs, judged, strict=True)]
+    trial = [one.trial_quality if known else None for one, known in zip(pairs, judged, strict=True)]
+    sides = {
+        CONTROL: summed(control, (one.control_usd for one in pairs)),
+        TRIAL: summed(trial, (one.trial_usd for one in pairs)),
+    }
+    other = Counter(one.outcome for one in tried if one.outcome != Reason.ANSWERED)
+    return sides, {"shadows": len(tried), "unanswered": dict(other.most_common())}
 
 
 def _side(side: Side) -> dict[str, Any]:
@@ -108,8 +129,11 @@ def _sentence(row: dict[str, Any]) -> str:
         f"{row[side]['usd_per_action'] or 'unknown'} USD an action"
         for side in (CONTROL, TRIAL)
     )
+    if row.get("unanswered"):
+        sides += "; not answered: " + ", ".join(f"{why} x{many}" for why, many in row["unanswered"].items())
     interval = f"trial minus control {row['low']:+.3f} to {row['high']:+.3f}"
-    return f"{row['name']} ({row['state']}): {row['says']}, {row['why']}. {sides}; {interval}"
+    kind = "" if row["kind"] == "split" else "shadow, "
+    return f"{row['name']} ({kind}{row['state']}): {row['says']}, {row['why']}. {sides}; {interval}"
 
 
 def _shown(quality: float | None) -> str:

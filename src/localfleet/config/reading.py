@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from localfleet.config.experiments import Experiment
 from localfleet.config.pipelines import Stage
 from localfleet.config.said import routing_complaints, tier_places
 from localfleet.config.settings import Settings
@@ -157,14 +158,34 @@ def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iter
 
 
 def _experiment_complaints(settings: Settings) -> Iterator[Complaint]:
-    taken: set[str] = set()
+    taken: set[tuple[str, bool]] = set()
     for name, experiment in settings.experiments.items():
-        at = ("experiments", name)
+        at, kind = ("experiments", name), (experiment.task, experiment.shadow is not None)
         if experiment.task not in settings.tasks:
             yield at, f"`{experiment.task}` is no task here"
-        if experiment.task in taken:
-            yield at, f"`{experiment.task}` has an experiment already: one at a time"
-        taken.add(experiment.task)
+        if kind in taken:
+            what = "a shadow" if experiment.shadow is not None else "an experiment"
+            yield at, f"`{experiment.task}` has {what} already: one at a time"
+        taken.add(kind)
         for wanted in (experiment.first, *experiment.fallback):
             if wanted not in settings.names | {"local"}:
                 yield at, f"names `{wanted}`, which is no model here"
+        if experiment.shadow is not None:
+            yield from (((*at, *place), said) for place, said in _shadow_complaints(experiment, settings))
+        elif experiment.by == "request":
+            yield (*at, "by"), "`request` is for a shadow: the sides of a split keep their sessions or keys"
+
+
+def _shadow_complaints(experiment: Experiment, settings: Settings) -> Iterator[Complaint]:
+    """One model, tried once, judged here."""
+    assert experiment.shadow is not None, "the caller looked"
+    judge = experiment.shadow.judge
+    if experiment.first == "local":
+        yield ("first",), "a shadow is of one model: name it"
+    if experiment.fallback:
+        yield ("fallback",), "a shadow is tried once: take it out"
+    grader = None if judge.model is None else judge.model.model
+    if grader is not None and (grader not in (*settings.local, *settings.adapters, "local") or not settings.local):
+        yield ("shadow", "judge", "model"), f"`{grader}` is no model under `local:`; shadows are judged on this box"
+    if judge.consistency is not None or judge.confidence is not None:
+        yield ("shadow", "judge"), "`consistency` and `confidence` ask the model again; a shadow is asked once"

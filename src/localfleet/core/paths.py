@@ -6,8 +6,8 @@ in the way, and the engines in every state that matters (`questions.py`). A door
 since the policy shuts doors one by one and beyond that only drops the last ones of the list.
 What it opens is held against rules written here a second time, so that a broken policy is caught and not believed.
 
-An `Outlet` is one thing that can open a connection. What does not exist yet (a judge, a shadow, an exporter, a stage of
-a pipeline) becomes one more `Outlet` when it comes.
+An `Outlet` is one thing that can open a connection. What does not exist yet (an exporter, say) becomes
+one more `Outlet` when it comes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ class Outlet:
     """One thing that can open a connection: to which host, with what, and why it may."""
 
     kind: str
-    """`model`, `adapter`, `judge`, `stage`, `media`, `hub`, `head` today."""
+    """`model`, `adapter`, `judge`, `stage`, `shadow`, `media`, `hub`, `head` today."""
     name: str
     """Its place in models.yaml."""
     host: str

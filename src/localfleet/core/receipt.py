@@ -108,9 +108,12 @@ class Receipt:
     reserved_usd: Decimal | None = None
     """What hosted doors that were asked and not heard (timed out, caller left) may cost at most, beside `cost_usd`."""
     action: str | None = None
-    """Of a part: the request id of the action that it belongs to, whose own receipt lists it among its `parts`."""
+    """
+    Of a part: the request id of the action that it belongs to, whose own receipt lists it among its `parts`. Of a
+    shadow: that of the request which it is the shadow of.
+    """
     role: str | None = None
-    """Of a part: `draft`, `sample`, `judge`, `shadow`, or `stage:` and its name."""
+    """Of a part: `draft`, `sample`, `judge`, `shadow`, or `stage:` and its name. `shadow` too of a shadow itself."""
     arm: str | None = None
     """Where an experiment had a say: its name and which side, such as `newer:trial`."""
     parts: tuple[Part, ...] = ()

@@ -34,7 +34,7 @@ class Experiment:
     task: str
     doors: tuple[str, ...]
     share: float
-    by: Literal["key", "session"]
+    by: Literal["key", "session", "request"]
     margin: float
     most_cost_ratio: float
 

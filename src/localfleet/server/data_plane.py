@@ -213,12 +213,24 @@ class DataPlane:
                 await news.stop()
         if answer.error is not None and self.last_door is not None:
             answer.error = await self.last_door.instead(letter, visit, answer.error)
+        if self.actions is not None:
+            answer = await self.actions.after(letter, visit, answer)
         if letter.ask.api is Api.RESPONSES:
             self._keep(letter, answer)
         if news is not None and news.begun:
             await _go_on(send, answer, letter.ask.api)
         else:
             await self._deliver(answer, letter.ask.api, send)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request or a shadow of this plane is under way."""
+        return bool(self.in_flight or (self.actions is not None and self.actions.shadows.running))
+
+    async def stop(self) -> None:
+        """End the shadows that are under way; callers are not asked here."""
+        if self.actions is not None:
+            await self.actions.shadows.stop()
 
     def _news(self, visit: Visit, send: Send) -> News:
         async def begin(model: str) -> None:

@@ -54,7 +54,7 @@ class Metrics(Collector):
         """Nothing was counted yet."""
         self.requests, self.refused, self.attempts = Sums(), Sums(), Sums()
         self.tokens, self.usd, self.unpriced = Sums(), Sums(), Sums()
-        self.feedback = Sums()
+        self.feedback, self.shadows = Sums(), Sums()
         self.escalations, self.alarm = Sums(), Alarm()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
@@ -65,6 +65,8 @@ class Metrics(Collector):
         if receipt.action is None:  # a part of an action is no request of its own
             task = receipt.task or "none"
             self.requests.add((receipt.api, model, tier, label, task, receipt.reason, receipt.outcome))
+        elif receipt.role == "shadow" and receipt.arm is not None and receipt.request_id.endswith("-shadow"):
+            self.shadows.add((receipt.arm.partition(":")[0], receipt.outcome))
         self.alarm.watch(receipt)
         if escalated(receipt):
             self.escalations.add((receipt.task or "none", receipt.reason))
@@ -111,6 +113,7 @@ class Metrics(Collector):
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
+        yield _counter("shadows", "Mirrored requests by how they ended.", ("experiment", "outcome"), self.shadows)
         yield _counter("unpriced_requests", "Answers whose price is unknown.", ("model",), self.unpriced)
         yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
         yield _histogram("total_seconds", "Arrival to last byte.", self.total)

@@ -55,6 +55,8 @@ def recorded(home: Path, *, since: float, until: float) -> Recorded:
                     _note(actions.setdefault(body.get("action") or body["request_id"], _Action()), body)
     found = Recorded()
     for action in actions.values():
+        if action.root is None:
+            continue  # the judges of a shadow, or an action that began before
         past = _past(action)
         if past is None:
             found.left_out += 1

@@ -20,7 +20,7 @@ from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.money import add_up
 from localfleet.storage.schema import receipts
 
-__all__ = ["By", "Line", "Total", "count_where", "reading", "recent", "spent_usd", "split_sums", "totals"]
+__all__ = ["By", "Line", "Total", "begun", "count_where", "reading", "recent", "spent_usd", "split_sums", "totals"]
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api", "arm", "all"]
 
@@ -67,6 +67,10 @@ class Total:
     reserved_usd: Decimal
     median_ms: float | None
     p95_ms: float | None
+    shadows: int = 0
+    """Beside `requests`: mirrored ones, whose answers nobody got."""
+    shadow_usd: Decimal = Decimal(0)
+    """Of `cost_usd`, what those cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,14 @@ def spent_usd(home: Path, *, key_id: str | None, tier: str | None, since: float)
         return Decimal(0) if database is None else add_up(*database.all(query)[0])
 
 
+def begun(home: Path, *, key_id: str, since: float) -> int:
+    """How many shadows that a key stands for began since a time (Unix seconds). Raises `LedgerFault`."""
+    whole = (receipts.c.key_id == key_id) & receipts.c.request_id.endswith("-shadow")
+    query = select(func.count()).where(whole & (receipts.c.at >= since))
+    with reading(home) as database:
+        return 0 if database is None else int(database.all(query)[0][0])
+
+
 @contextmanager
 def reading(home: Path) -> Iterator[Database | None]:
     """The ledger for reading, or `None` where none was made yet."""
@@ -166,7 +178,7 @@ def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
     unknown = (receipts.c.cost_pico.is_(None)) & (receipts.c.attempts > 0)
     measured, guessed = receipts.c.measured == 1, receipts.c.measured == 0
     asked = receipts.c.action.is_(None)
-    group = _group(by)
+    group, mirrored = _group(by), func.coalesce(receipts.c.role, "") == "shadow"
     query = select(
         group,
         count_where(asked),
@@ -179,6 +191,9 @@ def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
         *split_sums(receipts.c.cost_pico),
         func.group_concat(receipts.c.cost_rest),
         *split_sums(receipts.c.reserved_pico),
+        count_where(mirrored & receipts.c.request_id.endswith("-shadow")),
+        *split_sums(case((mirrored, receipts.c.cost_pico))),
+        func.group_concat(case((mirrored, receipts.c.cost_rest))),
     )
     return _between(query, since, until).group_by(group).order_by(count_where(asked).desc(), group)
 
@@ -217,6 +232,8 @@ def _total(by: By, row: Any, times: tuple[float | None, float | None]) -> Total:
         cost_usd=add_up(*row[8:11]),
         cost_unknown=unknown,
         reserved_usd=add_up(row[11], row[12], None),
+        shadows=row[13],
+        shadow_usd=add_up(*row[14:17]),
         median_ms=times[0],
         p95_ms=times[1],
     )
