@@ -30,7 +30,10 @@ def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathF
     shared_taps[1].reset()
     settings = {
         "version": 1,
-        "local": {"small": {"weights": "smollm2-135m-instruct", "can": ["tools", "json", "logprobs"], "threads": 1}},
+        "local": {
+            "small": {"weights": "smollm2-135m-instruct", "can": ["tools", "json", "logprobs"], "threads": 1},
+            "vectors": {"weights": "smollm2-135m-instruct", "apis": ["embedding"], "context_tokens": 512, "threads": 1},
+        },
         "hosted": {"mini": openai_entry(shared_taps[1])},
         "privacy": {"default": "internal"},
     }
@@ -209,7 +212,7 @@ def test_errors_are_typed_for_the_clients(chat: openai.OpenAI, claude: anthropic
 
 def test_models_are_listed(chat: openai.OpenAI) -> None:
     """`GET /v1/models` names the virtual models and every entry."""
-    assert [model.id for model in chat.models.list()] == ["auto", "local", "small", "mini"]
+    assert [model.id for model in chat.models.list()] == ["auto", "local", "small", "vectors", "mini"]
 
 
 def test_every_request_left_a_receipt(router: Router, chat: openai.OpenAI) -> None:
@@ -222,3 +225,14 @@ def test_every_request_left_a_receipt(router: Router, chat: openai.OpenAI) -> No
     assert sum(row["requests"] for row in report) >= 1
     verified = router.run("audit", "verify")
     assert (verified.returncode, b"chain whole" in verified.stdout) == (0, True)
+
+
+def test_openai_embeddings_stay_on_the_box(chat: openai.OpenAI) -> None:
+    """A local model makes the vectors of restricted text; the client's default encoding works."""
+    raw = chat.embeddings.with_raw_response.create(
+        model="auto", input=["SSN: 581-83-5989", "call me"], extra_headers={"x-localfleet-privacy": "restricted"}
+    )
+    answer = raw.parse()
+    assert [len(one.embedding) for one in answer.data] == [576, 576]
+    assert (raw.headers["x-localfleet-model"], raw.headers["x-localfleet-tier"]) == ("vectors", "local")
+    assert answer.usage.prompt_tokens > 5

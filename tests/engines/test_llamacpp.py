@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import operator
 import os
 import secrets
 import signal
@@ -14,12 +15,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localfleet.core.fleet import Readiness
+from localfleet.engines.launch import Launch
 from localfleet.engines.llamacpp_job import CANNOT_LOAD, LlamaJob, launch_llamacpp
 from localfleet.engines.probe import HEALTH_TIMEOUT_S
 from localfleet.engines.stages import Progress, Stage
@@ -61,14 +64,14 @@ def shipped_job(alias: str = "small") -> LlamaJob:
 class Running:
     """A supervisor on an event loop in a thread, so that plain tests can ask it."""
 
-    def __init__(self) -> None:
+    def __init__(self, launch: Launch | None = None) -> None:
         """Start and wait until it answers."""
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.told: list[Progress] = []
         environ = {**os.environ, "OPENAI_API_KEY": PARENT_SECRET, "HTTPS_PROXY": "http://127.0.0.1:1"}
-        self.launch = launch_llamacpp(shipped_job(), environ, check=lambda: verify(find_weights(SMOLLM2)))
+        self.launch = launch or launch_llamacpp(shipped_job(), environ, check=lambda: verify(find_weights(SMOLLM2)))
         self.supervisor = Supervisor(
             self.launch, clock=time.monotonic, sleep=asyncio.sleep, jitter=lambda: 0.0, on_change=self.told.append
         )
@@ -117,6 +120,28 @@ def engine() -> Iterator[Running]:
     running = Running()
     yield running
     running.close()
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_vectors_of_the_shipped_weights(*, words: bool) -> None:
+    """A unit vector for each text, the same alone as among others; words as well where it is asked for both."""
+    running = Running(launch_llamacpp(replace(shipped_job(), vectors=True, words=words, mean=True), os.environ))
+    try:
+        texts = ["The cat sleeps on the sofa.", "Invoice 17 is due on Friday."]
+        status, reply = running.ask("/v1/embeddings", {"input": texts})
+        _, alone = running.ask("/v1/embeddings", {"input": texts[0]})
+        said = running.chat(FRANCE)["choices"][0]["message"]["content"] if words else "Paris"
+    finally:
+        running.close()
+    assert status == 200
+    assert "Paris" in said
+    answer = json.loads(reply)
+    assert answer["usage"]["prompt_tokens"] > 10
+    cat, invoice, again = (one["embedding"] for one in (*answer["data"], *json.loads(alone)["data"]))
+    assert [len(one) for one in (cat, invoice)] == [576] * 2
+    assert [round(sum(x * x for x in one), 3) for one in (cat, invoice)] == [1.0] * 2
+    assert sum(map(operator.mul, cat, again)) > 0.999
+    assert sum(map(operator.mul, cat, invoice)) < 0.9
 
 
 def process_value(pid: int, name: str) -> str:

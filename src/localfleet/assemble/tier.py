@@ -30,11 +30,14 @@ from localfleet.engines.stages import Progress
 from localfleet.engines.supervisor import Supervisor
 from localfleet.engines.vllm_launch import launch_vllm
 from localfleet.engines.weights import Weights, find_weights, opened_for_tools, verify
-from localfleet.errors import ConfigError
+from localfleet.errors import ConfigError, ShapeUnknown
 from localfleet.local_tier import chosen_engine, vllm_fields, vllm_job
 from localfleet.ports import Call, Engine
+from localfleet.shapes import gguf_shape
 
 __all__ = ["LocalTier", "moment"]
+
+EMBEDS = frozenset({Api.EMBEDDING})
 
 Prepare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Impose = Callable[[Call, Api], Mapping[str, Any]]
@@ -110,6 +113,9 @@ class LocalTier:
             chat_template=weights.chat_template,
             temperature=weights.temperature,
             top_p=weights.top_p,
+            vectors=Api.EMBEDDING in model.apis,
+            words=model.apis != EMBEDS,
+            mean=Api.EMBEDDING in model.apis and not _pools(weights.path),
         )
         launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
         return self._supervised(
@@ -202,6 +208,14 @@ class LocalTier:
             prepare=prepare,
             impose=impose,
         )
+
+
+def _pools(path: Path) -> bool:
+    """Whether a file says itself how the vectors of its tokens become one; models of words do not."""
+    try:
+        return gguf_shape(path).pools
+    except ShapeUnknown:
+        return True
 
 
 def _found(name: str, wanted: str) -> Weights:

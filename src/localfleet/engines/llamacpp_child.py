@@ -84,9 +84,23 @@ def parameters(job: LlamaJob) -> Any:
     # It would shrink the context to what it thinks fits, and reads the whole model twice to find out.
     params.fit_params = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = job.threads or spare_cores()
+    if job.vectors:
+        embed(params, job)
     ask_well(params, job)
     shut_doors(params, job)
     return params
+
+
+def embed(params: Any, job: LlamaJob) -> None:
+    """
+    Embeddings, beside words.
+
+    A text must fit into one batch: most models of this kind read it in both directions, so not piece by piece.
+    """
+    params.embedding = True
+    params.n_batch = params.n_ubatch = job.context_tokens
+    if job.mean:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 
 
 def spare_cores() -> int:

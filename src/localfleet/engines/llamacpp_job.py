@@ -23,6 +23,7 @@ EXITS = {
     OUT_OF_MEMORY: "the embedded engine was killed, most often for lack of memory; "
     "lower `context_tokens:` or `parallel:`, or free memory",
 }
+ONE_TEXT = {"input": "Hi"}
 ONE_TOKEN = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0}
 
 
@@ -41,6 +42,12 @@ class LlamaJob:
     chat_template: str | None = None
     temperature: float | None = None
     top_p: float | None = None
+    vectors: bool = False
+    """Embeddings as well."""
+    words: bool = True
+    """Whether it is asked for words at all; an encoder has none, so its canary must be an embedding."""
+    mean: bool = False
+    """The vector of a text is the mean of its tokens' vectors; else as the file itself says."""
 
     def to_line(self) -> bytes:
         """One JSON line, with its newline."""
@@ -63,7 +70,8 @@ def launch_llamacpp(job: LlamaJob, environ: Mapping[str, str], check: Callable[[
         argv=(sys.executable, "-I", "-m", "localfleet.engines.llamacpp_child"),
         env=clean_environment(environ),
         stdin=job.to_line(),
-        canary_body=json.dumps({"model": job.alias, **ONE_TOKEN}).encode(),
+        canary_path="/v1/chat/completions" if job.words else "/v1/embeddings",
+        canary_body=json.dumps({"model": job.alias, **(ONE_TOKEN if job.words else ONE_TEXT)}).encode(),
         api_key=job.api_key,
         check=check,
         exits=EXITS,

@@ -100,6 +100,7 @@ def _shape(pairs: dict[str, Any], file_bytes: int) -> GgufShape:
         vocab=own.whole("vocab_size", "tokenizer.ggml.tokens"),
         context_tokens=own.whole("context_length"),
         kv_numbers_per_token=_kv_heads(own, layers, most) * (key + value),
+        pools="pooling_type" in own.values,
     )
 
 

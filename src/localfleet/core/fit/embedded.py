@@ -31,6 +31,8 @@ class GgufShape:
     vocab: int
     context_tokens: int
     kv_numbers_per_token: int
+    pools: bool
+    """Whether the file says how the vectors of a text's tokens become one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
