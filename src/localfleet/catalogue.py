@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from localfleet.config import (
     HostedModel,
@@ -207,7 +207,7 @@ def _price_file_problems(settings: Settings) -> Iterator[Problem]:
 def read_bid(file: str) -> Bid:
     """The bid in a file of `cost export-router`; raises `OSError`, and `ValueError` with what is wrong."""
     with open(file, "rb") as handle:  # noqa: PTH123  # the operator's path, as written
-        return read_router_prices(handle.read())
+        return read_router_prices(handle.read(), today=datetime.now(UTC).date())
 
 
 def _loc(path: str) -> tuple[int | str, ...]:

@@ -1,11 +1,13 @@
 """`localfleet cost export-router`, the file it writes, and the router that reads it."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from ledger_rig import AT, Clock, receipt
+from ledger_rig import Clock, receipt
 from typer.testing import CliRunner, Result
 
 from localfleet.assemble.world import _turns
@@ -34,28 +36,27 @@ hosted:
     api_key_env: A_KEY
     prices: [{since: 2026-01-01, usd_per_mtok_in: 1, usd_per_mtok_out: 2, source: a test}]
 """
+DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
+"""Whole weeks since 1970 end on a Thursday at 0:00; Monday noon is two and a half days before."""
+TODAY = datetime.now(UTC).date()
 SHAPES = ((64, 64), (64, 1024), (1024, 64), (1024, 1024), (4096, 256))
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A calibrated box: 20 us an input token, 30 us an output token; and a models.yaml with a priced hosted model."""
-    from datetime import date
-
     monkeypatch.setenv("LOCALFLEET_HOME", str(tmp_path))
     monkeypatch.setenv("A_KEY", "planted")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models.yaml").write_text(FILE)
     points = [Point(input_tokens=i, output_tokens=o, requests_per_s=1e6 / (20 * i + 30 * o)) for i, o in SHAPES]
-    write_calibration(
-        tmp_path / "calibrations" / "box.json", calibrate("box", points), made=date(2026, 11, 1), source="t"
-    )
+    write_calibration(tmp_path / "calibrations" / "box.json", calibrate("box", points), made=TODAY, source="t")
     return tmp_path
 
 
 def traffic(place: Path, *, per_second: float) -> str:
-    """Ten hours from a Monday noon: chat and triage by turns, one in ten restricted."""
-    start, many = 1_795_435_200.0, 4000
+    """From the last Monday noon but one: chat and triage by turns, one in ten restricted."""
+    start, many = WEEK_S * int(time.time() / WEEK_S - 1) - 2.5 * DAY_S, 4000
     rows = [
         f"{start + n / per_second},1000,100,{'chat' if n % 2 else 'triage'},{'restricted' if n % 10 == 0 else ''}"
         for n in range(many)
@@ -95,7 +96,7 @@ def test_without_slack_an_hour_has_the_price_of_what_is_left_out(place: Path) ->
 
 def test_the_ledger_is_the_default_and_restricted_work_stays(place: Path) -> None:
     """Restricted requests are no class that may move; their work is taken off the room first."""
-    ledger, now = SqliteLedger(place, clock=Clock()), AT
+    ledger, now = SqliteLedger(place, clock=Clock()), time.time() - DAY_S
     for number in range(40):
         label = Label.RESTRICTED if number % 2 else Label.INTERNAL
         ledger.settle(receipt(number, at=now + number * 60, label=label, cost_usd=Decimal(0)))
@@ -109,7 +110,7 @@ def test_the_ledger_is_the_default_and_restricted_work_stays(place: Path) -> Non
 def test_the_router_reads_what_was_written_and_refuses_what_was_not(place: Path) -> None:
     """A models.yaml that names the file is checked with it: format, model, and whether a strategy asks for it."""
     assert export("--traffic", traffic(place, per_second=1)).exit_code == 0
-    bid = read_router_prices((place / "prices.json").read_bytes())
+    bid = read_router_prices((place / "prices.json").read_bytes(), today=TODAY)
     assert (bid.model, bid.wait_budget_s) == ("small", 2.0)
     named = FILE + "routing: {order: standard, marginal_prices: prices.json}\n"
     (place / "models.yaml").write_text(named)
@@ -125,13 +126,13 @@ def test_the_router_reads_what_was_written_and_refuses_what_was_not(place: Path)
             load_checked("models.yaml")
 
 
-@pytest.mark.parametrize("field", ["model", "wait_budget_s", "seconds_per_request"])
+@pytest.mark.parametrize("field", ["model", "wait_budget_s", "seconds_per_request", "made", "valid_until"])
 def test_a_file_that_was_edited_badly_names_the_field(place: Path, field: str) -> None:
     """A price of nothing would move all traffic."""
     assert export("--traffic", traffic(place, per_second=1)).exit_code == 0
     broken = json.loads((place / "prices.json").read_text()) | {field: -1}
     with pytest.raises(ValueError, match=field):
-        read_router_prices(json.dumps(broken).encode())
+        read_router_prices(json.dumps(broken).encode(), today=TODAY)
 
 
 def test_what_is_missing_is_told(place: Path) -> None:
@@ -141,6 +142,65 @@ def test_what_is_missing_is_told(place: Path) -> None:
     (place / "calibrations" / "box.json").unlink()
     with pytest.raises(FleetError, match="localfleet bench"):
         raise export("--traffic", traffic(place, per_second=1)).exception or AssertionError
+
+
+def test_a_stale_file_is_refused_with_its_date(place: Path) -> None:
+    """Valid for the days that were asked for; on the day after, `check` and the router say to write it anew."""
+    assert export("--traffic", traffic(place, per_second=1), "--valid-days", "3").exit_code == 0
+    written = (place / "prices.json").read_bytes()
+    until = TODAY + timedelta(days=3)
+    assert read_router_prices(written, today=until).model == "small"
+    with pytest.raises(ValueError, match=f"was valid until {until.isoformat()}; write it anew"):
+        read_router_prices(written, today=until + timedelta(days=1))
+    with pytest.raises(ValueError, match="which is to come"):
+        read_router_prices(written, today=TODAY - timedelta(days=2))
+    stale = json.loads(written) | {"made": "2020-01-01", "valid_until": "2020-02-01"}
+    (place / "prices.json").write_text(json.dumps(stale))
+    (place / "models.yaml").write_text(FILE + "routing: {order: standard, marginal_prices: prices.json}\n")
+    with pytest.raises(ConfigError, match="was valid until 2020-02-01"):
+        load_checked("models.yaml")
+
+
+def test_each_hour_has_its_marginal_and_its_shadow_price(place: Path) -> None:
+    """On a bought box a request costs the power above idle in every hour, and in a full one what it displaces too."""
+    box = "hardware: {gpus: [{name: RTX PRO 6000, purchase_usd: 9000, power_w: 1000, usd_per_kwh: 0.36, pue: 1}]}\n"
+    (place / "models.yaml").write_text(FILE + box)
+    said = json.loads(export("--traffic", traffic(place, per_second=0.1), "--json").stdout)
+    power = 0.7 * 0.36 / 3600
+    assert said["usd_per_replica_s_marginal"] == pytest.approx(power, rel=1e-6)
+    assert said["usd_per_request_marginal"] == pytest.approx(power * said["seconds_per_request"])
+    chat = said["classes"]["chat"]
+    assert chat["usd_per_replica_s_value"] == pytest.approx(
+        (chat["usd_per_request_hosted"] - chat["usd_per_request_marginal"]) / chat["seconds_per_request"]
+    )
+    assert (chat["hosted_model"], chat["hosted_price_since"]) == ("mini", "2026-01-01")
+    assert said["first_hour"] == "Monday 0:00 UTC"
+    full = json.loads(export("--traffic", traffic(place, per_second=100), "--json").stdout)
+    both = full["usd_per_request_marginal_and_shadow"]
+    assert len(both) == 168
+    for hour, shadow in enumerate(full["usd_per_replica_s_shadow"]):
+        assert both[hour] == pytest.approx((shadow + power) * full["seconds_per_request"])
+
+
+def test_a_busy_hour_stands_in_its_own_place(place: Path) -> None:
+    """Traffic of two hours, the second far over what the box can do: a price on Monday 13:00 UTC, none at 12:00."""
+    start = WEEK_S * int(time.time() / WEEK_S - 1) - 2.5 * DAY_S
+    at = [start + 60 * n for n in range(60)] + [start + 3600 + n for n in range(3600)]
+    rows = "".join(f"{each},100000,100\n" for each in at)
+    (place / "two.csv").write_text("at,input_tokens,output_tokens\n" + rows)
+    shadow = json.loads(export("--traffic", "two.csv", "--json").stdout)["usd_per_replica_s_shadow"]
+    assert shadow[12] == 0
+    assert shadow[13] > 0
+
+
+def test_old_traffic_and_times_that_are_no_dates_are_refused(place: Path) -> None:
+    """A trace that counts from zero tells no hour of the week; one that ended long ago nothing of the next."""
+    (place / "zero.csv").write_text("at,input_tokens,output_tokens\n" + "".join(f"{n},9,9\n" for n in range(99)))
+    with pytest.raises(FleetError, match="are no dates"):
+        raise export("--traffic", "zero.csv").exception or AssertionError
+    (place / "old.csv").write_text("at,input_tokens,output_tokens\n" + "".join(f"{10**9 + n},9,9\n" for n in range(9)))
+    with pytest.raises(FleetError, match="the traffic ended"):
+        raise export("--traffic", "old.csv").exception or AssertionError
 
 
 class Box:

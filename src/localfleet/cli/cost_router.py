@@ -1,13 +1,11 @@
 """`cost export-router`: what a second of the box is worth, by the hour and by its line, in a file for the router."""
 
-import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,35 +14,31 @@ from localfleet.cli.bench import find_calibration
 from localfleet.cli.config import load_checked
 from localfleet.cli.parts import Config, Json, console, print_json, state_home
 from localfleet.core.cost.fit import WorkFit
-from localfleet.core.cost.shadow import HOURS_PER_WEEK, Movable, ShadowPrices, shadow_prices
+from localfleet.core.cost.shadow import HOURS_PER_WEEK, Movable, shadow_prices
 from localfleet.core.cost.traffic import Late, Requests, TrafficClass, requests
 from localfleet.core.cost.week import demand_by_class, work_by_hour
 from localfleet.core.fleet import Model
 from localfleet.core.pricing import usd_for_mean
+from localfleet.cost.fixed import declared_marginal_usd
+from localfleet.cost.inputs import Misuse
+from localfleet.cost.router_file import Exported, Listed, doubts, router_file
 from localfleet.errors import FleetError
+from localfleet.gpu_facts import read_gpus
 from localfleet.storage.traffic import served
 from localfleet.traces.arrivals import arrivals
 from localfleet.traces.calibration_file import read_calibration
-from localfleet.wire.router_prices import FORMAT
 
 __all__ = ["add_export_router"]
 
 DAY_S = 86_400.0
+OLDEST_DAYS = 35
+"""Weeks resemble each other for about so long."""
+FIRST_DATE_S = 946_684_800.0
+"""2000-01-01: a clock that begins before it counts from a beginning of its own."""
 WEEK_START_S = 4 * DAY_S
 """1970-01-01 was a Thursday: the first Monday came four days later."""
 Row = tuple[float, float, float, float, str]
 """Unix seconds, input, output, cached tokens, class; an empty class may not leave the box."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """What is written, and what to say about it."""
-
-    movable: tuple[Movable, ...]
-    prices: ShadowPrices
-    seconds_per_request: float
-    hours_seen: int
-    unpriced: tuple[str, ...]
 
 
 def add_export_router(app: typer.Typer) -> None:
@@ -61,6 +55,7 @@ def export_command(
     replicas: Annotated[int, typer.Option(min=1, max=1024, help="Copies of the model that serve.")] = 1,
     busy_limit: Annotated[float, typer.Option(min=0.01, max=1, help="Busy share allowed in an hour.")] = 0.85,
     wait_budget_s: Annotated[float, typer.Option(min=0.01, help="How long a request may wait.")] = 2.0,
+    valid_days: Annotated[int, typer.Option(min=1, max=366, help="After so many days the router refuses it.")] = 35,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
@@ -76,10 +71,23 @@ def export_command(
     work = read_calibration(file).work
     if work is None:
         raise FleetError(f"{file.name} has no token-work fit: measure four shapes or more with `localfleet bench`")
+    today = datetime.now(UTC).date()
     rows = _of_file(traffic) if traffic else _of_ledger(home, since=now - days * DAY_S, until=now)
-    hosted = [each for each in build_models(settings, price_map, datetime.now(UTC).date()) if not each.local]
-    found = _export(rows, work, hosted, replicas=replicas, busy_limit=busy_limit)
-    written = _json(found, name, wait_budget_s=wait_budget_s, made=datetime.now(UTC).date(), calibration=file.name)
+    hosted = [each for each in build_models(settings, price_map, today) if not each.local]
+    try:
+        power = declared_marginal_usd(settings, read_gpus())
+    except Misuse as exc:
+        raise FleetError(f"hardware.gpus: {exc}") from None
+    found = _export(rows, work, hosted, replicas=replicas, busy_limit=busy_limit, usd_per_busy_hour=float(power or 0))
+    age_s = now - found.until_s
+    if age_s > OLDEST_DAYS * DAY_S:
+        raise FleetError(
+            f"the traffic ended {age_s / DAY_S:.0f} days ago and says nothing of the next weeks: give newer requests "
+            "with --traffic, or let the router record some"
+        )
+    written = router_file(
+        found, name, wait_budget_s=wait_budget_s, made=today, valid_days=valid_days, calibration=file.name
+    )
     try:
         out.write_text(json.dumps(written, indent=1) + "\n")
     except OSError as exc:
@@ -87,7 +95,7 @@ def export_command(
     if as_json:
         print_json(written)
     else:
-        _show(found, name, out)
+        _show(found, name, out, today, today + timedelta(days=valid_days))
 
 
 def _of_ledger(home: Path, *, since: float, until: float) -> Iterable[Row]:
@@ -105,17 +113,32 @@ def _class(task: str, restricted: bool) -> str:
     return "" if restricted else task or "other"
 
 
-def _export(rows: Iterable[Row], work: WorkFit, hosted: list[Model], *, replicas: int, busy_limit: float) -> Exported:
+def _export(
+    rows: Iterable[Row],
+    work: WorkFit,
+    hosted: list[Model],
+    *,
+    replicas: int,
+    busy_limit: float,
+    usd_per_busy_hour: float,
+) -> Exported:
     trace, begins_s = _trace(rows)
+    power = usd_per_busy_hour / replicas / 3600
     demand, seen = demand_by_class(trace, first_hour_of_week=(begins_s - WEEK_START_S) % (7 * DAY_S) / 3600)
     shapes = {each.name: _mean(trace.where(trace.of(each.name))) for each in trace.classes}
     seconds = {name: _seconds(work, shape) for name, shape in shapes.items()}
     free = [each.name for each in trace.classes if not each.restricted]
     usd = {name: _cheapest(hosted, shapes[name]) for name in free}
     movable = [
-        Movable(name=name, seconds=seconds[name], usd_hosted=each, requests_per_hour=demand[name])
-        for name, each in usd.items()
-        if each is not None
+        Movable(
+            name=name,
+            seconds=seconds[name],
+            usd_hosted=found[1],
+            usd_marginal=power * seconds[name],
+            requests_per_hour=demand[name],
+        )
+        for name, found in usd.items()
+        if found is not None
     ]
     stays = {name: hours for name, hours in demand.items() if usd.get(name) is None}
     prices = shadow_prices(
@@ -127,6 +150,10 @@ def _export(rows: Iterable[Row], work: WorkFit, hosted: list[Model], *, replicas
         seconds_per_request=_seconds(work, _mean(trace)),
         hours_seen=seen,
         unpriced=tuple(name for name, each in usd.items() if each is None),
+        usd_per_replica_s_marginal=power,
+        cheapest={name: each[0] for name, each in usd.items() if each is not None},
+        since_s=begins_s,
+        until_s=begins_s + trace.span_s,
     )
 
 
@@ -153,6 +180,11 @@ def _trace(rows: Iterable[Row]) -> tuple[Requests, float]:
     trace = requests(
         at_s=at_s, input_tokens=into, output_tokens=out, cache_read_tokens=cached, kind=kind, classes=classes
     )
+    if at_s[0] < FIRST_DATE_S:
+        raise FleetError(
+            "the times of the traffic are no dates (they begin in 1970), so they tell no hour of the week: give a "
+            "trace with dates, or use the ledger"
+        )
     return trace, at_s[0]
 
 
@@ -164,43 +196,21 @@ def _mean(trace: Requests) -> tuple[float, float, float]:
     )
 
 
-def _cheapest(hosted: list[Model], shape: tuple[float, float, float]) -> float | None:
-    """US dollars of the mean request at the cheapest hosted model whose price is known."""
+def _cheapest(hosted: list[Model], shape: tuple[float, float, float]) -> tuple[Listed, float] | None:
+    """The cheapest hosted model whose price is known, and the US dollars of the mean request there."""
     into, out = round(shape[0]), round(shape[1])
     known = [
-        usd_for_mean(each.price, input_tokens=into, output_tokens=out) for each in hosted if each.price is not None
+        (float(usd_for_mean(each.price, input_tokens=into, output_tokens=out)), each.name, each.price)
+        for each in hosted
+        if each.price is not None
     ]
-    return float(min(known)) if known else None
+    if not known:
+        return None
+    usd, name, price = min(known, key=lambda row: row[:2])
+    return Listed(model=name, price=price), usd
 
 
-def _json(found: Exported, name: str, *, wait_budget_s: float, made: date, calibration: str) -> Mapping[str, Any]:
-    values = {each.name: each.usd_per_replica_s_value for each in found.movable}
-    body = {
-        "format": FORMAT,
-        "made": made.isoformat(),
-        "model": name,
-        "calibration": calibration,
-        "replicas": found.prices.replicas,
-        "wait_budget_s": wait_budget_s,
-        "seconds_per_request": found.seconds_per_request,
-        "usd_per_request_marginal": 0.0,
-        "usd_per_replica_s_highest": max([0.0, *values.values()]),
-        "classes": {
-            each.name: {
-                "usd_per_replica_s_value": each.usd_per_replica_s_value,
-                "seconds_per_request": each.seconds,
-                "usd_per_request_hosted": each.usd_hosted,
-            }
-            for each in found.movable
-        },
-        "hours_seen": found.hours_seen,
-        "usd_per_replica_s_shadow": [float(each) for each in found.prices.usd_per_replica_s_shadow],
-        "hours_too_short_for_what_must_stay": list(found.prices.short),
-    }
-    return {**body, "sha256": hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()}
-
-
-def _show(found: Exported, name: str, out: Path) -> None:
+def _show(found: Exported, name: str, out: Path, today: date, valid_until: date) -> None:
     say = console()
     full = int((found.prices.usd_per_replica_s_shadow > 0).sum())
     say.print(f"{name}: {found.seconds_per_request:.3g} s of the box for the mean request", markup=False)
@@ -215,6 +225,8 @@ def _show(found: Exported, name: str, out: Path) -> None:
         f"{found.hours_seen} hours were seen, the others are taken for the mean",
         markup=False,
     )
+    for line in (*doubts(found, today), f"valid until {valid_until.isoformat()}; then the router refuses it"):
+        say.print(f"  {line}", markup=False)
     for unpriced in found.unpriced:
         say.print(f"  {unpriced}: no hosted model with a known price, so its work stays here", markup=False)
     if found.prices.short:

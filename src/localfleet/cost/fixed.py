@@ -1,13 +1,13 @@
-"""What the box of models.yaml costs in a month in which nobody asks: rent, or capital, idle power and upkeep."""
+"""What the box of models.yaml costs in a month in which nobody asks, and what a busy hour of it adds."""
 
 from decimal import Decimal
 
 from localfleet.config import Settings
-from localfleet.core.cost.hour import usd_per_month_fixed
+from localfleet.core.cost.hour import Box, usd_per_box_hour_marginal, usd_per_month_fixed
 from localfleet.cost.inputs import BoxAsked, the_box
 from localfleet.gpu_facts import GpuFacts, find_gpu
 
-__all__ = ["declared_fixed_usd"]
+__all__ = ["declared_fixed_usd", "declared_marginal_usd"]
 
 NOTHING_SAID = BoxAsked(
     gpus=None,
@@ -34,10 +34,21 @@ def declared_fixed_usd(settings: Settings | None, gpus: tuple[GpuFacts, ...]) ->
 
     Raises `Misuse` where the cost of a card is neither stated nor known.
     """
-    if settings is None or settings.hardware.gpus == "detect" or not settings.hardware.gpus:
-        return None
-    total = Decimal(0)
-    for gpu in settings.hardware.gpus:
-        box, _ = the_box(NOTHING_SAID.with_file(gpu), find_gpu(gpu.name, gpus))
-        total += usd_per_month_fixed(box)
-    return total
+    boxes = _boxes(settings, gpus)
+    return sum(map(usd_per_month_fixed, boxes), Decimal(0)) if boxes else None
+
+
+def declared_marginal_usd(settings: Settings | None, gpus: tuple[GpuFacts, ...]) -> Decimal | None:
+    """
+    What a fully busy hour of `hardware.gpus` adds, US dollars: power above idle; `None` where none is described.
+
+    Raises `Misuse` as above.
+    """
+    boxes = _boxes(settings, gpus)
+    return sum(map(usd_per_box_hour_marginal, boxes), Decimal(0)) if boxes else None
+
+
+def _boxes(settings: Settings | None, gpus: tuple[GpuFacts, ...]) -> list[Box]:
+    if settings is None or settings.hardware.gpus == "detect":
+        return []
+    return [the_box(NOTHING_SAID.with_file(gpu), find_gpu(gpu.name, gpus))[0] for gpu in settings.hardware.gpus or ()]

@@ -1,5 +1,6 @@
 """The file that `cost export-router` writes -> the bids that routing looks at. Bytes in, values out."""
 
+from datetime import date, timedelta
 from math import isfinite
 from typing import Any
 
@@ -9,27 +10,46 @@ from localfleet.core.routing.bid import Bid
 
 __all__ = ["FORMAT", "read_router_prices"]
 
-FORMAT = "localfleet-router-prices-1"
+FORMAT = "localfleet-router-prices-2"
 LARGEST = 2**20
 
 
-def read_router_prices(data: bytes) -> Bid:
-    """The bid in a file; `ValueError` names what is wrong with it."""
+def read_router_prices(data: bytes, *, today: date) -> Bid:
+    """The bid in a file that holds on `today`; `ValueError` names what is wrong with it, also that it is stale."""
     try:
         read: Any = orjson.loads(data) if len(data) <= LARGEST else None
     except orjson.JSONDecodeError:
         read = None
     if not isinstance(read, dict) or read.get("format") != FORMAT:
-        raise ValueError("is no file of `localfleet cost export-router`; write one with -o FILE")
+        raise ValueError("is no file of `localfleet cost export-router` of this release; write one with -o FILE")
     model = read.get("model")
     if not isinstance(model, str) or not model:
         raise ValueError("names no `model`; write the file anew")
+    _check_dates(read, today)
     return Bid(
         model=model,
         seconds_per_request=_number(read, "seconds_per_request"),
         usd_per_replica_s_highest=_number(read, "usd_per_replica_s_highest"),
         wait_budget_s=_number(read, "wait_budget_s"),
     )
+
+
+def _check_dates(read: dict[str, Any], today: date) -> None:
+    made, until = (_date(read, field) for field in ("made", "valid_until"))
+    if today > until:
+        msg = f"was valid until {until.isoformat()}; write it anew with `localfleet cost export-router`"
+        raise ValueError(msg)
+    if made > today + timedelta(days=1):
+        msg = f"was `made` on {made.isoformat()}, which is to come: look at the clocks, or write it anew"
+        raise ValueError(msg)
+
+
+def _date(read: dict[str, Any], field: str) -> date:
+    try:
+        return date.fromisoformat(read.get(field, ""))
+    except (TypeError, ValueError):
+        msg = f"`{field}` must be a date such as 2026-11-26; write the file anew"
+        raise ValueError(msg) from None
 
 
 def _number(read: dict[str, Any], field: str) -> float:
