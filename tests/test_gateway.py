@@ -1,147 +1,32 @@
 """The story of one request: doors fixed before dispatch, money and intent before egress, a receipt whatever happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from gateway_rig import ANYONE, HANGS, Books, Clock, Talker, Words, in_turn
 
 from localfleet.core.ask import Api, Ask, Caller, Priority, Span
 from localfleet.core.classify import Rules, TextRule
-from localfleet.core.fleet import EngineState, Model, Readiness
+from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.names import Entity
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Intent, Receipt
 from localfleet.core.retry_budget import RetryBudget
-from localfleet.core.route import HostedRoute, Route
+from localfleet.core.route import HostedRoute
 from localfleet.core.routing.order import Preference
 from localfleet.core.usage import Usage
-from localfleet.errors import EngineFailed, LedgerClosed
 from localfleet.gateway import Answer, Gateway
-from localfleet.ports import Call, LedgerHealth
 from localfleet.readers.load import load_meaning
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
 PRICE = Price(usd_per_mtok_in=Decimal(1), usd_per_mtok_out=Decimal(2), version="test")
-
-
-class Clock:
-    """Stands still unless told."""
-
-    def __init__(self) -> None:
-        """Start at noon."""
-        self.at = 1_000_000.0
-
-    def now(self) -> float:
-        """Unix time."""
-        return self.at
-
-    def monotonic(self) -> float:
-        """The same hand."""
-        return self.at
-
-
-@dataclass
-class Books:
-    """A ledger in memory that notes the order of events and can be closed."""
-
-    events: list[str]
-    closed: bool = False
-    receipts: list[Receipt] = field(default_factory=list)
-    intents: list[Intent] = field(default_factory=list)
-    known: dict[bytes, Label] = field(default_factory=dict)
-
-    @property
-    def health(self) -> LedgerHealth:
-        """Open until told otherwise."""
-        return LedgerHealth(ok=True)
-
-    async def intend(self, intent: Intent) -> None:
-        """Make durable, or refuse."""
-        if self.closed:
-            raise LedgerClosed("The disk is full.")
-        await asyncio.sleep(0)
-        self.events.append(f"intent {intent.model}")
-        self.intents.append(intent)
-
-    def settle(self, receipt: Receipt) -> None:
-        """Keep the receipt."""
-        self.receipts.append(receipt)
-
-    def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
-        """The highest label known."""
-        return max((self.known[f] for f in fingerprints if f in self.known), default=None)
-
-    def remember(self, fingerprints: Sequence[bytes], label: Label) -> None:
-        """Keep them."""
-        self.known |= dict.fromkeys(fingerprints, label)
-
-    def spent_usd(self, *, key_id: str | None = None, tier: str | None = None, since: float) -> Decimal:
-        """Nothing yet."""
-        return Decimal(0)
-
-
-class Words:
-    """A reply in memory."""
-
-    status = 200
-    media_type = "text/event-stream"
-
-    def __init__(self, chunks: list[bytes], *, dies: bool = False, usage: Usage | None = None) -> None:
-        """`dies`: fails after its chunks, as a reply does: a flag, not an exception."""
-        self.chunks, self.dies, self.usage = chunks, dies, usage
-        self.failure: Reason | None = None
-        self.text_bytes = sum(map(len, chunks))
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks."""
-        for chunk in self.chunks:
-            yield chunk
-        if self.dies:
-            self.failure = Reason.DIED_MIDSTREAM
-
-    async def aclose(self) -> None:
-        """Note it."""
-        self.closed = True
-
-
-@dataclass
-class Scripted:
-    """An engine that plays a script: failures to raise, replies to give."""
-
-    name: str
-    events: list[str]
-    script: list[Any]
-    routes: list[Route] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    readiness: Readiness = Readiness.READY
-
-    async def send(self, route: Route, call: Call) -> Words:
-        """Play the next line."""
-        self.events.append(f"send {self.name}")
-        self.routes.append(route)
-        self.calls.append(call)
-        line = self.script.pop(0)
-        if isinstance(line, Reason):
-            raise EngineFailed("no", reason=line)
-        if line == "hang":
-            await asyncio.sleep(3600)
-        assert isinstance(line, Words)
-        return line
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-    def state(self) -> EngineState:
-        """As told."""
-        return EngineState(readiness=self.readiness)
 
 
 @dataclass
@@ -151,12 +36,12 @@ class Scene:
     small: list[Any] = field(default_factory=list)
     mini: list[Any] = field(default_factory=list)
     other: list[Any] = field(default_factory=list)
-    prefer_caller: Caller = field(default_factory=lambda: Caller(key_id="k", name="k", default_label=Label.PUBLIC))
-    events: list[str] = field(default_factory=list)
+    prefer_caller: Caller = ANYONE
 
     def __post_init__(self) -> None:
         """Build it."""
-        self.books = Books(self.events)
+        self.books = Books()
+        self.events = self.books.events
         self.clock = Clock()
         spoken = frozenset({Api.CHAT, Api.RESPONSES})
         models = [
@@ -171,7 +56,9 @@ class Scene:
             ),
         ]  # fmt: skip
         scripts = {"small": self.small, "mini": self.mini, "other": self.other}
-        self.engines = {name: Scripted(name, self.events, script) for name, script in scripts.items()}
+        self.engines = {
+            name: Talker(name, name != "small", self.books, in_turn(script)) for name, script in scripts.items()
+        }
         self.gateway = Gateway(
             models={model.name: model for model in models},
             engines=self.engines,
@@ -205,7 +92,7 @@ def outcomes(scene: Scene) -> list[tuple[str, str]]:
 
 def test_the_doors_are_fixed_before_dispatch() -> None:
     """Law 4: the walk is the decision's list, in its order, and ends with it."""
-    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Reason.CONNECT_FAILED], other=[Reason.TIMED_OUT], small=[Words([b"{}"])])
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Reason.CONNECT_FAILED], other=[Reason.TIMED_OUT], small=[Words(b"{}")])
     answer = asyncio.run(scene.ask())
     assert answer.whole == b"{}"
     assert [route.model for route in answer.visit.decided.routes] == [
@@ -225,8 +112,8 @@ def test_the_doors_are_fixed_before_dispatch() -> None:
 
 def test_no_second_door_after_the_first_byte() -> None:
     """Law 5: a stream that dies ends there; the other doors are never tried."""
-    dying = Words([b"data: a\n\n"], dies=True)
-    scene = Scene(mini=[dying], small=[Words([b"never"])])
+    dying = Words(b"data: a\n\n", then="dies")
+    scene = Scene(mini=[dying], small=[Words(b"never")])
 
     async def story() -> list[bytes]:
         answer = await scene.ask(stream=True)
@@ -242,7 +129,7 @@ def test_no_second_door_after_the_first_byte() -> None:
 @pytest.mark.parametrize(("go_on", "tried"), [(False, ["mini"]), (True, ["mini", "other"])])
 def test_a_safety_refusal_is_not_routed_around_unless_the_operator_says_so(tried: list[str], *, go_on: bool) -> None:
     """An error of a provider's filter ends the walk; with `after_refusal: next` another door is asked."""
-    scene = Scene(mini=[Reason.PROVIDER_REFUSED], other=[Words([b"{}"])])
+    scene = Scene(mini=[Reason.PROVIDER_REFUSED], other=[Words(b"{}")])
     scene.gateway.policy = Policy(refusals_go_on=go_on)
     answer = asyncio.run(scene.ask())
     assert [model for model, _ in outcomes(scene)] == tried
@@ -254,7 +141,7 @@ def test_a_safety_refusal_is_not_routed_around_unless_the_operator_says_so(tried
 def test_an_answer_that_says_it_refuses_goes_out_as_it_is_and_is_recorded_as_one(*, stream: bool) -> None:
     """Its own outcome, at the door that refused, and no other door is asked."""
     said = b'data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n'
-    scene = Scene(mini=[Words([said])])
+    scene = Scene(mini=[Words(said)])
 
     async def story() -> bytes:
         answer = await scene.ask(stream=stream)
@@ -267,11 +154,11 @@ def test_an_answer_that_says_it_refuses_goes_out_as_it_is_and_is_recorded_as_one
 
 def test_no_egress_without_a_durable_record() -> None:
     """Law 7: the intent is durable before the send, for every hosted attempt, and a closed ledger shuts the door."""
-    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words([b"{}"])])
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words(b"{}")])
     asyncio.run(scene.ask())
     assert scene.events == ["intent mini", "send mini", "intent mini", "send mini"]
-    shut = Scene(small=[Words([b"{}"])])
-    shut.books.closed = True
+    shut = Scene(small=[Words(b"{}")])
+    shut.books.failing = True
     answer = asyncio.run(shut.ask())
     assert answer.whole == b"{}"
     assert shut.events == ["send small"]
@@ -282,8 +169,8 @@ def test_money_is_reserved_before_it_is_spent() -> None:
     """Law 9: of many requests at once only as many go out as the budget can pay at worst."""
     worst = (40 * PRICE.usd_per_mtok_in + 100 * PRICE.usd_per_mtok_out) / 1_000_000
     caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC, usd_per_month=worst * 3)
-    hosted = [Words([b"{}"], usage=Usage(input_tokens=40, output_tokens=100)) for _ in range(9)]
-    scene = Scene(mini=hosted, small=[Words([b"{}"]) for _ in range(9)], prefer_caller=caller)
+    hosted = [Words(b"{}", usage=Usage(input_tokens=40, output_tokens=100)) for _ in range(9)]
+    scene = Scene(mini=hosted, small=[Words(b"{}") for _ in range(9)], prefer_caller=caller)
 
     async def rush() -> None:
         await asyncio.gather(*(scene.ask() for _ in range(9)))
@@ -300,7 +187,7 @@ def test_a_reservation_comes_back_after_a_failure() -> None:
     worst = (40 * PRICE.usd_per_mtok_in + 100 * PRICE.usd_per_mtok_out) / 1_000_000
     caller = Caller(key_id="k", name="k", default_label=Label.PUBLIC, usd_per_month=worst)
     used = Usage(input_tokens=1, output_tokens=1)
-    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words([b"{}"], usage=used)], prefer_caller=caller)
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR, Words(b"{}", usage=used)], prefer_caller=caller)
     answer = asyncio.run(scene.ask(model="mini"))
     assert answer.whole == b"{}"
     assert answer.visit.cost_usd == Decimal(3) / 1_000_000
@@ -314,7 +201,7 @@ def test_a_restricted_conversation_stays_restricted() -> None:
         {"turns": (b'"new"',), "session": "s"},
         {"turns": (b'"x"',), "previous_response": "resp_r1", "api": Api.RESPONSES},
     ):
-        scene = Scene(small=[Words([b"{}"]), Words([b"{}"])], mini=[Words([b"never"])])
+        scene = Scene(small=[Words(b"{}"), Words(b"{}")], mini=[Words(b"never")])
 
         async def story(scene: Scene = scene, later: dict[str, Any] = later) -> Answer:
             await scene.ask(declared=Label.RESTRICTED, session="s", api=later.get("api", Api.CHAT))
@@ -328,7 +215,7 @@ def test_a_restricted_conversation_stays_restricted() -> None:
 
 def test_another_conversation_is_not_tainted() -> None:
     """A restricted conversation says nothing about one that begins otherwise, or about another caller's."""
-    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"{}"])] * 2)
+    scene = Scene(small=[Words(b"{}")], mini=[Words(b"{}")] * 2)
 
     async def story() -> list[Label]:
         await scene.ask(declared=Label.RESTRICTED)
@@ -361,7 +248,7 @@ class Slow:
 def test_a_detector_that_fails_or_is_late_makes_it_restricted() -> None:
     """Law 2, at the caller of the classifier."""
     for matcher, because, text in ((Broken(), "detector_failed", "x"), (Slow(), "detector_timed_out", "x" * 30_000)):
-        scene = Scene(small=[Words([b"{}"])])
+        scene = Scene(small=[Words(b"{}")])
         scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.INTERNAL, matcher=matcher),))
         scene.gateway.detector_budget_s = 0.05
         answer = asyncio.run(scene.ask(spans=(Span(where="user", text=text),)))
@@ -396,13 +283,13 @@ class Namer:
 )
 def test_the_model_of_names_restricts_by_what_it_finds_and_by_failing(namer: Namer, because: str) -> None:
     """It is asked where names could matter, and only there; a fault or a late answer is restricted (law 2)."""
-    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"{}"])])
+    scene = Scene(small=[Words(b"{}")], mini=[Words(b"{}")])
     scene.gateway.rules, scene.gateway.names = Rules(names=load_meaning()), namer
     scene.gateway.detector_budget_s = 0.05
     answer = asyncio.run(scene.ask(spans=(Span(where="user", text="the number 12 Elm stands empty"),)))
     assert answer.visit.judged.because == (because,)
     assert scene.events == ["send small"]
-    other = Scene(mini=[Words([b"{}"])])
+    other = Scene(mini=[Words(b"{}")])
     other.gateway.rules, other.gateway.names = scene.gateway.rules, namer
     asyncio.run(other.ask(spans=(Span(where="user", text="what is the boiling point of water"),)))
     assert namer.asked == 1
@@ -410,8 +297,8 @@ def test_the_model_of_names_restricts_by_what_it_finds_and_by_failing(namer: Nam
 
 def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:
     """Disconnect before the first byte, and in the middle of a stream."""
-    words = Words([b"a", b"b", b"c"])
-    scene = Scene(mini=[words, "hang"])
+    words = Words(b"a", b"b", b"c", usage=None)
+    scene = Scene(mini=[words, HANGS])
 
     async def leaves_midstream() -> None:
         answer = await scene.ask(stream=True)
@@ -436,7 +323,7 @@ def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:
 
 def test_a_stream_that_nobody_reads_is_recorded_too() -> None:
     """A client that leaves before its stream was begun: the upstream is let go, and the receipt is there."""
-    words = Words([b"a"])
+    words = Words(b"a")
     scene = Scene(mini=[words])
 
     async def never_reads() -> None:
@@ -451,7 +338,7 @@ def test_a_stream_that_nobody_reads_is_recorded_too() -> None:
 
 def test_a_plain_rejection_is_not_shopped_around() -> None:
     """A provider that rejects the request as such ends the walk; nobody else gets the text."""
-    scene = Scene(mini=[Reason.UPSTREAM_REJECTED], small=[Words([b"never"])])
+    scene = Scene(mini=[Reason.UPSTREAM_REJECTED], small=[Words(b"never")])
     answer = asyncio.run(scene.ask())
     assert (answer.status, answer.error is None) == (400, False)
     assert scene.events == ["intent mini", "send mini"]
@@ -460,7 +347,7 @@ def test_a_plain_rejection_is_not_shopped_around() -> None:
 
 def test_a_deadline_is_kept() -> None:
     """A deadline that has passed opens no door."""
-    scene = Scene(mini=[Words([b"never"])])
+    scene = Scene(mini=[Words(b"never")])
 
     async def late() -> Answer:
         letter = scene.letter(deadline_ms=10)
@@ -473,13 +360,13 @@ def test_a_deadline_is_kept() -> None:
 def test_a_line_sends_batch_work_nowhere_and_a_failure_does() -> None:
     """Volume work waits for a busy box; it leaves one that is broken."""
     for reason in (Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG):
-        busy = Scene(small=[reason], mini=[Words([b"never"])])
+        busy = Scene(small=[reason], mini=[Words(b"never")])
         answer = asyncio.run(busy.ask(priority=Priority.BATCH))
         assert (answer.status, busy.events) == (503, ["send small"])
         assert busy.books.receipts[0].outcome is reason
-    broken = Scene(small=[Reason.TIMED_OUT], mini=[Words([b"{}"])])
+    broken = Scene(small=[Reason.TIMED_OUT], mini=[Words(b"{}")])
     assert asyncio.run(broken.ask(priority=Priority.BATCH)).whole == b"{}"
-    live = Scene(small=[Reason.QUEUE_FULL], mini=[Words([b"{}"])])
+    live = Scene(small=[Reason.QUEUE_FULL], mini=[Words(b"{}")])
     live.gateway.policy = Policy(preference=Preference(prefer="local"))
     assert asyncio.run(live.ask()).whole == b"{}"
     assert live.books.receipts[0].reason is Reason.QUEUE_FULL
@@ -488,7 +375,7 @@ def test_a_line_sends_batch_work_nowhere_and_a_failure_does() -> None:
 def test_an_engine_is_told_what_a_line_must_know() -> None:
     """Whose request it is, how much work, how urgent; and time in line comes back into the receipt."""
     caller = Caller(key_id="team", name="team", default_label=Label.PUBLIC, weight=2.0)
-    scene = Scene(small=[Words([b"{}"])], mini=[Words([b"never"])], prefer_caller=caller)
+    scene = Scene(small=[Words(b"{}")], mini=[Words(b"never")], prefer_caller=caller)
     scene.gateway.policy = Policy(preference=Preference(prefer="local", patience_s=0.7))
     asyncio.run(scene.ask(max_output_tokens=7, choices=3))
     (told,) = scene.engines["small"].calls
@@ -503,21 +390,21 @@ def test_an_engine_is_told_what_a_line_must_know() -> None:
 
 def test_retries_of_all_requests_have_one_budget() -> None:
     """When it is used up the same door is not tried again, and the next one is tried at once."""
-    scene = Scene(mini=[Reason.UPSTREAM_ERROR] * 2, other=[Words([b"{}"])] * 2)
+    scene = Scene(mini=[Reason.UPSTREAM_ERROR] * 2, other=[Words(b"{}")] * 2)
     scene.gateway.retries = RetryBudget(0)
     asyncio.run(scene.ask())
     assert scene.events.count("send mini") == 2
     for _ in range(9):
         assert scene.gateway.retries.allows(scene.clock.at)
     scene.events.clear()
-    scene.engines["mini"].script = [Reason.UPSTREAM_ERROR]
+    scene.mini.append(Reason.UPSTREAM_ERROR)
     asyncio.run(scene.ask())
     assert [event for event in scene.events if event.startswith("send")] == ["send mini", "send other"]
 
 
 def test_hosted_engines_get_hosted_routes() -> None:
     """Law 3, on the way: what a hosted engine is handed is what the policy built."""
-    scene = Scene(mini=[Words([b"{}"])], small=[Words([b"{}"])])
+    scene = Scene(mini=[Words(b"{}")], small=[Words(b"{}")])
     asyncio.run(scene.ask())
     asyncio.run(scene.ask(declared=Label.RESTRICTED))
     assert isinstance(scene.engines["mini"].routes[0], HostedRoute)

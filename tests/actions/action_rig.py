@@ -1,155 +1,50 @@
 """
 A gateway over engines that answer by a function of the question, for actions that take several calls.
 
-`Talker` is an engine: it remembers every call, and refuses a route that does not lead to it as the real ones do.
 `Room` is a box model, a cheap and a dear hosted one, an open ledger, and a clock that stands still.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from localfleet.core.ask import Api, Caller, Need
+from gateway_rig import ANYONE, Books, Clock, Said, Talker, Words
+
+from localfleet.core.ask import Api, Need
 from localfleet.core.classify import Rules, TextRule
-from localfleet.core.fleet import EngineState, Model, Readiness
+from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Intent, Receipt
-from localfleet.core.route import HostedRoute, LocalRoute, Route
+from localfleet.core.receipt import Receipt
 from localfleet.core.routing.order import Preference
-from localfleet.core.usage import Usage
-from localfleet.errors import EngineFailed, LedgerClosed
 from localfleet.gateway import Gateway
-from localfleet.ports import Call, LedgerHealth
+from localfleet.ports import Call
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, read_ask
 
-__all__ = ["ANYONE", "Books", "Clock", "Room", "Talker", "Words", "chat", "model", "text_of"]
+__all__ = ["Room", "chat", "model", "speaking", "text_of"]
 
-ANYONE = Caller(key_id="k", name="k", default_label=Label.PUBLIC)
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
-USED = Usage(input_tokens=100, output_tokens=10)
 Say = Callable[[str], "str | Reason"]
 
 
-class Clock:
-    """Stands still unless told."""
+def speaking(say: Say, logprob: float = -0.1) -> Callable[[Call], Said]:
+    """Answer what `say` makes of the last turn, or fail with its reason; each token is as sure as `logprob`."""
 
-    at = 1_000_000.0
-
-    def now(self) -> float:
-        """Unix time."""
-        return self.at
-
-    def monotonic(self) -> float:
-        """The same hand."""
-        return self.at
-
-
-@dataclass
-class Books:
-    """A ledger in memory that notes the order of events."""
-
-    events: list[str] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
-    intents: list[Intent] = field(default_factory=list)
-    known: dict[bytes, Label] = field(default_factory=dict)
-    closed: bool = False
-
-    @property
-    def health(self) -> LedgerHealth:
-        """Open unless closed."""
-        return LedgerHealth(ok=not self.closed)
-
-    async def intend(self, intent: Intent) -> None:
-        """Durable at once, or refused."""
-        if self.closed:
-            raise LedgerClosed("The disk is full.")
-        self.events.append(f"intent {intent.model}")
-        self.intents.append(intent)
-
-    def settle(self, receipt: Receipt) -> None:
-        """Keep it."""
-        self.receipts.append(receipt)
-
-    def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
-        """The highest label known."""
-        return max((self.known[f] for f in fingerprints if f in self.known), default=None)
-
-    def remember(self, fingerprints: Sequence[bytes], label: Label) -> None:
-        """Keep them."""
-        self.known |= dict.fromkeys(fingerprints, label)
-
-    def spent_usd(self, *, key_id: str | None = None, tier: str | None = None, since: float) -> Decimal:
-        """Nothing yet."""
-        return Decimal(0)
-
-
-class Words:
-    """A reply in memory: a whole body, or a stream of chat chunks."""
-
-    status = 200
-    failure: Reason | None = None
-
-    def __init__(self, text: str, *, stream: bool, logprob: float | None) -> None:
-        """`logprob` is that of each token; `None` where nobody asked."""
-        self.media_type = "text/event-stream" if stream else "application/json"
-        self.usage: Usage | None = USED
-        self.text_bytes = len(text.encode())
-        self.given = 0
-        self.chunks = _streamed(text, logprob) if stream else [_whole(text, logprob)]
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks."""
-        for chunk in self.chunks:
-            self.given += 1
-            yield chunk
-
-    async def aclose(self) -> None:
-        """Nothing is held."""
-
-
-@dataclass
-class Talker:
-    """An engine that answers what `say` makes of the last turn, or fails with the reason that it gives."""
-
-    name: str
-    say: Say
-    hosted: bool
-    books: Books
-    readiness: Readiness = Readiness.READY
-    logprob: float = -0.1
-    calls: list[Call] = field(default_factory=list)
-    replies: list[Words] = field(default_factory=list)
-
-    async def send(self, route: Route, call: Call) -> Words:
-        """Answer, or fail."""
-        assert isinstance(route, HostedRoute if self.hosted else LocalRoute)
-        assert route.model == self.name
-        self.books.events.append(f"send {self.name}")
-        self.calls.append(call)
-        said = self.say(text_of(call.body))
+    def reply(call: Call) -> Said:
+        said = say(text_of(call.body))
         if isinstance(said, Reason):
-            raise EngineFailed("no", reason=said)
-        words = Words(said, stream=call.stream, logprob=self.logprob if call.body.get("logprobs") else None)
-        self.replies.append(words)
-        return words
+            return said
+        shown = logprob if call.body.get("logprobs") else None
+        if call.stream:
+            return Words(*_streamed(said, shown))
+        return Words(_whole(said, shown), media_type="application/json")
 
-    def state(self) -> EngineState:
-        """As told."""
-        return EngineState(readiness=self.readiness)
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-    @property
-    def heard(self) -> str:
-        """Every byte of every body that came here."""
-        return "\n".join(json.dumps(call.body) for call in self.calls)
+    return reply
 
 
 def text_of(body: Mapping[str, Any]) -> str:
@@ -188,7 +83,9 @@ class Room:
             "best": (model("best", Label.INTERNAL, "10"), self.best),
             **self.more,
         }
-        self.engines = {name: Talker(name, say, not one.local, self.books) for name, (one, say) in known.items()}
+        self.engines = {
+            name: Talker(name, not one.local, self.books, speaking(say)) for name, (one, say) in known.items()
+        }
         self.gateway = Gateway(
             models={name: one for name, (one, _) in known.items()},
             engines=self.engines,

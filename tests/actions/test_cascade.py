@@ -8,7 +8,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from action_rig import ANYONE, USED, Room, chat
+from action_rig import Room, chat, speaking
+from gateway_rig import ANYONE, USED
 
 from localfleet.actions.bench import Bench
 from localfleet.actions.cascade import Cascades
@@ -176,7 +177,7 @@ def test_log_probabilities_are_asked_for_and_not_shown(*, stream: bool) -> None:
     room = Room(small=lambda _: ENOUGH)
     assert b"logprobs" in ask(room, cascade, stream=stream, logprobs=True).data
     room = Room(small=lambda _: ENOUGH)
-    room.engines["small"].logprob = -2.0
+    room.engines["small"].reply = speaking(lambda _: ENOUGH, logprob=-2.0)
     ask(room, cascade, stream=stream)
     assert tries(room)[0] == ("small", "answer_unsure")
 
@@ -312,7 +313,7 @@ def test_no_cascade_opens_a_door_that_the_law_shuts() -> None:
             seen += 1
             room = Room(small=lambda _: "no", mini=lambda _: "no", best=lambda _: "no")
             room.engines["small"].readiness, room.engines["mini"].readiness = small, mini
-            room.books.closed = not ledger_open
+            room.books.shut = not ledger_open
             caller = replace(ANYONE, models=models, usd_per_month=usd)
             ask(room, cascade, stream=stream, ask={"declared": label, "caller": caller})
             spoken = {event.removeprefix("send ") for event in room.books.events if event.startswith("send ")}

@@ -8,7 +8,8 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from action_rig import ANYONE, USED, Room, chat
+from action_rig import Room, chat
+from gateway_rig import ANYONE, USED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -254,7 +255,7 @@ def test_no_stage_opens_a_closed_door(
     readiness, ledger_open, usd = state
     parrot = lambda text: f"{text} age 41"  # noqa: E731  # a model that repeats all it reads is the worst case
     room = Room(small=parrot, mini=parrot, best=parrot)
-    room.engines["mini"].readiness, room.books.closed = readiness, not ledger_open
+    room.engines["mini"].readiness, room.books.shut = readiness, not ledger_open
     caller = replace(ANYONE, models=models, usd_per_month=usd)
     text = CANARY if canary else "harmless"
     run(room, pipeline, text, documents=[text, "more"], ask={"declared": declared, "caller": caller})

@@ -47,7 +47,7 @@ def test_no_side_opens_a_closed_door() -> None:
     """Every label on either side, ledger open or shut: restricted text stays, as does all that has no record."""
     for label, share, closed in product(Label, (0.0, 1.0), (False, True)):
         room = Room()
-        room.books.closed = closed
+        room.books.shut = closed
         ask(room, share, declared=label)
         if label is Label.RESTRICTED or closed:
             assert room.leaving == ""

@@ -3,26 +3,22 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from gateway_rig import ANYONE, HANGS, Books, Clock, Talker, Words, always
 
 from localfleet.core.ask import Api, Caller
 from localfleet.core.classify import Rules
-from localfleet.core.fleet import EngineState, Model, Readiness
+from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
 from localfleet.core.reason import Reason
-from localfleet.core.receipt import Intent, Receipt
-from localfleet.core.route import Route
-from localfleet.core.usage import Usage
-from localfleet.errors import EngineFailed
 from localfleet.gateway import Answer, Gateway
-from localfleet.ports import Call, LedgerHealth
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane, rising_ids
 from localfleet.server.recall import Recall
@@ -33,109 +29,6 @@ Message = MutableMapping[str, Any]
 DECISION = ["request-id", "model", "tier", "privacy", "reason", "attempts"]
 CHAT = "/v1/chat/completions"
 BODY: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
-USED = Usage(input_tokens=100, output_tokens=10)
-
-
-class Clock:
-    """Stands still."""
-
-    def now(self) -> float:
-        """Unix time."""
-        return 1_000_000.0
-
-    def monotonic(self) -> float:
-        """The same hand."""
-        return 1_000_000.0
-
-
-@dataclass
-class Books:
-    """A ledger in memory."""
-
-    receipts: list[Receipt] = field(default_factory=list)
-    known: dict[bytes, Label] = field(default_factory=dict)
-
-    @property
-    def health(self) -> LedgerHealth:
-        """Open."""
-        return LedgerHealth(ok=True)
-
-    async def intend(self, intent: Intent) -> None:
-        """Durable at once."""
-
-    def settle(self, receipt: Receipt) -> None:
-        """Keep it."""
-        self.receipts.append(receipt)
-
-    def remembered(self, fingerprints: Sequence[bytes]) -> Label | None:
-        """The highest label known."""
-        return max((self.known[f] for f in fingerprints if f in self.known), default=None)
-
-    def remember(self, fingerprints: Sequence[bytes], label: Label) -> None:
-        """Keep them."""
-        self.known |= dict.fromkeys(fingerprints, label)
-
-    def spent_usd(self, *, key_id: str | None = None, tier: str | None = None, since: float) -> Decimal:
-        """Nothing yet."""
-        return Decimal(0)
-
-
-class Words:
-    """A reply of some chunks; `hangs` after them, or breaks as code does."""
-
-    status = 200
-    media_type = "text/event-stream"
-    failure: Reason | None = None
-    text_bytes = 4
-
-    def __init__(self, *chunks: bytes, hangs: bool = False, breaks: bool = False) -> None:
-        """Nothing is closed yet."""
-        self.chunks, self.hangs, self.breaks = chunks, hangs, breaks
-        self.usage: Usage | None = USED
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks, and then whatever was told."""
-        for chunk in self.chunks:
-            yield chunk
-        if self.hangs:
-            await asyncio.sleep(3600)
-        if self.breaks:
-            raise ZeroDivisionError("the text of a request")
-
-    async def aclose(self) -> None:
-        """Note it."""
-        self.closed = True
-
-
-@dataclass
-class Engine:
-    """Answers with what it was given, fails with a reason, or never comes back."""
-
-    answer: Any
-    calls: list[Call] = field(default_factory=list)
-    cancelled: bool = False
-
-    async def send(self, route: Route, call: Call) -> Words:
-        """One answer."""
-        self.calls.append(call)
-        if self.answer == "hang":
-            try:
-                await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                self.cancelled = True
-                raise
-        if isinstance(self.answer, Reason):
-            raise EngineFailed("It failed.", reason=self.answer)
-        assert isinstance(self.answer, Words)
-        return self.answer
-
-    def state(self) -> EngineState:
-        """Ready."""
-        return EngineState(readiness=Readiness.READY)
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
 
 
 class Broken(Gateway):
@@ -184,7 +77,7 @@ class Desk:
     local: Any = None
     hosted: Any = None
     kind: type[Gateway] = Gateway
-    caller: Caller = field(default_factory=lambda: Caller(key_id="k", name="k", default_label=Label.PUBLIC))
+    caller: Caller = ANYONE
     keys: dict[str, Caller] | None = None
 
     def __post_init__(self) -> None:
@@ -199,7 +92,10 @@ class Desk:
                 max_output_tokens=100,
             ),
         ]  # fmt: skip
-        self.engines = {"small": Engine(self.local), "mini": Engine(self.hosted)}
+        self.engines = {
+            "small": Talker("small", hosted=False, books=self.books, reply=always(self.local)),
+            "mini": Talker("mini", hosted=True, books=self.books, reply=always(self.hosted)),
+        }
         gateway = self.kind(
             models={model.name: model for model in models}, engines=self.engines, ledger=self.books, rules=Rules(),
             policy=Policy(retries_per_door=0), clock=clock, print_key=b"k" * 32, jitter=lambda: 0.0,
@@ -414,7 +310,7 @@ def test_who_may_come_in() -> None:
 
 def test_draining_and_full() -> None:
     """503 with `retry-after` for new requests, and room again when one is done."""
-    desk = Desk(hosted="hang")
+    desk = Desk(hosted=HANGS)
 
     async def story() -> list[int]:
         gone = asyncio.Event()
@@ -423,7 +319,7 @@ def test_draining_and_full() -> None:
         full = await desk.call()
         gone.set()
         await asyncio.gather(*waiting)
-        desk.engines["mini"].answer = Words(b"{}")
+        desk.engines["mini"].reply = always(Words(b"{}"))
         free = await desk.call()
         desk.plane.traffic.draining = True
         drained = await desk.call()
@@ -445,7 +341,7 @@ def test_a_client_that_leaves_while_it_uploads() -> None:
 
 def test_a_client_that_leaves_while_it_waits() -> None:
     """The engine's work is cancelled and the receipt says why."""
-    desk = Desk(hosted="hang")
+    desk = Desk(hosted=HANGS)
 
     async def story() -> Seen:
         gone = asyncio.Event()
@@ -460,7 +356,7 @@ def test_a_client_that_leaves_while_it_waits() -> None:
 @pytest.mark.parametrize("where", ["the engine is silent", "the client does not read"])
 def test_a_client_that_leaves_in_midstream(where: str) -> None:
     """Whether we wait for the engine or for the client: the upstream is let go, the receipt says so."""
-    words = Words(b"a", b"b", hangs=where == "the engine is silent")
+    words = Words(b"a", b"b", then=HANGS if where == "the engine is silent" else "ends")
     desk = Desk(hosted=words)
 
     async def story() -> Seen:
@@ -469,7 +365,7 @@ def test_a_client_that_leaves_in_midstream(where: str) -> None:
         async def stuck(message: Message) -> None:
             if message.get("body") == b"b":
                 gone.set()
-                if not words.hangs:
+                if words.then != HANGS:
                     await asyncio.sleep(3600)
 
         return await desk.call({**BODY, "stream": True}, leaves=gone, send=stuck)
@@ -498,7 +394,7 @@ def test_a_fault_of_our_own_says_nothing_of_the_request(caplog: pytest.LogCaptur
 
 def test_a_fault_in_midstream_starts_no_second_answer(caplog: pytest.LogCaptureFixture) -> None:
     """The first answer is left unfinished, so that the client sees it break."""
-    words = Words(b"a", breaks=True)
+    words = Words(b"a", then="breaks")
     desk = Desk(hosted=words)
     with caplog.at_level(logging.DEBUG):
         seen = desk.ask({**BODY, "stream": True})
