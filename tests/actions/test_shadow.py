@@ -9,7 +9,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from action_rig import ANYONE, Room, Talker, Words, chat, model
+from action_rig import Room, chat, model
+from gateway_rig import ANYONE, Talker, Words, always
 
 from localfleet.actions.bench import Bench
 from localfleet.actions.shadow import Shadows
@@ -185,7 +186,7 @@ class Shared(Talker):
 def with_shared(shown: EngineState) -> tuple[Room, Shared]:
     """A room with one more local model."""
     room = Room(small=grades, more={"other": (model("other", None), lambda _: "from other")})
-    room.engines["other"] = other = Shared("other", lambda _: "from other", False, room.books, shown=shown)
+    room.engines["other"] = other = Shared("other", False, room.books, always(Reason.UPSTREAM_ERROR), shown=shown)
     return room, other
 
 
@@ -233,7 +234,7 @@ def test_no_shadow_opens_a_closed_door() -> None:
             providers=demand,
         )  # fmt: skip
         room.engines[to].readiness = state
-        room.books.closed = closed
+        room.books.shut = closed
         if tier_usd is not None:
             room.gateway.usd_per_day = {f"tier_{to}": tier_usd}
         facts = {"declared": label, "caller": caller}
