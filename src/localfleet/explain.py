@@ -17,6 +17,7 @@ from localfleet.core.reason import Reason
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, Door
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.scored import Scored
 from localfleet.core.routing.table import Said
 from localfleet.core.shadow import Shadow, as_if_asked, once
 from localfleet.errors import FleetError, NotFound
@@ -43,6 +44,8 @@ class Explained:
     """What each strategy did to the order, the strongest first."""
     shadow: Shadow | None = None
     """Where requests of this task have one."""
+    classifier: Scored | None = None
+    """Where one says how hard requests are: by which threshold."""
     mirror: Door | None = None
     """Where it would go, and whether it may."""
 
@@ -92,7 +95,8 @@ class Explained:
             for one in self.said
         ]
         tokens = self.moment.parts.row()
-        return {"task": self.ask.task, "level": self.moment.level, "tokens": tokens, "strategies": said}
+        by = {} if self.classifier is None else {"classifier": self.classifier.row()}
+        return {**by, "task": self.ask.task, "level": self.moment.level, "tokens": tokens, "strategies": said}
 
 
 def _reads_nothing(_text: str) -> Sequence[Entity]:
@@ -126,6 +130,7 @@ class Explainer:
     """Where the file says `on_restricted: redact`."""
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
+    classifier: Scored | None = None
     shadows: Mapping[str, Shadow] = field(default_factory=dict)
     """By task."""
 
@@ -152,6 +157,7 @@ class Explainer:
             redacted=proof,
             moment=moment,
             said=said,
+            classifier=self.classifier,
             shadow=shadow,
             mirror=None if shadow is None else self._mirror(letter.ask, verdict, fleet, shadow, proof),
         )

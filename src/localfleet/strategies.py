@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from localfleet.config import Difficulty, HostedModel, LocalModel, Quality, Settings, Task
+from localfleet.config.routing import Classifier
 from localfleet.core.routing.asked import Finder, Row, Strategy, Trait
 from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.context import Context
@@ -18,9 +19,10 @@ from localfleet.core.routing.length import Length
 from localfleet.core.routing.load import Load
 from localfleet.core.routing.marginal import Aim
 from localfleet.core.routing.plan import PlanTiers
+from localfleet.core.routing.promise import stands
 from localfleet.core.routing.quality import QualityBar
 from localfleet.core.routing.row import TaskRow
-from localfleet.core.routing.scored import Scored
+from localfleet.core.routing.scored import HARDEST, Scored
 from localfleet.core.routing.scorer import Scorer, load
 from localfleet.core.routing.session import SameDoor
 from localfleet.core.routing.shares import Shares
@@ -32,7 +34,7 @@ from localfleet.rulebook import matcher_of
 from localfleet.steering import TaskFinder
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_caps", "build_finder", "build_table", "check_strategies"]
+__all__ = ["build_caps", "build_finder", "build_table", "check_strategies", "threshold_of"]
 
 BARS = {"critical": 0.97, "normal": 0.92, "tolerant": 0.85}
 OTHER = "other"
@@ -114,10 +116,35 @@ def _signals(shape: Difficulty) -> Iterator[Signal]:
     if shape.context:
         yield Context(tokens={part: _thresholds(limits) for part, limits in shape.context.items()})
     if shape.classifier is not None:
-        chosen = shape.classifier
-        yield Scored(scorer=_scorer(chosen.file), scores=_thresholds(chosen.levels), abstains=chosen.abstains)
+        yield _scored(shape.classifier)
     if shape.grade is not None:
         yield Graded()
+
+
+def _scored(shape: Classifier) -> Scored:
+    """
+    By which threshold the classifier routes: the operator's number or levels, else the one that was proven.
+
+    With one threshold there are two kinds of doors, and level 5 means the strong one; so does an abstention then, since
+    the proof takes prompts of an unknown kind to go there.
+    """
+    scorer, wanted = _scorer(shape.file), shape.threshold
+    if wanted is None and "levels" not in shape.model_fields_set and stands(scorer.claim):
+        wanted = "calibrated"
+    if wanted is None:
+        return Scored(scorer=scorer, scores=_thresholds(shape.levels), abstains=shape.abstains)
+    claim = scorer.claim if wanted == "calibrated" else None
+    if wanted == "calibrated" and claim is None:
+        raise ValueError("holds no calibrated threshold; `localfleet routing calibrate DATA` proves one")
+    abstains = shape.abstains if "abstains" in shape.model_fields_set else HARDEST
+    least = float(wanted) if claim is None else claim.threshold
+    levels = shape.levels if "levels" in shape.model_fields_set else {}
+    return Scored(scorer=scorer, scores=_thresholds({**levels, HARDEST: least}), abstains=abstains, claim=claim)
+
+
+def threshold_of(table: Table | None) -> Scored | None:
+    """The classifier's signal in a table, where it has one."""
+    return next((one for one in (() if table is None else table.signals) if isinstance(one, Scored)), None)
 
 
 def _scorer(file: str) -> Scorer:

@@ -18,6 +18,7 @@ from localfleet.catalogue import anyone, build_models, build_policy, planned
 from localfleet.cli.config import check_local, load_checked
 from localfleet.cli.parts import Config, Json, console, home_path, print_json
 from localfleet.cli.paths import paths_command
+from localfleet.cli.promises import threshold_lines, threshold_warnings
 from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
@@ -39,7 +40,7 @@ from localfleet.readers.load import load_meaning, load_reader
 from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
-from localfleet.strategies import build_finder, build_table
+from localfleet.strategies import build_finder, build_table, threshold_of
 from localfleet.wire.yaml_lines import Lines
 from localfleet.workflows import build_shadow
 
@@ -149,6 +150,7 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
         found.append("no local model: restricted requests will be refused")
+    found += threshold_warnings(threshold_of(build_table(settings)))
     return [*found, *_vllm_warnings(settings)]
 
 
@@ -172,6 +174,7 @@ def _switched(settings: Settings) -> Iterator[str]:
     for name, task in settings.tasks.items():
         if more := [layer for layer in LAYERS if layer in task.layers and layer not in usual]:
             yield f"tasks.{name}: layers off: {_named_off(usual | {*more})}"
+    yield from threshold_lines(threshold_of(build_table(settings)))
     for name, one in settings.experiments.items():
         if one.shadow is not None:
             bounds = f"{one.shadow.usd_per_day:f} USD a day, {one.shadow.requests_per_hour} requests an hour"
@@ -267,12 +270,14 @@ def explainer_of(
     reading = build_reading(settings, load_meaning(), documents)
     reader = load_reader() if "names" in (layers or layers_ever(settings)) else None
     rules = reading.full if layers is None else build_rules(settings, layers, load_meaning(), documents)
+    table = build_table(settings)
     explainer = Explainer(
         models=models,
         rules=rules,
         reading=reading if layers is None and (reading.plans or reading.tasks) else None,
         reader=reader,
-        policy=build_policy(settings, build_table(settings)),
+        policy=build_policy(settings, table),
+        classifier=threshold_of(table),
         finder=build_finder(settings),
         shadows=_shadows(settings),
         caller=caller,
@@ -334,6 +339,8 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
         out.print(f"redacted  {row['redacted']['label']} (replaced: {made})", markup=False)
     out.print(f"reason    {row['reason']}", markup=False)
     if "strategies" in row:
+        for line in (*threshold_lines(explained.classifier), *threshold_warnings(explained.classifier)):
+            out.print(line, markup=False)
         _print_strategies(row)
     if "shadow" in row:
         one = row["shadow"]

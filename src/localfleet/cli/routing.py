@@ -5,7 +5,7 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -14,6 +14,7 @@ import typer
 
 from localfleet.cli.parts import Json, console, home_path, print_json
 from localfleet.core.routing.guarantee import Claim, claimed
+from localfleet.core.routing.promise import promised
 from localfleet.core.routing.scorer import Scorer, load, with_claim
 from localfleet.errors import FleetError
 
@@ -127,7 +128,8 @@ def calibrate(
     """
     Find the threshold whose promise of quality the outcomes prove, and write it into the classifier's file.
 
-    Exit 1, and nothing written, where outcomes are too few to promise anything. Prompts of the training do not count.
+    Exit 1 where outcomes are too few to promise anything; then no threshold is written, and an older one that promised
+    as much is marked as refused. Prompts of the training do not count.
     """
     from localfleet.training.reports import outcomes_of, unseen  # noqa: PLC0415  # numpy comes with it
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
@@ -139,12 +141,14 @@ def calibrate(
     table = unseen(_table(data), scorer)
     outcomes = outcomes_of(table, scorer, pair_of(table, weak, strong))
     random.Random(0).shuffle(outcomes)  # noqa: S311  # files are often sorted; the proof wants an order that says nothing
-    claim = claimed(outcomes, quality=quality, confidence=confidence)
+    claim, today = claimed(outcomes, quality=quality, confidence=confidence), f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"
     if claim is None:
+        _refuse(file, scorer.claim, quality, confidence, today)
         raise FleetError(
             f"{len(outcomes)} outcomes do not prove {quality:.0%} of the strong model's quality with {confidence:.0%} "
             "confidence at any threshold; record more, or ask for less with --quality or --confidence"
         )
+    claim = replace(claim, at=today)
     _write(file, with_claim(file.read_bytes(), claim))
     if as_json:
         print_json(asdict(claim))
@@ -184,10 +188,15 @@ def _write(file: Path, raw: bytes) -> None:
         raise FleetError(f"{file} cannot be written ({exc.strerror}); choose another place") from exc
 
 
+def _refuse(file: Path, older: Claim | None, quality: float, confidence: float, today: str) -> None:
+    """An older promise that newer outcomes do not prove is marked: who routes by it must hear of that."""
+    if older is not None and quality <= older.quality and confidence <= older.confidence:
+        _write(file, with_claim(file.read_bytes(), replace(older, refused_at=today)))
+
+
 def _promise(claim: Claim, file: Path) -> str:
     return (
-        f"threshold {claim.threshold:.2f}: quality at least {claim.quality:.0%} of always asking the strong model, "
-        f"with {claim.confidence:.0%} confidence, on {claim.prompts} outcomes\n"
+        f"threshold {claim.threshold:.2f}: {promised(claim)}\n"
         f"seen: {claim.seen_quality:.1%} of it, with {claim.strong_share:.0%} of the prompts to the strong model\n"
         f"written to {file}"
     )

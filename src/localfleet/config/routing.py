@@ -31,6 +31,7 @@ PartName = Literal["context", "system", "user", "documents", "history", "tools",
 Level = Annotated[int, Field(ge=1, le=5)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Quality = Share | dict[Name, Share]
+HARDEST = 5
 Tokens = Annotated[int, Field(ge=0)]
 
 
@@ -45,12 +46,20 @@ class Classifier(Shape):
     """A file that `localfleet routing train` wrote, and the score from which on each level holds."""
 
     file: str
+    threshold: Literal["calibrated"] | Share | None = None
+    """
+    The score from which on the level is 5: a number, or the one that `routing calibrate` proved. Where neither it nor
+    `levels` is written the proven one counts, if the file holds one.
+    """
     levels: dict[Level, Share] = Field(default={3: 0.5, 4: 0.75, 5: 0.9})
     abstains: Level = 4
     """The level of a prompt unlike all that it was trained on: if unsure, route up."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Classifier":
+        if self.threshold is not None and "levels" in self.model_fields_set and HARDEST in self.levels:
+            msg = "`threshold:` is that of level 5: take 5 out of `levels:`"
+            raise ValueError(msg)
         _rising(self.levels)
         return self
 

@@ -44,6 +44,10 @@ class Claim:
     """The share of the recorded prompts that go to the strong model."""
     seen_quality: float
     """The share of always-strong quality on the recorded prompts."""
+    at: str = ""
+    """The UTC day it was proven, as 2026-11-26; empty in files of an older release."""
+    refused_at: str = ""
+    """The UTC day on which newer outcomes did not prove as much; empty where none did so."""
 
 
 def claimed(outcomes: Sequence[Outcome], *, quality: float, confidence: float) -> Claim | None:

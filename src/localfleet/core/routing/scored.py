@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from localfleet.core.ask import Ask
 from localfleet.core.reason import Reason
 from localfleet.core.routing.difficulty import Thresholds
+from localfleet.core.routing.guarantee import Claim
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.scorer import Scorer
 
-__all__ = ["Scored"]
+__all__ = ["HARDEST", "Scored"]
 
 HARDEST = 5
 
@@ -21,6 +22,8 @@ class Scored:
     scores: Thresholds
     abstains: int = HARDEST
     """The level of what the classifier has no opinion on: if unsure, route up (S29)."""
+    claim: Claim | None = None
+    """What the file's threshold promises, where that is the one that counts."""
     reason: Reason = Reason.BY_CLASSIFIER
 
     def level(self, _ask: Ask, moment: Moment) -> int | None:
@@ -29,3 +32,14 @@ class Scored:
             return None
         score = self.scorer.score(moment.text)
         return self.scores.level(score.value) if score.known else self.abstains
+
+    def row(self) -> dict[str, object]:
+        """Which threshold counts, by whose word, and with which promise, as plain values."""
+        claim = self.claim
+        said: dict[str, object] = {"by": "written"}
+        if claim is not None:
+            said = {
+                "by": "calibrated", "quality": claim.quality, "confidence": claim.confidence, "outcomes": claim.prompts,
+                "at": claim.at, "refused_at": claim.refused_at,
+            }  # fmt: skip
+        return {"levels": {str(level): least for level, least in self.scores.least}, **said}
