@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shadow_rig import Clock, receipt
 from typer.testing import CliRunner
 
 from localfleet.books import Seeds
 from localfleet.cli import build_cli
 from localfleet.config import parse_settings
-from localfleet.core.ask import Api
 from localfleet.core.budget import Purses
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Attempt, Part, Receipt
-from localfleet.core.usage import Usage
 from localfleet.errors import ConfigError
 from localfleet.experiments import mirrored, running
 from localfleet.storage.ledger import SqliteLedger
@@ -42,30 +41,6 @@ PAIRS = 600
 def text(shadow: str = "{usd_per_day: 2, requests_per_hour: 9}") -> str:
     """The file."""
     return FILE.replace("PRICE", PRICE).replace("SHADOW", shadow)
-
-
-class Clock:
-    """The real time."""
-
-    def now(self) -> float:
-        """Unix time."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """For durations."""
-        return time.monotonic()
-
-
-def receipt(name: str, **more: object) -> Receipt:
-    """A request of the task that the box answered, a minute ago."""
-    facts = {
-        "request_id": name, "at": time.time() - 1, "api": Api.CHAT, "key_id": "k", "plan": None, "task": "work",
-        "session": None, "label": Label.PUBLIC, "findings": (), "because": (), "wanted": "auto", "model": "small",
-        "tier": "local", "reason": Reason.TASK_RULE, "outcome": Reason.ANSWERED, "status": 200, "stream": False,
-        "doors": (), "attempts": (), "usage": Usage(input_tokens=10, output_tokens=10), "cost_usd": Decimal(0),
-        "price_version": None, "queue_ms": 0.0, "first_byte_ms": 1.0, "total_ms": 2.0,
-    } | more  # fmt: skip
-    return Receipt(**facts)  # type: ignore[arg-type]  # plain values of the right kinds
 
 
 def mirror(name: str, *, trial: float | None = 1.0, outcome: Reason = Reason.ANSWERED) -> tuple[Receipt, ...]:

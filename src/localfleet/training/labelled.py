@@ -8,6 +8,7 @@ in USD for each. `subject`, `task` or `src` names a group, for measuring on grou
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -17,7 +18,7 @@ from localfleet.core.routing.shape import SHAPE, shape_of
 from localfleet.core.routing.words import BUCKETS, buckets_of
 from localfleet.errors import FleetError
 
-__all__ = ["Labelled", "kept_features", "read_features", "read_labelled", "text_of"]
+__all__ = ["Kept", "Labelled", "features_by_id", "kept_features", "read_features", "read_labelled", "text_of"]
 
 _PAIR = ("weak", "strong")
 _KEPT = (*_PAIR, "scores", "cost", "subject", "task", "src", "id")
@@ -34,6 +35,15 @@ class Labelled:
     group: str
     mark: int
     """32 bits of the `id`, else of the text: tells whether two lines are the same prompt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One prompt as features, and the mark by which it is known."""
+
+    shape: Sequence[float]
+    words: Mapping[int, int]
+    mark: int
 
 
 def read_labelled(
@@ -65,6 +75,18 @@ def read_labelled(
 def read_features(lines: Iterable[bytes], *, name: str) -> Iterator[tuple[Sequence[float], Mapping[int, int]]]:
     """Read prompts, labelled or not, as features, one for each line; raises as `read_labelled`."""
     return (_features(row, f"{name}:{number}") for number, row in _rows(lines, name))
+
+
+def features_by_id(files: Iterable[Path]) -> dict[str, Kept]:
+    """The features of files by the request id that they were kept with; raises `FleetError` as `read_labelled`."""
+    found: dict[str, Kept] = {}
+    for file in files:
+        with file.open("rb") as lines:
+            for number, row in _rows(lines, str(file)):
+                if row.get("id"):
+                    shape, words = _features(row, f"{file}:{number}")
+                    found[str(row["id"])] = Kept(shape=shape, words=words, mark=_mark(row))
+    return found
 
 
 def kept_features(lines: Iterable[bytes], *, name: str) -> Iterator[dict[str, Any]]:

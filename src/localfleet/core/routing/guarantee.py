@@ -7,6 +7,10 @@ each has to be proven before the next is tried (Learn then Test, fixed sequence:
 2110.01052). The proof of one is a bet against its being too high: a game that is fair if quality falls short, and whose
 capital then exceeds 1/(1 - confidence) no more often than promised (Waudby-Smith and Ramdas, arXiv 2010.09686; Ville's
 inequality). No shape of distribution is assumed; only that the outcomes are drawn as the future's prompts will be.
+
+Where only one of the two answers was ever given, the other counts at its worst: an unknown strong answer is perfect
+where the weak one would go out, and worth nothing where it would go out itself; an unknown weak one is useless. So the
+promise holds whatever those would have been, and what cannot be promised that way is not.
 """
 
 from collections.abc import Sequence
@@ -23,11 +27,11 @@ _BOLDEST = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One prompt: its score and how well each model answered it, 0 to 1."""
+    """One prompt: its score and how well each model answered it, 0 to 1; `None` for an answer that was not given."""
 
     score: float
-    weak: float
-    strong: float
+    weak: float | None
+    strong: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +54,29 @@ class Claim:
     """The UTC day on which newer outcomes did not prove as much; empty where none did so."""
 
 
-def claimed(outcomes: Sequence[Outcome], *, quality: float, confidence: float) -> Claim | None:
+def claimed(
+    outcomes: Sequence[Outcome], *, quality: float, confidence: float, thresholds: Sequence[float] = THRESHOLDS
+) -> Claim | None:
     """
     The highest threshold that is proven to keep `quality` of always-strong; `None` where not one is.
 
-    `quality` and `confidence` lie between 0 and 1, both excluded.
+    `quality` and `confidence` lie between 0 and 1, both excluded. `thresholds` rise, and are chosen before anybody
+    looks at the outcomes.
     """
     best = None
-    for threshold in THRESHOLDS:
-        losses = [quality * one.strong - (one.strong if one.score >= threshold else one.weak) for one in outcomes]
+    for threshold in thresholds:
+        losses = [_loss(one, quality, up=one.score >= threshold) for one in outcomes]
         if not proven(losses, most=quality, confidence=confidence):
             break
         best = threshold
     return None if best is None else _claim(outcomes, best, quality, confidence)
+
+
+def _loss(one: Outcome, quality: float, *, up: bool) -> float:
+    """How far the answer falls short of the promised share of the strong one: at most, where one is unknown."""
+    if up:
+        return (quality - 1) * (one.strong or 0.0)
+    return quality * (1.0 if one.strong is None else one.strong) - (one.weak or 0.0)
 
 
 def proven(losses: Sequence[float], *, most: float, confidence: float) -> bool:
@@ -85,12 +99,22 @@ def proven(losses: Sequence[float], *, most: float, confidence: float) -> bool:
 
 def _claim(outcomes: Sequence[Outcome], threshold: float, quality: float, confidence: float) -> Claim:
     strong = [one.score >= threshold for one in outcomes]
-    got = sum(one.strong if up else one.weak for one, up in zip(outcomes, strong, strict=True))
+    got = sum(_worst(one, up=up) for one, up in zip(outcomes, strong, strict=True))
+    always = sum(_always(one, up=up) for one, up in zip(outcomes, strong, strict=True))
     return Claim(
         threshold=threshold,
         quality=quality,
         confidence=confidence,
         prompts=len(outcomes),
         strong_share=sum(strong) / len(strong),
-        seen_quality=got / (sum(one.strong for one in outcomes) or 1.0),
+        seen_quality=got / (always or 1.0),
     )
+
+
+def _worst(one: Outcome, *, up: bool) -> float:
+    return (one.strong if up else one.weak) or 0.0
+
+
+def _always(one: Outcome, *, up: bool) -> float:
+    """What always asking the strong model would have given, at most where it was not asked."""
+    return (one.strong or 0.0) if up or one.strong is not None else 1.0
