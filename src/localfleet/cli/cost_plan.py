@@ -78,7 +78,10 @@ def mc(plan: PlanFileArg, *, deployment: Deployment = None, as_json: Json = Fals
     if as_json:
         told = outcome_json(outcome, sheet)
         print_json(
-            {**_json_of(sheet.book, ("chance", "saving")), **{name: told[name] for name in ("tornado", "certain")}}
+            {
+                **_json_of(sheet.book, ("chance", "saving")),
+                **{name: told[name] for name in ("tornado", "waiting", "certain")},
+            }
         )
     else:
         _figures(sheet, ("chance", "saving"), as_json=False)

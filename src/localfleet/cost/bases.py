@@ -1,5 +1,8 @@
 """The box's dollars per million tokens on every basis that people quote, each with its name: they do not compare."""
 
+from decimal import Decimal
+
+from localfleet.core.cost.hour import usd_split
 from localfleet.core.plan.bills import Bill, own_usd
 from localfleet.core.plan.case import Case
 from localfleet.cost.outcome import Outcome
@@ -19,9 +22,12 @@ def bases_section(outcome: Outcome) -> tuple[Section, ...]:
     tokens_in = sum(work.requests * work.input_tokens for work in case.works) / 1e6
     tokens_out = sum(work.requests * work.output_tokens for work in case.works) / 1e6
     marginal = sum(work.requests * own_usd(case.box, work) for work in case.works)
+    by_input, by_output = _causes(case, box.total)
     rows: list[tuple[str, float | None, str]] = [
         ("the box, allocated to output tokens alone", box.total / tokens_out if tokens_out else None, "box"),
         ("the box, allocated to all tokens", box.total / (tokens_in + tokens_out), "box"),
+        ("the box, allocated by work: to input tokens", by_input / tokens_in if tokens_in else None, "box"),
+        ("the box, allocated by work: to output tokens", by_output / tokens_out if tokens_out else None, "box"),
         ("the box when full, all tokens", _when_full(case, box, tokens_in + tokens_out), "box"),
         ("the box, marginal: one more token of the mix", marginal / (tokens_in + tokens_out), "spare"),
     ]
@@ -40,6 +46,18 @@ def bases_section(outcome: Outcome) -> tuple[Section, ...]:
             pictures=[bases_picture(rows)],
         ),
     )
+
+
+def _causes(case: Case, total: float) -> tuple[float, float]:
+    """Dollars of the month by the work that input and output cause (an answer reads its context: that is output)."""
+    works = [(work.requests, case.box.capacity[work.name]) for work in case.works if work.requests]
+    seconds = sum(requests * float(each.box_seconds_per_request) for requests, each in works)
+    parts = [
+        (requests, usd_split(Decimal(repr(total / seconds)) * each.box_seconds_per_request, each))
+        for requests, each in works
+    ]
+    into, out = (sum(requests * float(each[side]) for requests, each in parts) for side in (0, 1))
+    return into, out
 
 
 def _when_full(case: Case, box: Bill, mtok: float) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from localfleet.core.cost.capacity import TokenWork
-from localfleet.core.cost.hosted import usd_hosted
+from localfleet.core.cost.hosted_trace import usd_hosted
 from localfleet.core.cost.replay import ClassReplay, ReplayResult, replay, work_s
 from localfleet.core.cost.steady import steady_replicas
 from localfleet.core.cost.traffic import Floats, Late, Requests, TraceFacts, TrafficClass, requests, trace_facts

@@ -44,8 +44,17 @@ class Chances:
     p10: float
     p50: float
     p90: float
+    mean: float
+    knowing: float
+    """What knowing all inputs before deciding would be worth, US dollars a month: never below zero."""
     reaches: tuple[Reach, ...]
     certain: tuple[str, ...] = ()
+
+    @property
+    def waiting_share(self) -> float:
+        """The part of the horizon that one may wait for that knowledge before waiting costs more than it is worth."""
+        kept = max(0.0, self.mean)
+        return self.knowing / (self.knowing + kept) if self.knowing else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +72,7 @@ def chances(at_stake: Stakes, sigmas: Sigmas) -> Chances:
     """Draw all inputs together, then move each alone."""
     doubts = [doubt for doubt in _doubts(sigmas) if (doubt.low, doubt.high) != (1.0, 1.0)]
     savings = sorted(_draws(at_stake, sigmas, doubts))
-    count = len(savings)
+    count, mean = len(savings), sum(savings) / len(savings)
     reaches = [_reach(at_stake, doubt) for doubt in doubts if doubt.low < doubt.high]
     moving = tuple(reach for reach in reaches if reach.at_low != reach.at_high)
     told = {reach.name for reach in moving}
@@ -73,6 +82,8 @@ def chances(at_stake: Stakes, sigmas: Sigmas) -> Chances:
         p10=savings[count // 10],
         p50=savings[count // 2],
         p90=savings[count * 9 // 10],
+        mean=mean,
+        knowing=max(0.0, sum(saving for saving in savings if saving > 0) / count - max(0.0, mean)),
         reaches=moving,
         certain=tuple(name for name in INPUTS if name not in told),
     )

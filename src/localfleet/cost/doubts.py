@@ -2,9 +2,13 @@
 
 from localfleet.core.plan.case import Sigmas
 from localfleet.cost.chances import Chances
+from localfleet.cost.paper import dollars
 from localfleet.cost.plan_file import Finance, Uncertainty
 
-__all__ = ["sigmas_of", "spread_words"]
+__all__ = ["sigmas_of", "spread_words", "waiting_words"]
+
+LEAST_USD = 1.0
+"""A month."""
 
 
 def sigmas_of(finance: Finance, stated: Uncertainty, *, rented: bool) -> Sigmas:
@@ -40,6 +44,21 @@ def spread_words(sigmas: Sigmas, drawn: Chances) -> list[str]:
         "triangle; prices may rise as well as fall. The spreads are assumptions: a plan states its own under "
         f"`uncertainty`. In these draws {tied}. Both ways are held to the same completed actions."
     )
-    if not drawn.certain:
-        return [told]
-    return [told, f"Without effect from their P10 to their P90, or taken as certain: {', '.join(drawn.certain)}."]
+    certain = f"Without effect from their P10 to their P90, or taken as certain: {', '.join(drawn.certain)}."
+    return [told, waiting_words(sigmas, drawn), *([certain] if drawn.certain else [])]
+
+
+def waiting_words(sigmas: Sigmas, drawn: Chances) -> str:
+    """The value of waiting: what it would be worth to know, against what is given up meanwhile."""
+    head = f"Value of waiting: to know all of it before deciding is worth {dollars(drawn.knowing)} a month"
+    if drawn.knowing < LEAST_USD:
+        return (
+            "Value of waiting: under a dollar a month. Hardly a draw turns the decision: there is nothing to wait for."
+        )
+    if drawn.mean <= 0:
+        return f"{head}; on the hosted model waiting costs nothing, so look again when volume or prices have moved."
+    months = drawn.waiting_share * sigmas.horizon_years * 12
+    return (
+        f"{head}, and each month of waiting gives up {dollars(drawn.mean)}: wait for it {months:.1f} months of the "
+        f"{sigmas.horizon_years * 12:.0f} at most."
+    )

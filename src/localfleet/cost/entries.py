@@ -5,22 +5,26 @@ from collections.abc import Iterator
 from localfleet.core.cost.hour import Owned, usd_per_month_fixed
 from localfleet.core.plan.bills import MONTH_S, Bill, hosted_usd, own_usd
 from localfleet.core.plan.case import Case, Hosted, Sigmas, Triangle, Work
-from localfleet.cost.figures import Book, Figure, Input
+from localfleet.cost.caches import cache_figures
+from localfleet.cost.chances import Chances
+from localfleet.cost.figures import Book, Figure, Input, slug
 from localfleet.cost.outcome import Outcome
 
-__all__ = ["book_of", "slug"]
-
-
-def slug(name: str) -> str:
-    """A name as a part of an id: lower case, words joined by dashes."""
-    return "-".join("".join(char if char.isalnum() or char in ".-" else " " for char in name.lower()).split())
+__all__ = ["bill_id", "book_of"]
 
 
 def book_of(outcome: Outcome) -> Book:
     """The whole book, in the order in which a person would work it out."""
     book = Book()
     case = outcome.case
-    for figure in (*_box(case), *_works(case), *_bills(outcome), *_crossing(outcome), *_chances(outcome)):
+    for figure in (
+        *_box(case),
+        *_works(case),
+        *_bills(outcome),
+        *_crossing(outcome),
+        *_chances(outcome),
+        *cache_figures(case),
+    ):
         book.put(figure)
     return book
 
@@ -239,6 +243,7 @@ def _chances(outcome: Outcome) -> Iterator[Figure]:
             basis="total",
             formula=f"{key.removeprefix('p')}th percentile of R hosted - box over the draws of chance.box_cheaper",
         )
+    yield from _waiting(drawn, sigmas)
     for reach in drawn.reaches:
         for end, factor, value in (("p10", reach.low, reach.at_low), ("p90", reach.high, reach.at_high)):
             yield Figure(
@@ -248,6 +253,28 @@ def _chances(outcome: Outcome) -> Iterator[Figure]:
                 basis="total",
                 formula=f"R hosted - box with {reach.name} x {factor:.4g}, its {end.upper()}, and all else as today",
             )
+
+
+def _waiting(drawn: Chances, sigmas: Sigmas) -> Iterator[Figure]:
+    months = sigmas.horizon_years * 12
+    mean = Input(name="mean", value=drawn.mean, unit="USD a month, the mean of the draws", source="chance.box_cheaper")
+    yield Figure(
+        id="waiting.usd_per_month",
+        value=drawn.knowing,
+        unit="USD a month",
+        basis="total",
+        formula="mean of max(0, R hosted - box) over the draws - max(0, mean)",
+        inputs=(mean,),
+        note="what knowing volume, prices and speed before you decide would be worth; an upper bound of any study",
+    )
+    yield Figure(
+        id="waiting.months",
+        value=drawn.waiting_share * months,
+        unit="months",
+        formula="horizon waiting.usd_per_month / (waiting.usd_per_month + max(0, mean))",
+        inputs=(mean, Input(name="horizon", value=months, unit="months", source="stated or assumed")),
+        note="so long one may stay on the hosted model to learn; longer costs more than the knowledge is worth",
+    )
 
 
 def _sigmas(sigmas: Sigmas) -> tuple[tuple[str, float], ...]:

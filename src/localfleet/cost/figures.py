@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-__all__ = ["Basis", "Book", "Figure", "Input"]
+__all__ = ["Basis", "Book", "Figure", "Input", "figure_json", "slug"]
 
 Basis = str
 """`total`, `marginal`, `allocated`, `peak`, `list`, or empty where the figure is no money."""
@@ -78,3 +78,8 @@ def figure_json(figure: Figure) -> dict[str, object]:
         ],
         "note": figure.note,
     }
+
+
+def slug(name: str) -> str:
+    """A name as a part of an id: lower case, words joined by dashes."""
+    return "-".join("".join(char if char.isalnum() or char in ".-" else " " for char in name.lower()).split())

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from localfleet.core.cost.shadow import Movable, ShadowPrices, shadow_prices
-from localfleet.core.plan.bills import busy_boxes, hosted_usd, own_usd
+from localfleet.core.cost.hour import usd_per_month_fixed
+from localfleet.core.cost.shadow import MonthChoice, Movable, ShadowPrices, replicas_worth, shadow_prices
+from localfleet.core.plan.bills import boxes_for, busy_boxes, hosted_usd, own_usd
 from localfleet.core.plan.case import Work
 from localfleet.cost.outcome import Outcome
 from localfleet.cost.paper import dollars, percent
@@ -32,6 +33,13 @@ def hours_section(outcome: Outcome, shape: Sequence[float], *, origin: str) -> t
     stays = busy_boxes(case.box, [(work, 1.0) for work in case.works if work.must_stay]) * 3600 * hours
     limit = case.box.busy_limit * case.box.derate
     prices = shadow_prices(classes, replicas=boxes, must_stay_s_per_hour=stays, busy_limit=limit)
+    worth = replicas_worth(
+        classes,
+        usd_per_replica_month=float(usd_per_month_fixed(case.box.box)),
+        least=boxes_for(case, [(work, 1.0) for work in case.works if work.must_stay]),
+        must_stay_s_per_hour=stays,
+        busy_limit=limit,
+    )
     asked = busy_boxes(case.box, [(work, 1.0) for work in case.works]) * hours / (boxes * limit)
     rows = [
         (each.name, f"${each.usd_per_replica_s_value:.3g}", percent(float(prices.local_share[each.name].mean())))
@@ -40,7 +48,7 @@ def hours_section(outcome: Outcome, shape: Sequence[float], *, origin: str) -> t
     return (
         Section(
             title="The price of an hour",
-            prose=[f"Demand by hour: {origin}. {_told(prices, boxes)}"],
+            prose=[f"Demand by hour: {origin}. {_told(prices, boxes)} {_worth(worth)}"],
             grids=[Grid(head=("work", "saves for each second of a box, marginal", "on the boxes"), rows=rows)],
             pictures=[hours_picture(asked.tolist(), prices.usd_per_replica_s_shadow.tolist())],
         ),
@@ -57,6 +65,11 @@ def _movable(outcome: Outcome, work: Work, usd: float, hours: np.ndarray) -> Mov
         usd_marginal=own_usd(box, work) + work.fallback_share * usd,
         quality_ratio=work.success_local / work.success_hosted,
     )
+
+
+def _worth(choice: MonthChoice) -> str:
+    named = "No box" if not choice.replicas else "One box" if choice.replicas == 1 else f"{choice.replicas} boxes"
+    return f"{named}, spares left out, would leave most at these hours: a box more saves less than its fixed cost."
 
 
 def _told(prices: ShadowPrices, boxes: int) -> str:

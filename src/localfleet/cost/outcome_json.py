@@ -29,6 +29,12 @@ def outcome_json(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
         if outcome.chances
         else None,
         "tornado": plain(outcome.chances.reaches) if outcome.chances else [],
+        "waiting": {
+            "usd_per_month_total": outcome.chances.knowing,
+            "months": outcome.chances.waiting_share * outcome.case.sigmas.horizon_years * 12,
+        }
+        if outcome.chances
+        else None,
         "certain": list(outcome.chances.certain) if outcome.chances else [],
         "assumed": [{"name": name, "value": value, "source": source} for name, value, source in outcome.case.assumed],
         "warnings": list(sheet.warnings),

@@ -7,6 +7,7 @@ from localfleet.core.plan.bills import Bill
 from localfleet.core.plan.case import Case, Work
 from localfleet.cost.answers import NO_TRAFFIC, answers, verdict
 from localfleet.cost.bases import bases_section
+from localfleet.cost.caches import caches_section
 from localfleet.cost.doubts import spread_words
 from localfleet.cost.entries import bill_id, book_of
 from localfleet.cost.outcome import Outcome
@@ -28,7 +29,7 @@ def sheet_of(outcome: Outcome, *, more: tuple[Section, ...] = (), doubts: tuple[
     sections = (
         ()
         if not outcome.bills
-        else (_bill(outcome), *_flips(outcome), *_doubt(outcome), *bases_section(outcome), *more)
+        else (_bill(outcome), *_flips(outcome), *_doubt(outcome), *bases_section(outcome), *caches_section(case), *more)
     )
     return Sheet(
         title=f"{TITLE} {case.title}",

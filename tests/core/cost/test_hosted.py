@@ -11,9 +11,9 @@ from localfleet.core.cost.hosted import (
     TokenShape,
     cache_break_even_share,
     cache_saving_share,
-    usd_hosted,
     usd_per_request_hosted,
 )
+from localfleet.core.cost.hosted_trace import usd_hosted
 from localfleet.core.cost.traffic import requests
 from localfleet.core.pricing import Price, PriceTier, usd_worst
 

@@ -28,7 +28,7 @@ from localfleet.core.cost.hour import (
     usd_per_box_hour_marginal,
     usd_per_month_fixed,
     usd_per_mtok,
-    usd_per_mtok_split,
+    usd_split,
 )
 
 FULL = Decimal(1)
@@ -197,21 +197,18 @@ def test_v12_the_same_dollars_on_three_bases(
     work: Workload, each: str, on_out: str, on_total: str, split_out: str
 ) -> None:
     """V12: per request, all on output, all on total, and split by the work each token causes."""
-    seconds = token_work(work, QWEN_FP8).box_seconds_per_request
-    price = Decimal("3.99")
+    capacity = token_work(work, QWEN_FP8)
+    seconds, price = capacity.box_seconds_per_request, Decimal("3.99")
     usd = price / 3600 * seconds
     assert close(usd, each, "1e-3")
     bases = ((work.output_tokens_per_request, on_out), (work.tokens_per_request, on_total))
     for tokens, wanted in bases:
         per = usd_per_mtok(usd_per_gpu_hour=price, tokens_per_second_per_gpu=tokens / seconds, utilisation=FULL)
         assert close(per, wanted, "1e-3")
-    paid_in, paid_out = usd_per_mtok_split(
-        usd_per_gpu_hour=price, gpus=1, work=QWEN_FP8, workload=work, utilisation=FULL
-    )
-    assert close(paid_in, "0.01930716666666667", "1e-3")
-    assert close(paid_out, split_out, "1e-3")
-    whole = (work.input_tokens_per_request * paid_in + work.output_tokens_per_request * paid_out) / 10**6
-    assert close(whole, str(usd), "1e-20")
+    paid_in, paid_out = usd_split(usd, capacity)
+    assert close(paid_in * 10**6 / work.input_tokens_per_request, "0.01930716666666667", "1e-3")
+    assert close(paid_out * 10**6 / work.output_tokens_per_request, split_out, "1e-3")
+    assert close(paid_in + paid_out, str(usd), "1e-20")
 
 
 @pytest.mark.parametrize(("work", "share"), [(CONV, "0.153"), (CODE, "0.137")])

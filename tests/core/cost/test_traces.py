@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from localfleet.core.cost.capacity import SECONDS_PER_MONTH, TokenWork
-from localfleet.core.cost.hosted import usd_hosted
+from localfleet.core.cost.hosted_trace import usd_hosted
 from localfleet.core.cost.replay import replay, work_s
 from localfleet.core.cost.traffic import Floats, Late, Requests, TrafficClass, merge, requests, trace_facts
 from localfleet.core.pricing import Price

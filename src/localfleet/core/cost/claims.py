@@ -14,7 +14,7 @@ from fractions import Fraction
 from localfleet.core.amount import require
 from localfleet.core.cost.linear import Bound, least
 
-__all__ = ["Band", "Claim", "Priced", "TableVerdict", "Tokens", "check_table", "price_band", "saving_share"]
+__all__ = ["Band", "Claim", "Priced", "TableVerdict", "Tokens", "check_table"]
 
 MTOK = 1_000_000
 
@@ -128,24 +128,6 @@ def check_table(tokens: Sequence[Tokens], claims: Sequence[Claim]) -> TableVerdi
             for at, each in enumerate(tokens)
         ),
     )
-
-
-def price_band(first: Priced, second: Priced) -> tuple[Decimal, Decimal]:
-    """What the same tokens on `first` cost as a multiple of what they cost on `second`, least and most, at any mix."""
-    if second.usd_per_mtok_in <= 0 or second.usd_per_mtok_out <= 0:
-        raise ValueError("usd_per_mtok: a price of 0 has no multiple")
-    ratios = (
-        first.usd_per_mtok_in / second.usd_per_mtok_in,
-        first.usd_per_mtok_out / second.usd_per_mtok_out,
-    )
-    return min(ratios), max(ratios)
-
-
-def saving_share(*, before: Decimal, after: Decimal) -> Decimal:
-    """What is saved, as a share of what was paid before."""
-    if before <= 0:
-        raise ValueError("before: must be more than 0; a share of nothing is not a number")
-    return 1 - after / before
 
 
 def _weights(claim: Claim, place: dict[str, int]) -> tuple[Fraction, ...]:

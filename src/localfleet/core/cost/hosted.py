@@ -1,5 +1,5 @@
 """
-What requests cost on a hosted model: one shape, or a whole trace with each request in the tier of its own input.
+What a request costs on a hosted model, and from when on its prompt cache pays.
 
     usd = [ I (1 - h - w) p_in + I h p_read + I w p_write + O p_out ] x multiplier / 1,000,000
 
@@ -10,13 +10,10 @@ The arithmetic and the tiers of a price are in `core/pricing.py`; a receipt and 
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
-
 from localfleet.core.amount import require
-from localfleet.core.cost.traffic import Floats, Requests
-from localfleet.core.pricing import Price, PriceTier, usd_for_mean
+from localfleet.core.pricing import Price, usd_for_mean
 
-__all__ = ["TokenShape", "cache_break_even_share", "cache_saving_share", "usd_hosted", "usd_per_request_hosted"]
+__all__ = ["TokenShape", "cache_break_even_share", "cache_saving_share", "usd_per_request_hosted"]
 
 ONE = Decimal(1)
 
@@ -56,15 +53,6 @@ def usd_per_request_hosted(price: Price, shape: TokenShape, *, multiplier: Decim
     return usd * multiplier
 
 
-def usd_hosted(price: Price, trace: Requests, *, multiplier: Decimal = ONE) -> Floats:
-    """Dollars for each request of a trace."""
-    require("multiplier", multiplier, above_low=True)
-    usd = _at(price, trace)
-    for tier in sorted(price.tiers, key=lambda tier: tier.above_input_tokens):
-        usd = np.where(trace.input_tokens > tier.above_input_tokens, _at(tier, trace), usd)
-    return usd * float(multiplier)
-
-
 def cache_break_even_share(*, read_multiplier: Decimal, write_multiplier: Decimal) -> Decimal:
     """
     The hit share from which caching a prefix saves anything: (w - 1) / (w - r), multipliers of the input price.
@@ -82,12 +70,3 @@ def cache_saving_share(*, uses: int, read_multiplier: Decimal, write_multiplier:
     """What caching saves on a prefix that is used `uses` times: 1 - (w + r (uses - 1)) / uses. Negative: it costs."""
     require("uses", Decimal(uses), low=1)
     return 1 - (write_multiplier + read_multiplier * (uses - 1)) / uses
-
-
-def _at(rates: Price | PriceTier, trace: Requests) -> Floats:
-    p_in, p_out = float(rates.usd_per_mtok_in), float(rates.usd_per_mtok_out)
-    p_read = p_in if rates.usd_per_mtok_cache_read is None else float(rates.usd_per_mtok_cache_read)
-    p_write = p_in if rates.usd_per_mtok_cache_write is None else float(rates.usd_per_mtok_cache_write)
-    read, write = trace.cache_read_tokens, trace.cache_write_tokens
-    plain = trace.input_tokens - read - write
-    return (plain * p_in + read * p_read + write * p_write + trace.output_tokens * p_out) / 1e6

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from localfleet.core.amount import require
-from localfleet.core.cost.capacity import TokenWork, Workload
+from localfleet.core.cost.capacity import Capacity
 
 __all__ = [
     "HOURS_PER_MONTH",
@@ -22,7 +22,7 @@ __all__ = [
     "usd_per_box_hour_marginal",
     "usd_per_month_fixed",
     "usd_per_mtok",
-    "usd_per_mtok_split",
+    "usd_split",
 ]
 
 HOURS_PER_MONTH = Decimal(730)
@@ -166,13 +166,11 @@ def usd_per_mtok(*, usd_per_gpu_hour: Decimal, tokens_per_second_per_gpu: Decima
     return usd_per_gpu_hour * MTOK / (3600 * tokens_per_second_per_gpu * utilisation)
 
 
-def usd_per_mtok_split(
-    *, usd_per_gpu_hour: Decimal, gpus: int, work: TokenWork, workload: Workload, utilisation: Decimal
-) -> tuple[Decimal, Decimal]:
-    """One replica's cost as dollars per million input and per million output tokens, by the work each causes."""
-    require("utilisation", utilisation, high=1, above_low=True)
-    usd_per_second = usd_per_gpu_hour * gpus / 3600 / utilisation
-    return usd_per_second * work.a_us, usd_per_second * (work.b0_us + work.k_us * workload.mean_context_tokens)
+def usd_split(usd: Decimal, capacity: Capacity) -> tuple[Decimal, Decimal]:
+    """One request's dollars, divided into what its input and what its output cause by their part of its work."""
+    require("usd", usd)
+    out = (capacity.output_s + capacity.output_squared_s) / capacity.box_seconds_per_request
+    return usd * (1 - out), usd * out
 
 
 def _capital_usd_per_box_hour(box: Owned) -> Decimal:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 
+from localfleet.core.cost.hosted import TokenShape, usd_per_request_hosted
 from localfleet.core.cost.hour import usd_per_box_hour_marginal, usd_per_month_fixed
 from localfleet.core.plan.case import BoxCase, Case, Hosted, Work
-from localfleet.core.pricing import usd_for_mean
 
 __all__ = [
     "MONTH_S",
@@ -79,15 +79,14 @@ def hosted_usd(model: Hosted, work: Work) -> float | None:
     """One request on a hosted model at list price, US dollars; `None` where the price is unknown."""
     if model.price is None:
         return None
-    tokens_in = Decimal(str(work.input_tokens * model.tokens_ratio))
-    usd = usd_for_mean(
-        model.price,
-        input_tokens=tokens_in,
+    shape = TokenShape(
+        input_tokens=Decimal(str(work.input_tokens * model.tokens_ratio)),
         output_tokens=Decimal(str(work.output_tokens * model.tokens_ratio)),
-        cache_read_tokens=tokens_in * Decimal(str(work.cache_read_share)),
-        cache_write_tokens=tokens_in * Decimal(str(work.cache_write_share)),
+        cache_read_share=Decimal(str(work.cache_read_share)),
+        cache_write_share=Decimal(str(work.cache_write_share)),
     )
-    return float(usd) * (model.batch_share if work.batch and model.batch_share is not None else 1.0)
+    batch = model.batch_share if work.batch and model.batch_share is not None else 1.0
+    return float(usd_per_request_hosted(model.price, shape)) * batch
 
 
 def own_usd(box: BoxCase, work: Work) -> float:
