@@ -52,9 +52,7 @@ def waiting_words(sigmas: Sigmas, drawn: Chances) -> str:
     """The value of waiting: what it would be worth to know, against what is given up meanwhile."""
     head = f"Value of waiting: to know all of it before deciding is worth {dollars(drawn.knowing)} a month"
     if drawn.knowing < LEAST_USD:
-        return (
-            "Value of waiting: under a dollar a month. Hardly a draw turns the decision: there is nothing to wait for."
-        )
+        return "Value of waiting: under a dollar a month. Hardly a draw turns the decision: nothing to wait for."
     if drawn.mean <= 0:
         return f"{head}; on the hosted model waiting costs nothing, so look again when volume or prices have moved."
     months = drawn.waiting_share * sigmas.horizon_years * 12
