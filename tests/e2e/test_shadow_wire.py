@@ -35,7 +35,7 @@ def scene(
         tap.reset()
     file = fleet(
         local=local, openai=openai, anthropic=anthropic, tasks=TASKS, experiments=EXPERIMENTS,
-        privacy={"default": "public"},
+        privacy={"default": "public"}, routing={"keep_features": True},
     )  # fmt: skip
     file["hosted"]["claude"]["timeout_s"] = 60  # the first call loads litellm, which takes seconds on a busy machine
     file["hosted"]["claude"]["max_output_tokens"] = 1000
@@ -82,7 +82,7 @@ def test_shadows_of_restricted_requests_reach_no_tap(
 
 @pytest.mark.slow
 def test_the_books_of_shadows(scene: tuple[Router, Tap, Tap, Tap], tmp_path: Path) -> None:
-    """The chain is whole, callers have no cent of theirs, every one that left has an intent, no canary is at rest."""
+    """The chain is whole, callers pay no cent of theirs, all that left has an intent; features are of public words."""
     router, *_ = scene
     before = shadows(router)
     ask(router, f"Public words of {CANARY}", "plain", stream=False)
@@ -104,5 +104,12 @@ def test_the_books_of_shadows(scene: tuple[Router, Tap, Tap, Tap], tmp_path: Pat
         body["request_id"] for kind, body in bodies if kind == "receipt" and body.get("tier") not in {None, "local"}
     }
     assert {one for one in left if not one.endswith("-shadow")} <= intents
+    ids = [
+        ask(router, text, "plain", stream=False).headers["x-localfleet-request-id"].encode()
+        for text in (RESTRICTED, "Public words")
+    ]
+    features = router.home / "features.jsonl"
+    assert until(lambda: ids[1] in features.read_bytes(), 10)
+    assert ids[0] not in features.read_bytes()
     for place, found in router.at_rest().items():
         assert CANARY.encode() not in found or place.endswith("models.yaml"), place

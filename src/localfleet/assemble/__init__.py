@@ -30,6 +30,7 @@ from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
 from localfleet.gpus.nvml import Nvml
 from localfleet.gpus.watch import GpuWatch
+from localfleet.keeping import FeatureFile
 from localfleet.server.app import Front, build_app
 from localfleet.server.data_plane import Porch
 from localfleet.server.recall import Recall
@@ -94,6 +95,7 @@ class House:
         await self.ground.residents.stop()
         await asyncio.to_thread(self.gpus.stop)
         self.ground.reader.close()
+        await asyncio.to_thread(self.ground.features.close)
         await asyncio.to_thread(self.heads.stand_aside)
         closed = await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.heads.end)
@@ -183,5 +185,6 @@ def _ground(
         recall=Recall(now=clock.monotonic),
         start_engines=start_engines,
         on_progress=on_progress,
+        features=FeatureFile(home),
         tickets=build_tickets(checked.settings.people, home, env),
     )

@@ -10,6 +10,7 @@ from localfleet.core.rate import Bucket
 from localfleet.engines.client import HttpClient
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
+from localfleet.keeping import FeatureFile
 from localfleet.people.tickets import Tickets
 from localfleet.readers.aside import Aside
 from localfleet.readers.load import load_reader
@@ -79,5 +80,7 @@ class Ground:
     """Names that were replaced on the way out, by session."""
     tickets: Tickets
     """Requests that wait for a person."""
+    features: FeatureFile
+    """Where features of requests are kept, if a file asks for it."""
     tracks: Tracks = field(default_factory=Tracks)
     """Conversations and the pace of doors, for routing strategies."""

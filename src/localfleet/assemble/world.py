@@ -20,6 +20,7 @@ from localfleet.catalogue import Checked, anyone, build_models, build_policy, pl
 from localfleet.config import Settings
 from localfleet.core.ask import Caller
 from localfleet.core.fleet import Fleet
+from localfleet.core.label import Label
 from localfleet.core.receipt import Receipt
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
@@ -29,6 +30,7 @@ from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
 from localfleet.experiments import read_states
 from localfleet.gateway import Gateway
+from localfleet.keeping import Keeper
 from localfleet.machine import look
 from localfleet.people.last_door import LastDoor
 from localfleet.ports import Engine
@@ -40,6 +42,8 @@ from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.steering import Grades, Steering
 from localfleet.strategies import build_caps, build_finder, build_table
+from localfleet.visit import Visit
+from localfleet.wire.read import Letter
 from localfleet.workflows import build_actions
 
 __all__ = ["World", "build_world"]
@@ -188,6 +192,15 @@ def _last_door(settings: Settings, ground: Ground) -> LastDoor | None:
     return LastDoor(tickets=ground.tickets, tasks=tasks) if tasks else None
 
 
+def _keeper(settings: Settings, ground: Ground) -> Callable[[Letter, Visit], None] | None:
+    """Keeps features up to a label, where the file asks for it."""
+    routing = settings.routing
+    if routing.keep_features is False:
+        return None
+    upto = Label.RESTRICTED if routing.keep_features == "restricted" else Label.INTERNAL
+    return Keeper(file=ground.features, upto=upto, most_bytes=routing.keep_features_mib * 2**20).keep
+
+
 def _redactor(settings: Settings, ground: Ground) -> Redactor | None:
     if settings.privacy.on_restricted != "redact":
         return None
@@ -230,6 +243,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
         fields=field_names(settings),
         tasks=frozenset(settings.tasks),
         timeouts=timeouts,
+        keep=_keeper(settings, ground),
         refused=ground.metrics.count_refused,
         traffic=ground.traffic,
     )

@@ -150,6 +150,8 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
         found.append("privacy.default is public: what no detector or rule finds may go to any hosted model")
     if not settings.local:
         found.append("no local model: restricted requests will be refused")
+    if settings.routing.keep_features == "restricted":
+        found.append("routing.keep_features: restricted: who has the file can guess words of restricted requests")
     found += threshold_warnings(threshold_of(build_table(settings)))
     return [*found, *_vllm_warnings(settings)]
 
@@ -174,6 +176,10 @@ def _switched(settings: Settings) -> Iterator[str]:
     for name, task in settings.tasks.items():
         if more := [layer for layer in LAYERS if layer in task.layers and layer not in usual]:
             yield f"tasks.{name}: layers off: {_named_off(usual | {*more})}"
+    if settings.routing.keep_features:
+        labels = "all" if settings.routing.keep_features == "restricted" else "public and internal"
+        most = f"at most {settings.routing.keep_features_mib} MiB"
+        yield f"routing.keep_features: features of {labels} requests, no text, in the state folder, {most}"
     yield from threshold_lines(threshold_of(build_table(settings)))
     for name, one in settings.experiments.items():
         if one.shadow is not None:

@@ -17,6 +17,7 @@ from localfleet.core.routing.guarantee import Claim, claimed
 from localfleet.core.routing.promise import promised
 from localfleet.core.routing.scorer import Scorer, load, with_claim
 from localfleet.errors import FleetError
+from localfleet.keeping import kept_files
 
 if TYPE_CHECKING:
     from localfleet.training.table import Table
@@ -48,7 +49,10 @@ def _routing() -> None:
 
 @routing_app.command("train")
 def train(
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(help="As of `evaluate`; with --receipts by default what `routing.keep_features` kept."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write it; by default routing.model in the state folder.")
     ] = None,
@@ -63,7 +67,7 @@ def train(
     from localfleet.training.share import trained  # noqa: PLC0415  # the same
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    table = _table(data, receipts=receipts)
+    table = _table(data or _own(receipts=receipts), receipts=receipts)
     pair = pair_of(table, weak, strong)
     found = trained(table, pair)
     facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
@@ -217,6 +221,16 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
     with lines:
         yield lines
+
+
+def _own(*, receipts: bool) -> list[Path]:
+    """What the router kept itself, the older file first."""
+    if not receipts:
+        raise typer.BadParameter("name a file of labelled prompts, or - for stdin", param_hint="DATA")
+    files = kept_files(home_path())
+    if not files:
+        raise FleetError("the router kept no features; set `routing.keep_features: true`, or name a file of them")
+    return files
 
 
 def _table(data: list[Path], *, receipts: bool = False) -> "Table":

@@ -16,6 +16,7 @@ from localfleet.core.routing.guarantee import Outcome, claimed
 from localfleet.core.routing.promise import promised
 from localfleet.core.routing.scorer import Scorer
 from localfleet.errors import FleetError
+from localfleet.keeping import kept_files
 from localfleet.storage.outcomes import Rated, rated
 from localfleet.strategies import build_table, threshold_of
 
@@ -127,7 +128,7 @@ def _kept(features: Path | None) -> list[Path]:
     """The file that was named, or what the router kept itself."""
     if features is not None and not features.exists():
         raise FleetError(f"{features} is not there; `routing features` makes one, or `routing.keep_features: true`")
-    return [features] if features is not None else sorted(home_path().glob("features*.jsonl"))
+    return [features] if features is not None else kept_files(home_path())
 
 
 def _too_few(outcomes: int, quality: float, confidence: float) -> str:

@@ -124,6 +124,13 @@ class Routing(Shape):
     """Whether a request that names no task gets one, by `words` and `kind` of the tasks."""
     session_holds: int = Field(default=3, ge=1, le=100)
     """Easier requests in a row after which the level of a conversation falls by one."""
+    keep_features: bool | Literal["restricted"] = False
+    """
+    Whether features of answered requests (never text) are kept in the state folder, for `routing train --receipts`:
+    those of public and internal ones; `restricted`: of all.
+    """
+    keep_features_mib: int = Field(default=64, ge=1)
+    """The most that they may take."""
     volume_per_hour: int | None = Field(default=None, ge=1)
     """Requests of one task within an hour from which on it counts as volume."""
     spare_budget: Share = 0.2

@@ -93,6 +93,8 @@ class DataPlane:
     """What takes more than one call; `None` where the file declares nothing such."""
     last_door: LastDoor | None = None
     """Where requests go that no model answered; `None` where no task ends with a person."""
+    keep: Callable[[Letter, Visit], None] | None = None
+    """Keeps features of an answered request, where the operator asked for it."""
     refused: Callable[[Reason], None] = lambda _: None
     request_ids: Iterator[str] = field(default_factory=rising_ids)
     traffic: Traffic = field(default_factory=Traffic)
@@ -213,6 +215,8 @@ class DataPlane:
                 await news.stop()
         if answer.error is not None and self.last_door is not None:
             answer.error = await self.last_door.instead(letter, visit, answer.error)
+        if self.keep is not None and answer.error is None:
+            self.keep(letter, visit)
         if self.actions is not None:
             answer = await self.actions.after(letter, visit, answer)
         if letter.ask.api is Api.RESPONSES:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import orjson
 
+from localfleet.core.routing.kept import features_row
 from localfleet.core.routing.shape import SHAPE, shape_of
 from localfleet.core.routing.words import BUCKETS, buckets_of
 from localfleet.errors import FleetError
@@ -94,9 +95,7 @@ def kept_features(lines: Iterable[bytes], *, name: str) -> Iterator[dict[str, An
     for number, row in _rows(lines, name):
         shape, words = _features(row, f"{name}:{number}")
         kept = {key: row[key] for key in _KEPT if key in row}
-        yield kept | {
-            "features": {"shape": [round(x, 6) for x in shape], "words": {str(k): n for k, n in words.items()}}
-        }
+        yield kept | {"features": features_row(shape, words)}
 
 
 def text_of(row: Mapping[str, Any]) -> str | None:
