@@ -64,6 +64,43 @@ def test_any_case_can_be_drawn(here: float, box_usd: float, price: float, flip: 
         assert all(-1 <= value <= 401 for value in numbers(picture.svg))
 
 
+def test_words_of_the_tornado_stand_over_its_lines() -> None:
+    """Every label comes after every line, so its halo keeps it readable."""
+    swings = [Swing(name=name, at_low=-5, at_high=9, low_words="1", high_words="2") for name in ("volume", "speed")]
+    items = [item.tag.rpartition("}")[2] for item in ET.fromstring(swings_picture(swings, middle=3).svg)]
+    kinds = [item.get("class") for item in ET.fromstring(swings_picture(swings, middle=3).svg)]
+    labels = [
+        place for place, (tag, kind) in enumerate(zip(items, kinds, strict=True)) if (tag, kind) == ("text", "label")
+    ]
+    lines = [place for place, kind in enumerate(kinds) if kind in {"flip", "mark"}]
+    assert min(labels[-2:]) > max(lines)
+
+
+@pytest.mark.parametrize("here", [1e6, 9e6, 1.4e7])
+@pytest.mark.parametrize("flip", [2e5, 8e6, 1.3e7, 2e7])
+def test_no_note_lies_over_the_name_of_a_line(here: float, flip: float) -> None:
+    """Notes of marks and names of lines, as boxes of their letters: no two of them meet."""
+    dear = BoxSteps(
+        name="H100 SXM + 1 spare", usd_per_box=3000, usd_staff=500, usd_per_request=1e-5, requests_per_box=1e7
+    )
+    svg = volume_picture([BOX, dear], [("a-long-name-of-a-model", 3e-4)], here=here, flip=flip).svg
+    words = [
+        item for item in ET.fromstring(svg).iter("{*}text") if item.get("class", "").split()[0] in {"note", "name"}
+    ]
+    boxes = [_box_of(item) for item in words]
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (here, flip, one, other)
+
+
+def _box_of(item: ET.Element) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of one line of text, 10 high, about 5.6 for each letter."""
+    left, base, wide = float(item.get("x", "0")), float(item.get("y", "0")), len(item.text or "") * 5.6
+    if item.get("text-anchor") == "end":
+        left -= wide
+    return left, base - 9, left + wide, base + 1
+
+
 def test_the_staircase_has_a_step_at_each_box() -> None:
     """Where the first box is full, the bill jumps by one box and no more."""
     assert BOX.usd(1e7 * 1.001) - BOX.usd(1e7) == pytest.approx(3000, rel=0.01)

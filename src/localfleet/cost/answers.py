@@ -137,7 +137,7 @@ def _likely(outcome: Outcome) -> Answer:
     return Answer(
         question=question,
         short=percent(drawn.box_cheaper if box_wins else 1 - drawn.box_cheaper),
-        detail=f"of {drawn.draws:,} draws of volume, prices and speed, {who}; {name} saves {dollars(low)} to "
+        detail=f"of {drawn.draws:,} draws of all that is uncertain, {who}; {name} saves {dollars(low)} to "
         f"{dollars(high)} a month in the middle 80 % (below zero it loses).",
         id="chance.box_cheaper",
     )

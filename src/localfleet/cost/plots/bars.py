@@ -56,12 +56,16 @@ def tornado_plot(swings: Sequence[Swing], *, middle: float, axis: str, name: str
     parts = [_swing(swing, number, x, frame, middle) for number, swing in enumerate(order)]
     parts += [_upright(x.at(0, frame.left, frame.right), frame, "flip")]
     parts += [_upright(x.at(middle, frame.left, frame.right), frame, "mark"), axis_x(x, frame)]
+    # Words last: their halo keeps them free of the lines.
+    parts += [
+        text(frame.left, _top(number) + 9, f"{swing.name}: {swing.low_words} to {swing.high_words}")
+        for number, swing in enumerate(order)
+    ]
     return picture(parts, name=name, says=says, height=frame.height)
 
 
 def _swing(swing: Swing, number: int, x: Axis, frame: Frame, middle: float) -> str:
-    y = 6 + number * ROW
-    parts = [text(frame.left, y + 9, f"{swing.name}: {swing.low_words} to {swing.high_words}")]
+    y, parts = _top(number), []
     for end, kind in ((swing.at_low, "low"), (swing.at_high, "high")):
         left, right = sorted((x.at(middle, frame.left, frame.right), x.at(end, frame.left, frame.right)))
         parts.append(
@@ -69,6 +73,10 @@ def _swing(swing: Swing, number: int, x: Axis, frame: Frame, middle: float) -> s
             f'height="10"><title>{kind} end: ${short(end)}</title></rect>'
         )
     return "".join(parts)
+
+
+def _top(number: int) -> float:
+    return 6 + number * ROW
 
 
 def _upright(left: float, frame: Frame, kind: str) -> str:

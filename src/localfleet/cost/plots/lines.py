@@ -8,7 +8,8 @@ from localfleet.cost.plots.canvas import Axis, Frame, axis_x, axis_y, picture, s
 __all__ = ["Band", "Mark", "Series", "line_plot"]
 
 Point = tuple[float, float]
-MARKERS = ("circle", "square", "diamond")
+LETTER = 6.2
+"""About the width of a letter, in units of the view box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,9 @@ def line_plot(
     parts = [_band(band, x, frame) for band in bands]
     parts += [axis_y(y, frame), axis_x(x, frame)]
     parts += [_series(line, x, y, frame) for line in series]
-    parts += [_mark(mark, number, x, frame) for number, mark in enumerate(marks)]
-    parts.append(_names(series, x, y, frame))
+    parts += [_mark(mark, x, frame) for mark in marks]
+    parts += [_note(mark, number, x, frame) for number, mark in enumerate(marks)]
+    parts.append(_names(series, x, y, frame, taken=_under_notes(series, marks, x, frame)))
     return picture(parts, name=name, says=says, height=frame.height)
 
 
@@ -84,11 +86,11 @@ def _series(line: Series, x: Axis, y: Axis, frame: Frame) -> str:
     return "".join(parts)
 
 
-def _names(series: Sequence[Series], x: Axis, y: Axis, frame: Frame) -> str:
-    """Each line's name above its last point inside the frame."""
+def _names(series: Sequence[Series], x: Axis, y: Axis, frame: Frame, *, taken: float) -> str:
+    """Each line's name above its last point inside the frame, below what is `taken` by notes of marks."""
     named = [line for line in series if line.name and line.points]
     ends = [_place(_last(line, x), x, y, frame) for line in named]
-    tops = spread([top - 5 for _, top in ends], gap=12, low=frame.top + 8, high=frame.bottom - 3)
+    tops = spread([top - 5 for _, top in ends], gap=12, low=max(frame.top + 8, taken), high=frame.bottom - 3)
     return "".join(
         text(min(end[0], frame.right - 1), top, line.name, kind=f"name {line.kind}", anchor="end")
         for line, end, top in zip(named, ends, tops, strict=True)
@@ -100,15 +102,37 @@ def _last(line: Series, x: Axis) -> Point:
     return inside[-1] if inside else line.points[0]
 
 
-def _mark(mark: Mark, number: int, x: Axis, frame: Frame) -> str:
+def _mark(mark: Mark, x: Axis, frame: Frame) -> str:
     left = x.at(mark.x, frame.left, frame.right)
-    on_right = left < frame.left + (frame.right - frame.left) * 0.55
+    return f'<line class="{mark.kind}" x1="{left:.1f}" y1="{frame.top:.1f}" x2="{left:.1f}" y2="{frame.bottom:.1f}"/>'
+
+
+def _note(mark: Mark, number: int, x: Axis, frame: Frame) -> str:
+    left, on_right = _side(mark, x, frame)
     where = left + 4 if on_right else left - 4
-    top = frame.top + 9 + number * 13
-    return (
-        f'<line class="{mark.kind}" x1="{left:.1f}" y1="{frame.top:.1f}" x2="{left:.1f}" y2="{frame.bottom:.1f}"/>'
-        + text(where, top, mark.words, kind="note", anchor="start" if on_right else "end")
-    )
+    return text(where, _note_top(number, frame), mark.words, kind="note", anchor="start" if on_right else "end")
+
+
+def _side(mark: Mark, x: Axis, frame: Frame) -> tuple[float, bool]:
+    """Where a mark stands, and whether its words are on its right."""
+    left = x.at(mark.x, frame.left, frame.right)
+    return left, left < frame.left + (frame.right - frame.left) * 0.55
+
+
+def _note_top(number: int, frame: Frame) -> float:
+    return frame.top + 9 + number * 13
+
+
+def _under_notes(series: Sequence[Series], marks: Sequence[Mark], x: Axis, frame: Frame) -> float:
+    """The height from which names of lines (at the right) meet no note; the frame's top where none reaches so far."""
+    longest = max((len(line.name) for line in series), default=0) * LETTER
+    taken = frame.top
+    for number, mark in enumerate(marks):
+        left, on_right = _side(mark, x, frame)
+        reach = left + 4 + len(mark.words) * LETTER if on_right else left
+        if reach > frame.right - longest:
+            taken = _note_top(number, frame) + 13
+    return taken
 
 
 def _band(band: Band, x: Axis, frame: Frame) -> str:
