@@ -1,9 +1,17 @@
-"""What is written in one turn of the event loop leaves together; nothing is kept back beyond that."""
+"""What is written in one turn leaves together, and the short way to the data plane keeps HTTP's promises."""
 
 import asyncio
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from localfleet.server.one_write import HELD_BYTES, _Gathering
+import pytest
+from uvicorn import Config, Server
+
+from localfleet.errors import FleetError
+from localfleet.server.exchange import EXCHANGE, AsgiExchange, Exchange, RawHeaders, Receive, Scope, Send
+from localfleet.server.one_write import HELD_BYTES, OneWrite, _Gathering
 
 
 class Wire(asyncio.Transport):
@@ -94,3 +102,173 @@ def test_closing_sends_what_is_held_and_aborting_does_not() -> None:
 
     assert (_played(closing).sent, _played(closing).end) == ([b"last words"], "closed")
     assert (_played(aborting).sent, _played(aborting).end) == ([], "aborted")
+
+
+POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
+
+
+class App:
+    """Answers with the body it got; keeps which kind of exchange it had, and how the last one ended."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.kinds: list[str] = []
+        self.ended: list[str] = []
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+        self.work_s = 0.0
+        self.headers: RawHeaders = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        exchange: Exchange = scope.pop(EXCHANGE, None) or AsgiExchange(receive, send)
+        self.kinds.append(type(exchange).__name__)
+        try:
+            body = await exchange.body(100_000, 5)
+            await exchange.unless_client_leaves(self.work(exchange, body))
+            self.ended.append("answered")
+        except FleetError as exc:
+            self.ended.append(type(exc).__name__)
+        self.over.set()
+
+    async def work(self, exchange: Exchange, body: bytes) -> None:
+        """Take some time, then answer."""
+        self.begun.set()
+        await asyncio.sleep(self.work_s)
+        await exchange.whole(200, [(b"content-length", str(len(body)).encode()), *self.headers], body)
+
+
+def _talk(play: Callable[[App, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **settings: Any) -> App:
+    """Play one client's part on a real connection to a real server; gives the application back."""
+
+    async def run() -> App:
+        app = App()
+        config = Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None, access_log=False, **settings)
+        server = Server(config)
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            await server.startup([sock])
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            try:
+                async with asyncio.timeout(5):
+                    await play(app, reader, writer)
+            finally:
+                writer.close()
+                await asyncio.sleep(0.01)
+                server.force_exit = True
+                await server.shutdown([sock])
+        return app
+
+    return asyncio.run(run())
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The head and the body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: ([0-9]+)", head)
+    assert length is not None
+    return head, await reader.readexactly(int(length[1]))
+
+
+def test_requests_in_one_packet_are_answered_in_their_order() -> None:
+    """Pipelined requests each get their own body back, over one connection that stays open."""
+
+    async def play(_: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(POST + b"\r\n" + body for body in (b"one--", b"two--", b"three")))
+        assert [(await _answer(reader))[1] for _ in range(3)] == [b"one--", b"two--", b"three"]
+        writer.write(POST + b"\r\nagain")
+        assert (await _answer(reader))[1] == b"again"
+
+    app = _talk(play)
+    assert (app.kinds, app.ended) == (["_WholeExchange"] * 4, ["answered"] * 4)
+
+
+def test_a_body_in_pieces_is_waited_for() -> None:
+    """A body that did not come along with its head arrives whole, and 100-continue is answered."""
+
+    async def play(_: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(POST + b"expect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for byte in (b"p", b"ie", b"ce"):
+            writer.write(byte)
+            await asyncio.sleep(0.005)
+        assert (await _answer(reader))[1] == b"piece"
+
+    assert _talk(play).ended == ["answered"]
+
+
+def test_a_body_over_the_limit_is_refused() -> None:
+    """Whether it came at once or in pieces, and it is not read to its end."""
+
+    async def play(_: App, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(POST.replace(b"5", b"100001") + b"\r\n" + b"x" * 100_001)
+        await asyncio.sleep(0.02)
+
+    assert _talk(play).ended == ["TooLarge"]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.03])
+def test_a_client_that_leaves_is_noticed_at_once(after_s: float) -> None:
+    """What is done for it is cancelled, long before it would have been over."""
+
+    async def play(app: App, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        app.work_s = 60
+        writer.write(POST + b"\r\nhello")
+        await app.begun.wait()
+        await asyncio.sleep(after_s)
+        writer.close()
+        await app.over.wait()
+
+    assert _talk(play).ended == ["ClientLeft"]
+
+
+def test_whoever_wants_no_more_is_let_go() -> None:
+    """HTTP/1.0 and `connection: close` get their answer, the word for it, and the end of the connection."""
+
+    async def play(_: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(POST + b"connection: close\r\n\r\nhello")
+        head, body = await _answer(reader)
+        assert (b"connection: close\r\n" in head, body, await reader.read()) == (True, b"hello", b"")
+
+    assert _talk(play).ended == ["answered"]
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    """Each answer begins the idle time anew; while a request is under way none passes."""
+
+    async def play(app: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for work_s in (0.0, 0.15, 0.0):
+            app.work_s = work_s
+            writer.write(POST + b"\r\nhello")
+            await _answer(reader)
+            answered_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.06)
+        assert await reader.read() == b""
+        assert 0.09 <= asyncio.get_running_loop().time() - answered_at < 1
+
+    assert _talk(play, timeout_keep_alive=0.1).ended == ["answered"] * 3
+
+
+def test_a_header_cannot_break_its_line() -> None:
+    """A control character in a header of ours is a fault, and nothing is sent of that answer."""
+
+    async def play(app: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        app.headers = [(b"x-localfleet-model", b"a\r\nset-cookie: b")]
+        writer.write(POST + b"\r\nhello")
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 500")
+        assert b"set-cookie" not in await reader.read()
+
+    assert _talk(play).ended == []
+
+
+def test_what_is_not_the_data_planes_goes_uvicorns_way() -> None:
+    """Other pages see plain ASGI; both kinds may come over one connection."""
+
+    async def play(_: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(POST.replace(b"/v1/chat/completions", b"/healthz") + b"\r\nhello")
+        assert (await _answer(reader))[1] == b"hello"
+        writer.write(POST + b"\r\nhello")
+        assert (await _answer(reader))[1] == b"hello"
+
+    assert _talk(play).kinds == ["AsgiExchange", "_WholeExchange"]

@@ -26,8 +26,9 @@ from localfleet.people.tickets import Tickets
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import bearer, check_same_machine
 from localfleet.server.batch_plane import BatchPlane
-from localfleet.server.data_plane import Porch, Receive, Scope, Send
+from localfleet.server.data_plane import Porch
 from localfleet.server.errors import envelope
+from localfleet.server.exchange import Receive, Scope, Send
 from localfleet.server.feedback import add_feedback
 from localfleet.server.metrics import Metrics
 from localfleet.server.openapi import describe

@@ -7,21 +7,21 @@ It reads bytes, hands a letter to the gateway, and writes bytes. What it knows o
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.reason import Reason
-from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
+from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown
 from localfleet.gateway import Answer, Gateway
 from localfleet.people.last_door import LastDoor
 from localfleet.server.auth import Doorkeeper
-from localfleet.server.decision_headers import RawHeaders, plain_headers, visit_headers, waiting_headers
+from localfleet.server.decision_headers import plain_headers, visit_headers, waiting_headers
 from localfleet.server.errors import envelope, error_event, last_resort
+from localfleet.server.exchange import EXCHANGE, AsgiExchange, Exchange, RawHeaders, Receive, Scope, Send, check_size
 from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
 from localfleet.server.news import News
@@ -30,10 +30,6 @@ from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 
 __all__ = ["DataPlane", "Porch", "Traffic", "rising_ids"]
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATHS = {
     "/v1/chat/completions": Api.CHAT,
@@ -45,9 +41,7 @@ PATHS = {
 NO_ERROR = BadAsk("")
 LONG_BODY_BYTES = 256 * 1024
 """Bodies beyond are read off the event loop, so that one of them blocks nobody."""
-WATCH_AFTER_S = 0.01
 IDS_AT_ONCE = 1000
-GONE = "The client closed the connection."
 
 
 def rising_ids() -> Iterator[str]:
@@ -107,29 +101,23 @@ class DataPlane:
         """Serve one request; never raises for anything a caller or an engine does, never echoes."""
         api = PATHS.get(scope["path"])
         request_id = next(self.request_ids)
-        begun = False
-
-        async def send_on(message: MutableMapping[str, Any]) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
+        exchange: Exchange = scope.pop(EXCHANGE, None) or AsgiExchange(receive, send)
         self.in_flight += 1
         self.traffic.in_flight += 1
         try:
-            await last_resort(self._serve(api, request_id, scope, receive, send_on))
+            await last_resort(self._serve(api, request_id, scope, exchange))
         except ClientLeft:
             return
         except FleetError as exc:
             self.refused(exc.reason)
             # An answer that has begun cannot become another one: left unfinished, the server cuts the connection.
-            if not begun:
-                await _send_error(send, exc, api, plain_headers(request_id, exc.reason))
+            if not exchange.begun:
+                await _send_error(exchange, exc, api, plain_headers(request_id, exc.reason))
         finally:
             self.in_flight -= 1
             self.traffic.in_flight -= 1
 
-    async def _serve(self, api: Api | None, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, api: Api | None, request_id: str, scope: Scope, exchange: Exchange) -> None:
         if self.traffic.draining:
             raise ShuttingDown("This router is shutting down. Try another, or again soon.", retry_after_s=5)
         if self.traffic.in_flight > self.in_flight_limit:
@@ -138,39 +126,24 @@ class DataPlane:
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
             await _send_whole(
-                send, 200, list_models(self.gateway.models, caller, self._virtual), plain_headers(request_id)
+                exchange, 200, list_models(self.gateway.models, caller, self._virtual), plain_headers(request_id)
             )
             return
         if api is None or scope["method"] != "POST":
             raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
         caller = self.doorkeeper.admit(headers)
-        raw = await self._body(headers, receive)
+        raw = await self._body(headers, exchange)
         visit, letter, error = await self.read(api, request_id, headers, caller, raw)
         if letter is None:
-            await self._deliver(Answer(visit=visit, status=error.status, error=error), api, send)
+            await self._deliver(Answer(visit=visit, status=error.status, error=error), api, exchange)
         else:
-            await _unless_client_leaves(receive, self._answer(letter, visit, send))
+            await exchange.unless_client_leaves(self._answer(letter, visit, exchange))
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, exchange: Exchange) -> bytes:
         declared = headers.get("content-length", "0")
-        if declared.isascii() and declared.isdigit() and int(declared[:12]) > self.body_bytes:
-            raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
-        # A caller who sends a byte now and then would hold a place among the requests in flight for ever.
-        return await _in_time(self.body_timeout_s, self._received(receive))
-
-    async def _received(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientLeft(GONE)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.body_bytes:
-                raise TooLarge(f"The body is over the limit of {self.body_bytes // 2**20} MiB (limits.body_mib).")
-            if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        if declared.isascii() and declared.isdigit():
+            check_size(int(declared[:12]), self.body_bytes)
+        return await exchange.body(self.body_bytes, self.body_timeout_s)
 
     async def read(
         self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes
@@ -203,9 +176,9 @@ class DataPlane:
         letter = reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
         return letter if self.gateway.steering is None else self.gateway.steering.named(letter)
 
-    async def _answer(self, letter: Letter, visit: Visit, send: Send) -> None:
+    async def _answer(self, letter: Letter, visit: Visit, exchange: Exchange) -> None:
         actions = self.actions if self.actions is not None and self.actions.takes(letter) else None
-        news = self._news(visit, send) if letter.ask.stream and actions is None else None
+        news = self._news(visit, exchange) if letter.ask.stream and actions is None else None
         self.seeking += 1
         try:
             answer = await (actions or self.gateway).answer(letter, visit)
@@ -222,9 +195,9 @@ class DataPlane:
         if letter.ask.api is Api.RESPONSES:
             self._keep(letter, answer)
         if news is not None and news.begun:
-            await _go_on(send, answer, letter.ask.api)
+            await _go_on(exchange, answer, letter.ask.api)
         else:
-            await self._deliver(answer, letter.ask.api, send)
+            await self._deliver(answer, letter.ask.api, exchange)
 
     @property
     def busy(self) -> bool:
@@ -236,11 +209,11 @@ class DataPlane:
         if self.actions is not None:
             await self.actions.shadows.stop()
 
-    def _news(self, visit: Visit, send: Send) -> News:
+    def _news(self, visit: Visit, exchange: Exchange) -> News:
         async def begin(model: str) -> None:
-            await _begin_stream(send, 200, "text/event-stream", waiting_headers(visit, self.gateway.models[model]))
+            await _begin_stream(exchange, 200, "text/event-stream", waiting_headers(visit, self.gateway.models[model]))
 
-        return News(visit, self.gateway.engines, begin=begin, comment=partial(_send_chunk, send))
+        return News(visit, self.gateway.engines, begin=begin, comment=exchange.chunk)
 
     def _keep(self, letter: Letter, answer: Answer) -> None:
         """Keep the conversation in memory, for a client that goes on with `previous_response_id`."""
@@ -265,37 +238,14 @@ class DataPlane:
             timeouts=self.timeouts,
         )
 
-    async def _deliver(self, answer: Answer, api: Api, send: Send) -> None:
+    async def _deliver(self, answer: Answer, api: Api, exchange: Exchange) -> None:
         headers = visit_headers(answer)
         if answer.error is not None:
-            await _send_error(send, answer.error, api, headers)
+            await _send_error(exchange, answer.error, api, headers)
         elif answer.stream is None:
-            await _send_whole(send, answer.status, answer.whole or b"", headers, answer.media_type)
+            await _send_whole(exchange, answer.status, answer.whole or b"", headers, answer.media_type)
         else:
-            await _send_stream(send, answer, answer.stream, headers)
-
-
-async def _in_time(seconds: float, work: Coroutine[Any, Any, bytes]) -> bytes:
-    """Wait so long for a body; as `asyncio.timeout`, which costs four times as much, on each request."""
-    loop = asyncio.get_running_loop()
-    working = asyncio.current_task(loop)  # without the loop it asks the system for the process's id once more
-    assert working is not None
-    late = False
-
-    def give_up() -> None:
-        nonlocal late
-        late = True
-        working.cancel()
-
-    timer = loop.call_later(seconds, give_up)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if not late or working.uncancel() > 0:
-            raise
-        raise TooSlow("The body did not arrive in time. Send it faster, or in smaller requests.") from None
-    finally:
-        timer.cancel()
+            await _send_stream(exchange, answer, answer.stream, headers)
 
 
 @dataclass(slots=True)
@@ -305,75 +255,40 @@ class Porch:
     plane: DataPlane
 
 
-async def _unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; a client that leaves meanwhile cancels it, which cancels the engine's."""
-    loop = asyncio.get_running_loop()
-    working = asyncio.current_task(loop)
-    assert working is not None
-    left = False
-
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left = True
-        working.cancel()
-
-    # Nearly all short answers are over before their client could leave: those go without a task of their own.
-    watching: list[asyncio.Task[None]] = []
-    timer = loop.call_later(WATCH_AFTER_S, lambda: watching.append(loop.create_task(watch())))
-    try:
-        await work
-    except asyncio.CancelledError:
-        if not left:
-            raise
-        working.uncancel()
-        raise ClientLeft(GONE) from None
-    finally:
-        timer.cancel()
-        for task in watching:
-            task.cancel()
-
-
-async def _send_error(send: Send, error: FleetError, api: Api | None, headers: RawHeaders) -> None:
+async def _send_error(exchange: Exchange, error: FleetError, api: Api | None, headers: RawHeaders) -> None:
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
-    await _send_whole(send, error.status, envelope(error, api), headers)
+    await _send_whole(exchange, error.status, envelope(error, api), headers)
 
 
 async def _send_whole(
-    send: Send, status: int, body: bytes, headers: RawHeaders, media_type: str = "application/json"
+    exchange: Exchange, status: int, body: bytes, headers: RawHeaders, media_type: str = "application/json"
 ) -> None:
     sized = [(b"content-type", media_type.encode("latin-1")), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": sized})
-    await send({"type": "http.response.body", "body": body})
+    await exchange.whole(status, sized, body)
 
 
-async def _send_stream(send: Send, answer: Answer, stream: AsyncGenerator[bytes], headers: RawHeaders) -> None:
+async def _send_stream(exchange: Exchange, answer: Answer, stream: AsyncGenerator[bytes], headers: RawHeaders) -> None:
     """Relay a stream as it comes."""
     async with aclosing(stream):
-        await _begin_stream(send, answer.status, answer.media_type, headers)
+        await _begin_stream(exchange, answer.status, answer.media_type, headers)
         async for chunk in stream:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+            await exchange.chunk(chunk)
+    await exchange.end()
 
 
-async def _go_on(send: Send, answer: Answer, api: Api) -> None:
+async def _go_on(exchange: Exchange, answer: Answer, api: Api) -> None:
     """What follows in a stream whose head went out while its model came: the answer, or a typed error event."""
     if answer.stream is None:
         assert answer.error is not None, "a stream was asked for"
-        await _send_chunk(send, error_event(answer.error, api))
+        await exchange.chunk(error_event(answer.error, api))
     else:
         async with aclosing(answer.stream) as stream:
             async for chunk in stream:
-                await _send_chunk(send, chunk)
-    await send({"type": "http.response.body", "body": b""})
+                await exchange.chunk(chunk)
+    await exchange.end()
 
 
-async def _begin_stream(send: Send, status: int, media_type: str, headers: RawHeaders) -> None:
+async def _begin_stream(exchange: Exchange, status: int, media_type: str, headers: RawHeaders) -> None:
     start = [(b"content-type", media_type.encode("latin-1")), (b"cache-control", b"no-cache"), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-
-
-async def _send_chunk(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await exchange.begin(status, start)

@@ -4,11 +4,10 @@ from localfleet.core.fleet import Model
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.gateway import Answer
+from localfleet.server.exchange import RawHeaders
 from localfleet.visit import Visit
 
-__all__ = ["RawHeaders", "plain_headers", "visit_headers", "waiting_headers"]
-
-RawHeaders = list[tuple[bytes, bytes]]
+__all__ = ["plain_headers", "visit_headers", "waiting_headers"]
 
 
 def plain_headers(request_id: str, reason: Reason | None = None) -> RawHeaders:
