@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -28,6 +29,7 @@ from localfleet.engines.learned import Learned
 from localfleet.engines.litellm_sdk import load_litellm
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
+from localfleet.errors import LedgerClosed
 from localfleet.gpus.nvml import Nvml
 from localfleet.gpus.watch import GpuWatch
 from localfleet.keeping import FeatureFile
@@ -35,12 +37,15 @@ from localfleet.server.app import Front, build_app
 from localfleet.server.data_plane import Porch
 from localfleet.server.recall import Recall
 from localfleet.storage.ledger import SqliteLedger
+from localfleet.storage.ratings import ratings
 from localfleet.storage.secret import derive, load_secret
 from localfleet.witness.keeper import Keeper
 
 __all__ = ["House", "assemble"]
 
 SOW_AT_START_S = 2.0
+RATINGS_S = 90 * 86_400
+"""How far back ratings of answers count for the alarm on quality."""
 TIMES_FILE = "engine_times.json"
 
 
@@ -85,9 +90,17 @@ class House:
         if self.reloader.world.needs_litellm:
             # Its import takes seconds: not within the deadline of the first request that needs it.
             self.reloader.spawn(asyncio.to_thread(load_litellm))
+        self.reloader.spawn(self._recall_ratings())
         await self.ground.residents.start()
         if self.batches is not None:
             self.reloader.spawn(self.batches.run())
+
+    async def _recall_ratings(self) -> None:
+        """What was said of answers before this start, so that a fall is seen against it."""
+        now = self.ground.clock.now()
+        with suppress(LedgerClosed):
+            for one in await asyncio.to_thread(ratings, self.ground.home, since=now - RATINGS_S, until=now):
+                self.ground.metrics.drift.see((one.tier, one.by), one.quality)
 
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""

@@ -133,6 +133,7 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
     reading = build_reading(settings, load_meaning(), read_documents(ground.home, ground.documents_key))
     table = build_table(settings)
     ground.metrics.alarm.most = settings.limits.escalation_alarm
+    ground.metrics.drift.most = settings.limits.quality_drift
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,

@@ -173,7 +173,9 @@ def report_command(
         review_command(days=days, config=config, as_json=as_json)
         return
     if quality:
-        quality_command(by, days=days, as_json=as_json)
+        settings = _settings(config)
+        most = 0.05 if settings is None else settings.limits.quality_drift
+        quality_command(by, days=days, as_json=as_json, most=most)
         return
     rows = totals(state_home(), by=by, since=time.time() - days * 86_400)
     if as_json:

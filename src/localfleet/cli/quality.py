@@ -1,6 +1,7 @@
 """`report --quality`: by week, what was escalated and tried again, what one action cost, what people said."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli.parts import console, print_json, state_home
+from localfleet.core.routing.drift import Drift, Fall
 from localfleet.storage.quality import Grouping, Week, quality
+from localfleet.storage.ratings import ratings
 
 __all__ = ["quality_command"]
 
@@ -23,19 +26,46 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def quality_command(by: str, *, days: float, as_json: bool) -> None:
+def quality_command(by: str, *, days: float, as_json: bool, most: float = 0.05) -> None:
     """Print the weeks; raises `typer.BadParameter` for a group that has no quality of its own."""
     group: Grouping | None = next((one for one in GROUPS if one == by), None)
     if group is None:
         raise typer.BadParameter(f"with --quality: one of {', '.join(GROUPS)}", param_hint="--by")
     now = time.time()
-    weeks = quality(state_home(), by=group, since=now - days * 86_400, until=now)
+    since = now - days * 86_400
+    weeks = quality(state_home(), by=group, since=since, until=now)
+    falls = _falls(since, now, most)
     if as_json:
-        print_json([_plain(week) for week in weeks])
+        print_json([_plain(week) | _alarm(week, by, falls) for week in weeks])
     elif not weeks:
         console().print(f"no requests in the last {days:g} days")
     else:
         _print(by, weeks)
+        for (tier, rated_by), fall in falls.items():
+            console().print(_told(tier, rated_by, fall), markup=False)
+
+
+def _falls(since: float, until: float, most: float) -> dict[tuple[str, str], Fall]:
+    """Tiers with enough rated answers to tell whether their quality fell."""
+    drift = Drift(most=most)
+    for one in ratings(state_home(), since=since, until=until):
+        drift.see((one.tier, one.by), one.quality)
+    return drift.falls()
+
+
+def _alarm(week: Week, by: str, falls: Mapping[tuple[str, str], Fall]) -> dict[str, Any]:
+    """With `--by tier`: whether the tier's quality fell, in each of its weeks; else nothing."""
+    if by != "tier":
+        return {}
+    return {"quality_alarm": any(fall.rings for (tier, _), fall in falls.items() if tier == week.group)}
+
+
+def _told(tier: str, rated_by: str, fall: Fall) -> str:
+    said = "ALARM: quality fell" if fall.rings else "quality"
+    return (
+        f"tier {tier}, rated by {rated_by}: {said}, {fall.latest:.3f} of the latest {fall.many_latest}, "
+        f"{fall.before:.3f} of the {fall.many_before} before"
+    )
 
 
 def _plain(week: Week) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Limits(Shape):
     tier_share: dict[Name, Share] = Field(default_factory=dict)
     """Hosted tier -> the most share of the requests of each task within a day, 0 to 1."""
     escalation_alarm: Share = 0.4
+    quality_drift: Share = 0.05
     """The share of a task's latest requests that escalate from which on an alarm rings."""
     body_mib: int = Field(default=32, ge=1, le=512)
     in_flight: int = Field(default=1024, ge=1)

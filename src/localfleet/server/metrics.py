@@ -14,6 +14,7 @@ from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.gpu import GpuView
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Receipt
+from localfleet.core.routing.drift import Drift
 from localfleet.core.routing.escalation import Alarm, escalated
 from localfleet.ports import LedgerHealth
 from localfleet.server.gpu_metrics import GpuMetrics
@@ -56,6 +57,7 @@ class Metrics(Collector):
         self.tokens, self.usd, self.unpriced = Sums(), Sums(), Sums()
         self.feedback, self.shadows = Sums(), Sums()
         self.escalations, self.alarm = Sums(), Alarm()
+        self.drift = Drift()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
 
@@ -68,6 +70,7 @@ class Metrics(Collector):
         elif receipt.role == "shadow" and receipt.arm is not None and receipt.request_id.endswith("-shadow"):
             self.shadows.add((receipt.arm.partition(":")[0], receipt.outcome))
         self.alarm.watch(receipt)
+        self.drift.watch(receipt)
         if escalated(receipt):
             self.escalations.add((receipt.task or "none", receipt.reason))
         if not receipt.parts:
@@ -91,6 +94,7 @@ class Metrics(Collector):
 
     def count_feedback(self, said: Feedback) -> None:
         """Count what somebody said of an answer."""
+        self.drift.hear(said)
         if said.accepted is not None:
             self.feedback.add(("accepted" if said.accepted else "rejected",))
         if said.corrected:
@@ -110,6 +114,7 @@ class Metrics(Collector):
             "escalations", "Requests that went to a stronger or a later door.", ("task", "reason"), self.escalations
         )
         yield from _escalating(self.alarm)
+        yield from _drifting(self.drift)
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
@@ -167,6 +172,21 @@ def _lives(states: Mapping[str, EngineState]) -> Iterator[Metric]:
             coming.add_metric((name,), state.ready_in_s)
     yield life
     yield coming
+
+
+def _drifting(drift: Drift) -> Iterator[Metric]:
+    """The quality of each tier's latest rated answers, what it was before, and whether that is a fall."""
+    labels = ("tier", "by")
+    latest = GaugeMetricFamily("localfleet_quality", "Of a tier's latest 200 rated answers, 0 to 1.", labels=labels)
+    before = GaugeMetricFamily("localfleet_quality_before", "Of all rated answers before those.", labels=labels)
+    ringing = GaugeMetricFamily(
+        "localfleet_quality_alarm", "1 where it fell by limits.quality_drift or more, for sure.", labels=labels
+    )
+    for of, fall in drift.falls().items():
+        latest.add_metric(of, fall.latest)
+        before.add_metric(of, fall.before)
+        ringing.add_metric(of, float(fall.rings))
+    yield from (latest, before, ringing)
 
 
 def _escalating(alarm: Alarm) -> Iterator[Metric]:
