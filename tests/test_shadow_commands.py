@@ -22,6 +22,7 @@ from localfleet.errors import ConfigError
 from localfleet.experiments import mirrored, running
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.past import recorded
+from localfleet.workflows import build_shadows
 
 FILE = """
 version: 1
@@ -153,13 +154,13 @@ def test_explain_and_check_say_where_it_would_go(home: Path, file: Path, tmp_pat
     """A public request would be mirrored, a restricted one not; the file's own line, and the proof of paths."""
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"messages": [{"role": "user", "content": "hello"}]}), encoding="utf-8")
-    told = json.loads(run("explain", str(body), "--task", "work", "--json", home=home, file=file))["shadow"]
+    told = json.loads(run("explain", str(body), "--task", "work", "--json", home=home, file=file))["shadows"][0]
     assert (told["experiment"], told["model"], told["legal"], told["share"]) == ("newer", "mini", True, 0.5)
     shut = ("explain", str(body), "--task", "work", "--privacy", "restricted")
-    told = json.loads(run(*shut, "--json", home=home, file=file))["shadow"]
+    told = json.loads(run(*shut, "--json", home=home, file=file))["shadows"][0]
     assert (told["legal"], told["why"]) == (False, "privacy_forbids")
-    assert "newer: 0.5 of it mini is shut" not in run("explain", str(body), home=home, file=file)
-    assert "mini is shut" in run(*shut, home=home, file=file)
+    assert "50% of these also go to mini, unseen" in run("explain", str(body), "--task", "work", home=home, file=file)
+    assert "mini is shut to them" in run(*shut, home=home, file=file)
     paths = json.loads(run("check", "--paths", "--json", home=home, file=file))
     ways = {(way["path"], way["kind"], way["label"]) for way in paths["ways"] if "experiments" in way["path"]}
     assert ("experiments.newer.first", "shadow", "public") in ways
@@ -189,7 +190,7 @@ def test_what_a_shadow_cannot_be(was: str, now: str, says: str) -> None:
 
 
 def test_one_split_and_one_shadow_for_a_task() -> None:
-    """Side by side they stand; a second shadow does not. Promoted, a shadow is a split of everything."""
+    """Side by side, and so do shadows of two models. Promoted, a shadow is a split of everything."""
     split = "  other: {task: work, first: mini, share: 0.1}\n"
     settings = parse_settings((text() + split).encode())
     assert {one.name for one in running(settings, {}).values()} == {"other"}
@@ -200,6 +201,8 @@ def test_one_split_and_one_shadow_for_a_task() -> None:
         {},
     )
     assert (running(promoted, {"newer": "rolled_back"}), mirrored(promoted, {"newer": "rolled_back"})) == ({}, {})
+    beside = parse_settings((text() + "  beside: {task: work, first: small, shadow: {}}\n").encode())
+    assert [one.model for one in build_shadows(beside, {})["work"]] == ["mini", "small"]
     again = text() + "  again: {task: work, first: mini, shadow: {}}\n"
-    with pytest.raises(ConfigError, match="has a shadow already"):
+    with pytest.raises(ConfigError, match="has a shadow of mini already"):
         parse_settings(again.encode())

@@ -42,12 +42,10 @@ class Explained:
     moment: Moment | None = None
     said: tuple[Said, ...] = ()
     """What each strategy did to the order, the strongest first."""
-    shadow: Shadow | None = None
-    """Where requests of this task have one."""
+    shadows: tuple[tuple[Shadow, Door], ...] = ()
+    """Where requests of this task would be mirrored to, and whether they may."""
     classifier: Scored | None = None
     """Where one says how hard requests are: by which threshold."""
-    mirror: Door | None = None
-    """Where it would go, and whether it may."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -61,7 +59,7 @@ class Explained:
             **({} if self.redacted is None else {"redacted": _redacted_row(self.redacted)}),
             "reason": self.decision.reason,
             **self._routing(),
-            **self._shadow(),
+            **self._mirrored(),
             "doors": [
                 {
                     "model": door.model,
@@ -74,13 +72,21 @@ class Explained:
             ],
         }
 
-    def _shadow(self) -> dict[str, Any]:
-        """The experiment that mirrors this task's requests; nothing where none does."""
-        if self.shadow is None or self.mirror is None:
-            return {}
-        one, door = self.shadow.experiment, self.mirror
-        row = {"experiment": one.name, "model": door.model, "share": one.share, "by": one.by}
-        return {"shadow": {**row, "legal": door.legal, "why": door.why, "cost_usd": _usd(door.cost_usd)}}
+    def _mirrored(self) -> dict[str, Any]:
+        """The experiments that mirror this task's requests; nothing where none does."""
+        rows = [
+            {
+                "experiment": shadow.name,
+                "model": door.model,
+                "share": shadow.experiment.share,
+                "by": shadow.experiment.by,
+                "legal": door.legal,
+                "why": door.why,
+                "cost_usd": _usd(door.cost_usd),
+            }
+            for shadow, door in self.shadows
+        ]
+        return {"shadows": rows} if rows else {}
 
     def _routing(self) -> dict[str, Any]:
         """What strategies saw and did; nothing where the file names none."""
@@ -131,7 +137,7 @@ class Explainer:
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
     classifier: Scored | None = None
-    shadows: Mapping[str, Shadow] = field(default_factory=dict)
+    shadows: Mapping[str, tuple[Shadow, ...]] = field(default_factory=dict)
     """By task."""
 
     def explain(self, raw: bytes, headers: dict[str, str]) -> Explained:
@@ -149,7 +155,7 @@ class Explainer:
         proof = self._redacted(letter, verdict)
         decision = decide(letter.ask, verdict, fleet, self.policy, proof)
         said = () if table is None else table.said(table.asked(letter.ask, fleet), self._considered(decision))
-        shadow = self.shadows.get(letter.ask.task or "")
+        shadows = self.shadows.get(letter.ask.task or "", ())
         return Explained(
             ask=letter.ask,
             verdict=verdict,
@@ -158,8 +164,7 @@ class Explainer:
             moment=moment,
             said=said,
             classifier=self.classifier,
-            shadow=shadow,
-            mirror=None if shadow is None else self._mirror(letter.ask, verdict, fleet, shadow, proof),
+            shadows=tuple((one, self._mirror(letter.ask, verdict, fleet, one, proof)) for one in shadows),
         )
 
     def _mirror(self, ask: Ask, verdict: Verdict, fleet: Fleet, shadow: Shadow, proof: Redacted | None) -> Door:

@@ -40,7 +40,7 @@ from localfleet.gateway import Gateway
 from localfleet.rulebook import field_names, matcher_of
 from localfleet.wire.yaml_lines import Lines
 
-__all__ = ["build_actions", "build_cascade", "build_pipeline", "build_shadow", "check_workflows"]
+__all__ = ["build_actions", "build_cascade", "build_pipeline", "build_shadow", "build_shadows", "check_workflows"]
 
 Problem = tuple[str, str]
 PLAIN = (
@@ -59,9 +59,9 @@ def build_actions(
     shapes = {name: task.cascade for name, task in settings.tasks.items() if task.cascade is not None}
     if not (shapes or settings.pipelines or settings.experiments):
         return None
-    shadows = {shape.task: build_shadow(name, shape) for name, shape in mirrored(settings, states or {}).items()}
+    shadows = build_shadows(settings, states or {})
     named = {shape.judge.callable for shape in shapes.values() if shape.judge.callable is not None}
-    named |= {one.cascade.call for one in shadows.values() if one.cascade.call is not None}
+    named |= {one.cascade.call for ones in shadows.values() for one in ones if one.cascade.call is not None}
     bench = Bench(gateway=gateway, callables={name: resolved(name) for name in named})
     by_task = {name: build_cascade(shape) for name, shape in shapes.items()}
     pipelines = {name: build_pipeline(name, shape) for name, shape in settings.pipelines.items()}
@@ -73,6 +73,14 @@ def build_actions(
         shadows=Shadows(gateway=gateway, bench=bench, by_task=shadows, hours=hours or Hours()),
         aliases=settings.aliases,
     )
+
+
+def build_shadows(settings: Settings, states: Mapping[str, str]) -> dict[str, tuple[Shadow, ...]]:
+    """Every shadow that still goes along, by task, in the file's order; `states` are those of experiments."""
+    found: dict[str, tuple[Shadow, ...]] = {}
+    for name, shape in mirrored(settings, states).items():
+        found[shape.task] = (*found.get(shape.task, ()), build_shadow(name, shape))
+    return found
 
 
 def build_shadow(name: str, shape: ExperimentShape) -> Shadow:

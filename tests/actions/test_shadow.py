@@ -30,6 +30,7 @@ from localfleet.core.routing.shares import Shares
 from localfleet.core.shadow import Hours, Shadow, as_if_asked, drawn, once
 from localfleet.core.split import Experiment
 from localfleet.ports import Call
+from localfleet.redacting import Redactor, Sessions
 
 GRADED = "Grade (1-5):"
 
@@ -52,10 +53,10 @@ def shadow(to: str = "best", **more: Any) -> Shadow:
     return Shadow(experiment=experiment, **facts)
 
 
-def built(room: Room, one: Shadow) -> Shadows:
+def built(room: Room, *ones: Shadow) -> Shadows:
     """As `workflows` builds them."""
     gateway = room.gateway
-    return Shadows(gateway=gateway, bench=Bench(gateway=gateway), by_task={"work": one}, hours=Hours())
+    return Shadows(gateway=gateway, bench=Bench(gateway=gateway), by_task={"work": ones}, hours=Hours())
 
 
 def mirrored(
@@ -276,6 +277,33 @@ def test_no_word_is_kept() -> None:
     room = Room(small=grades)
     mirrored(room, shadow(), text="quartz heron")
     assert "quartz" not in json.dumps([repr(receipt) for receipt in room.books.receipts])
+
+
+def test_a_request_has_one_shadow_at_most() -> None:
+    """Of those that are drawn the first; one of the model that answered has nothing to compare with."""
+    room = Room(small=grades)
+
+    async def run(*ones: Shadow) -> None:
+        shadows, letter = built(room, *ones), room.letter()
+        visit = room.visit(letter)
+        await shadows.after(letter, visit, await room.gateway.answer(letter, visit))
+        await shadows.rest()
+
+    asyncio.run(run(shadow("small"), shadow("mini"), shadow("best")))
+    assert [len(room.engines[name].calls) for name in ("mini", "best")] == [1, 0]
+
+
+def test_what_is_redacted_is_mirrored_redacted() -> None:
+    """Where the policy's proof opens a hosted door, what goes there is the redacted text, under its own label."""
+    room = Room(small=grades)
+    room.gateway.redactor = Redactor(key=b"r" * 32, sessions=Sessions(now=lambda: 0.0))
+    mirrored(room, shadow(), text="Write to jane.doe@posteo.de of the rain.")
+    (call,) = room.engines["best"].calls
+    assert "of the rain" in json.dumps(call.body)
+    assert "jane.doe" not in room.leaving
+    (intent,) = room.books.intents
+    assert intent.label < Label.RESTRICTED
+    assert room.books.receipts[-1].label is Label.RESTRICTED
 
 
 def test_who_leaves_has_no_shadow() -> None:

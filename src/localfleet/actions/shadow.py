@@ -7,7 +7,7 @@ decides it is the gateway's own, asked as if the caller had named the model; the
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -42,11 +42,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True, kw_only=True)
 class Shadows:
-    """The shadows of one file, by task. `hours` outlives the file."""
+    """The shadows of one file, by task; a request has one, the first that is drawn. `hours` outlives the file."""
 
     gateway: Gateway
     bench: Bench
-    by_task: Mapping[str, Shadow]
+    by_task: Mapping[str, tuple[Shadow, ...]]
     hours: Hours
     patience_s: float = PATIENCE_S
     """How long one waits for a local engine with room."""
@@ -54,14 +54,15 @@ class Shadows:
 
     async def after(self, letter: Letter, visit: Visit, answer: Answer) -> Answer:
         """The caller's answer as it is; where the request is drawn, its shadow begins when that is complete."""
-        shadow = self.by_task.get(letter.ask.task or "")
-        if shadow is None or answer.error is not None or not drawn(shadow, letter.ask, key=self.gateway.print_key):
+        key, every = self.gateway.print_key, self.by_task.get(letter.ask.task or "", ())
+        shadows = [shadow for shadow in every if drawn(shadow, letter.ask, key=key)]
+        if not shadows or answer.error is not None:
             return answer
         if answer.stream is not None:
-            stream = self._watched(letter, visit, shadow, answer.stream)
+            stream = self._watched(letter, visit, shadows, answer.stream)
             await anext(stream)  # begun: closing it closes the caller's stream, even if nobody asks for a byte
             return replace(answer, stream=stream)
-        self._begin(letter, visit, shadow, answer.whole or b"")
+        self._begin(letter, visit, shadows, answer.whole or b"")
         return answer
 
     async def stop(self) -> None:
@@ -75,7 +76,7 @@ class Shadows:
         await asyncio.gather(*self.running, return_exceptions=True)
 
     async def _watched(
-        self, letter: Letter, visit: Visit, shadow: Shadow, stream: AsyncGenerator[bytes]
+        self, letter: Letter, visit: Visit, shadows: Sequence[Shadow], stream: AsyncGenerator[bytes]
     ) -> AsyncGenerator[bytes]:
         kept, size = list[bytes](), 0
         async with aclosing(stream):
@@ -86,11 +87,12 @@ class Shadows:
                     kept.append(chunk)
                 yield chunk
         if size <= MOST_BYTES:
-            self._begin(letter, visit, shadow, b"".join(kept))
+            self._begin(letter, visit, shadows, b"".join(kept))
 
-    def _begin(self, letter: Letter, visit: Visit, shadow: Shadow, answer: bytes) -> None:
+    def _begin(self, letter: Letter, visit: Visit, shadows: Sequence[Shadow], answer: bytes) -> None:
         by = _answered_by(visit)
-        if visit.outcome is not Reason.ANSWERED or by in {None, shadow.model} or len(answer) > MOST_BYTES:
+        shadow = next((one for one in shadows if one.model != by), None)
+        if shadow is None or by is None or visit.outcome is not Reason.ANSWERED or len(answer) > MOST_BYTES:
             return
         now = self.gateway.clock.now()
         if len(self.running) < AT_ONCE and self.hours.take(shadow.name, shadow.requests_per_hour, now):
@@ -106,7 +108,9 @@ class Shadows:
 
     async def _mirror(self, letter: Letter, visit: Visit, shadow: Shadow, answer: bytes) -> None:
         """Decide by the law, ask, judge, record."""
-        sent = _whole(letter, as_if_asked(letter.ask, shadow.model, visit.judged.label))
+        # Read again from the start; where a proof said what may leave, a fresh one has to.
+        found = visit.judged.label if visit.redaction is None else visit.redaction.proof.label
+        sent = _whole(letter, as_if_asked(letter.ask, shadow.model, found))
         paid = replace(sent.ask, caller=payer(sent.ask.caller, shadow.name))
         root = Visit(
             ask=paid, arrived=self.gateway.clock.monotonic(), wanted=shadow.model, task=visit.task,

@@ -83,8 +83,8 @@ class World:
     @property
     def shadows(self) -> frozenset[str]:
         """Every experiment that mirrors."""
-        actions = self.plane.actions
-        return frozenset() if actions is None else frozenset(one.name for one in actions.shadows.by_task.values())
+        by_task = {} if self.plane.actions is None else self.plane.actions.shadows.by_task
+        return frozenset(one.name for ones in by_task.values() for one in ones)
 
     @property
     def needs_litellm(self) -> bool:

@@ -23,12 +23,11 @@ from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
-from localfleet.core.shadow import Shadow
 from localfleet.core.winnow import Documents
 from localfleet.documents import FILE_NAME as PRINTS
 from localfleet.documents import read_documents
 from localfleet.errors import ConfigError, FleetError
-from localfleet.experiments import mirrored, read_states
+from localfleet.experiments import read_states
 from localfleet.explain import Explained, Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
 from localfleet.fitting import Checked, check_fits, too_much_together
@@ -42,7 +41,7 @@ from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
 from localfleet.strategies import build_finder, build_table, threshold_of
 from localfleet.wire.yaml_lines import Lines
-from localfleet.workflows import build_shadow
+from localfleet.workflows import build_shadows
 
 __all__ = ["check_command", "explain_command", "explainer_of"]
 
@@ -184,7 +183,7 @@ def _switched(settings: Settings) -> Iterator[str]:
     for name, one in settings.experiments.items():
         if one.shadow is not None:
             bounds = f"{one.shadow.usd_per_day:f} USD a day, {one.shadow.requests_per_hour} requests an hour"
-            yield f"experiments.{name}: {one.share:g} of {one.task} goes to {one.first} too, unseen; at most {bounds}"
+            yield f"experiments.{name}: {one.share:.0%} of {one.task} also go to {one.first}, unseen; at most {bounds}"
     if settings.privacy.output_layers:
         yield f"answers: layers off: {_named_off(frozenset(settings.privacy.output_layers))}"
 
@@ -285,18 +284,12 @@ def explainer_of(
         policy=build_policy(settings, table),
         classifier=threshold_of(table),
         finder=build_finder(settings),
-        shadows=_shadows(settings),
+        shadows=build_shadows(settings, read_states(home_path())),
         caller=caller,
         fields=field_names(settings),
         redactor=_redactor(settings, asked=redact),
     )
     return explainer, {model.name: model for model in models}
-
-
-def _shadows(settings: Settings) -> dict[str, Shadow]:
-    """Those that still go along, by task."""
-    shapes = mirrored(settings, read_states(home_path()))
-    return {shape.task: build_shadow(name, shape) for name, shape in shapes.items()}
 
 
 def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
@@ -348,10 +341,11 @@ def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
         for line in (*threshold_lines(explained.classifier), *threshold_warnings(explained.classifier)):
             out.print(line, markup=False)
         _print_strategies(row)
-    if "shadow" in row:
-        one = row["shadow"]
-        way = f"would go to {one['model']}" if one["legal"] else f"{one['model']} is shut"
-        out.print(f"shadow    {one['experiment']}: {one['share']:g} of it {way} as well ({one['why']})", markup=False)
+    for one in row.get("shadows", ()):
+        way = f"{one['share']:.0%} of these also go to {one['model']}, unseen"
+        shut = f"none of these: {one['model']} is shut to them"
+        said = f"{way if one['legal'] else shut} ({one['why']})"
+        out.print(f"shadow    {one['experiment']}: {said}", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
         table.add_column(heading, no_wrap=heading == "why", overflow="fold")

@@ -158,13 +158,13 @@ def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iter
 
 
 def _experiment_complaints(settings: Settings) -> Iterator[Complaint]:
-    taken: set[tuple[str, bool]] = set()
+    taken: set[tuple[str, str]] = set()
     for name, experiment in settings.experiments.items():
-        at, kind = ("experiments", name), (experiment.task, experiment.shadow is not None)
+        at, kind = ("experiments", name), (experiment.task, "" if experiment.shadow is None else experiment.first)
         if experiment.task not in settings.tasks:
             yield at, f"`{experiment.task}` is no task here"
         if kind in taken:
-            what = "a shadow" if experiment.shadow is not None else "an experiment"
+            what = f"a shadow of {experiment.first}" if experiment.shadow is not None else "an experiment"
             yield at, f"`{experiment.task}` has {what} already: one at a time"
         taken.add(kind)
         for wanted in (experiment.first, *experiment.fallback):
