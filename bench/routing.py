@@ -25,6 +25,7 @@ from localfleet.training.design import Array, Design, Places
 from localfleet.training.evaluate import measured
 from localfleet.training.file import bytes_of
 from localfleet.training.fit import Fitted, Recipe, fitted
+from localfleet.training.fit import gain_of as gain_of_chances
 from localfleet.training.folds import by_group, by_luck
 from localfleet.training.labelled import read_labelled
 from localfleet.training.measures import apgr
@@ -39,7 +40,7 @@ ROUNDS = 1000
 
 
 def ours(train: Table, asked: Table, pair: Pair) -> Array:
-    """What ships: heads, forest, length, guard."""
+    """What ships: heads, forest, topics, length, guard."""
     return trained(train, pair).need(asked)
 
 
@@ -60,9 +61,12 @@ def words(train: Table, asked: Table, pair: Pair) -> Array:
 
 def shape(train: Table, asked: Table, pair: Pair) -> Array:
     """The forest over shape alone."""
-    found = fitted(train, pair)
-    chances = found.forest.of(np.clip((asked.shape - found.mean) / found.deviation, -3, 3))
-    return np.asarray(chances[:, pair.strong] - chances[:, pair.weak])
+    return gain_of_chances(fitted(train, pair, Recipe(topics=0)).signs(asked).forest, pair)
+
+
+def topics(train: Table, asked: Table, pair: Pair) -> Array:
+    """The forest over shape and topics."""
+    return gain_of_chances(fitted(train, pair).signs(asked).forest, pair)
 
 
 def neighbours(train: Table, asked: Table, pair: Pair) -> Array:
@@ -83,10 +87,8 @@ def neighbours(train: Table, asked: Table, pair: Pair) -> Array:
 
 
 def linear(found: Fitted, asked: Table, pair: Pair) -> Array:
-    """The gain by the heads of a classifier with its forest's part taken away."""
-    dense = np.clip((asked.shape - found.mean) / found.deviation, -3, 3)
-    chances = 2 * found.chances(asked) - found.forest.of(dense)
-    return np.asarray(chances[:, pair.strong] - chances[:, pair.weak])
+    """The gain by the heads of a classifier alone."""
+    return gain_of_chances(found.signs(asked).heads, pair)
 
 
 ROUTERS: dict[str, Router] = {
@@ -96,6 +98,7 @@ ROUTERS: dict[str, Router] = {
     "words, 50 neighbours": neighbours,
     "words and shape, linear": heads,
     "shape, forest": shape,
+    "shape and topics, forest": topics,
     "heads and forest, no guard": unguarded,
     "localfleet": ours,
 }
@@ -220,6 +223,10 @@ def ranked(folder: Path) -> Iterator[dict[str, Any]]:
     yield from foreign("GSM8K, asked MMLU", gsm8k, mmlu)
     yield from foreign("pairs, asked RouterBench", pairs, renamed(many))
     yield from foreign("pairs, asked nine", pairs, renamed(open_))
+    yield from foreign("nine, asked GSM8K", open_, gsm8k)
+    yield from foreign("nine, asked MMLU", open_, mmlu)
+    yield from foreign("RouterBench, asked GSM8K", many, gsm8k)
+    yield from foreign("RouterBench, asked MMLU", many, mmlu)
 
 
 def renamed(table: Table) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sums import lines, written
 
-from localfleet.core.routing.scorer import Scorer, load
+from localfleet.core.routing.scorer import Scorer, load, squashed
 from localfleet.core.routing.shape import SHAPE
 from localfleet.errors import FleetError
 from localfleet.training.evaluate import held_out
@@ -19,6 +19,7 @@ from localfleet.training.folds import by_group, by_luck
 from localfleet.training.labelled import kept_features, read_labelled
 from localfleet.training.measures import apgr
 from localfleet.training.reports import choices, folded, gain_of
+from localfleet.training.share import trained
 from localfleet.training.table import Table, pair_of, tabled
 
 
@@ -59,6 +60,30 @@ def test_the_file_says_what_training_found(table: Table, found: Fitted, scorer: 
         scorer.score(text).known for text in texts
     )
     assert scorer.models == ("weak", "strong")
+
+
+def test_the_file_blends_as_training_measured(table: Table) -> None:
+    """With measured shares, topics and kinds the value of every prompt is what the arrays say of it."""
+    pair = pair_of(table)
+    found = trained(table, pair)
+    scorer = load(bytes_of(found, {}))
+    read = [scorer.score(str(one["text"])).value for one in written(400, 1)]
+    told = [squashed(need) for need in found.need(table).tolist()]
+    assert np.abs(np.array(read) - np.array(told)).max() < 0.02
+    chances = np.array([list(scorer.chances(str(one["text"])).values()) for one in written(400, 1)])
+    assert np.abs(chances - found.chances(table)).max() < 0.01
+
+
+def test_a_classifier_that_learned_nothing_orders_by_length() -> None:
+    """Where outcomes have nothing to do with the words, the length keeps nearly all of its say."""
+    chance = random.Random(8)
+    rows = [{**one, "weak": chance.random() < 0.4, "strong": chance.random() < 0.8} for one in written(300, 5)]
+    table = tabled(read_labelled([json.dumps(row).encode() for row in rows], name="luck"))
+    found = trained(table, pair_of(table))
+    assert found.blend.length_share > 0.8
+    longer = np.argsort(table.shape[:, 0])[-60:]
+    shorter = np.argsort(table.shape[:, 0])[:60]
+    assert found.need(table)[longer].min() > found.need(table)[shorter].max()
 
 
 def test_the_same_data_gives_the_same_file(table: Table, found: Fitted) -> None:
@@ -122,7 +147,7 @@ def test_held_out_prompts_are_not_trained_on(table: Table) -> None:
 
 def test_a_report_holds_the_classifier_against_length_and_cue_words(table: Table) -> None:
     """One row for each router with an interval around its figure."""
-    rows = folded(table, None, None)
+    rows = folded(table.of(np.arange(200)), None, None)
     assert [row["router"] for row in rows] == ["keywords", "length", "classifier"]
     assert all(row["low"] < row["apgr"] < row["high"] for row in rows)
 

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from localfleet.training.design import Array, Places
-from localfleet.training.fit import fitted
+from localfleet.training.share import trained
 from localfleet.training.table import Pair, Table
 
 __all__ = ["chances_held_out", "cheapest_kept", "choice_rows", "chosen"]
 
 _ROUNDS = 1000
+_MARGIN = 0.3
+"""In standard errors of the quality that is kept."""
 _PRICES = np.concatenate([[0.0], np.geomspace(0.01, 1e6, 161)])
 """What a unit of score may be worth, in reciprocal USD."""
 
@@ -21,7 +23,7 @@ def chances_held_out(table: Table, pair: Pair, folds: Iterator[Places] | Sequenc
     chances = np.zeros(table.scores.shape)
     for fold in folds:
         rest = np.setdiff1d(np.arange(len(table)), fold)
-        chances[fold] = fitted(table.of(rest), pair).chances(table.of(fold))
+        chances[fold] = trained(table.of(rest), pair).chances(table.of(fold))
     return chances
 
 
@@ -46,8 +48,8 @@ def cheapest_kept(table: Table, chances: Array, folds: Sequence[Places], *, keep
     """
     What is saved, in USD, against the best single model while its quality is kept to `keep`.
 
-    A price of a unit of score turns chances and mean costs into a choice. It is chosen on the other folds, so the kept
-    quality is a result too, and may fall short by luck.
+    A price of a unit of score turns chances and mean costs into a choice. It is chosen on the other folds, with a
+    margin for the noise there; the kept quality is a result too, and may still fall short by luck.
     """
     cost = table.cost_usd.mean(axis=0)
     best = int(table.scores.mean(axis=0).argmax())
@@ -61,11 +63,12 @@ def cheapest_kept(table: Table, chances: Array, folds: Sequence[Places], *, keep
 
 def _dearest(table: Table, chances: Array, cost: Array, best: int, keep: float) -> float:
     every = np.arange(len(table))
-    least = keep * table.scores[:, best].mean()
+    least = keep * table.scores[:, best]
     spent = []
     for price in _PRICES:
         models = (chances - price * cost).argmax(axis=1)
-        enough = chosen(table, models).mean() >= least
+        over = chosen(table, models) - least
+        enough = over.mean() >= _MARGIN * over.std() / np.sqrt(len(table))
         spent.append(table.cost_usd[every, models].mean() if enough else np.inf)
     return float(_PRICES[int(np.argmin(spent))]) if np.isfinite(spent).any() else 0.0
 

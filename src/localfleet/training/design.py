@@ -104,3 +104,17 @@ class Design:
         """The transposed matrix times a vector."""
         sparse = np.bincount(self.places, self.values * values[self.rows], minlength=len(self.columns))
         return np.concatenate([self.dense.T @ values, sparse])
+
+    def projected(self, directions: Array) -> Array:
+        """The sparse part times some vectors, (columns, vectors) -> (prompts, vectors)."""
+        prompts = len(self.dense)
+        if not len(self.columns):
+            return np.zeros((prompts, directions.shape[1]))
+        each = (np.bincount(self.rows, self.values * way[self.places], minlength=prompts) for way in directions.T)
+        return np.stack(list(each), axis=1)
+
+    def gathered(self, values: Array) -> Array:
+        """The sparse part transposed times some vectors, (prompts, vectors) -> (columns, vectors)."""
+        width = max(1, len(self.columns))
+        each = (np.bincount(self.places, self.values * one[self.rows], minlength=width) for one in values.T)
+        return np.stack(list(each), axis=1)

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 
@@ -28,6 +29,10 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
         plane[found.columns] = np.round(weights[at:] / unit)
         planes.append(plane.tobytes())
         rows.append({"model": model, "bias": float(weights[0]), "shape": _rounded(weights[1:at]), "unit": unit})
+    for topic in found.topics.bytes_:
+        plane = np.zeros(BUCKETS, dtype=np.int8)
+        plane[found.columns] = topic
+        planes.append(plane.tobytes())
     forest = found.forest
     parts = (
         forest.feature,
@@ -49,10 +54,14 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
         "strong": found.pair.strong,
         "mean": _rounded(found.mean),
         "deviation": _rounded(found.deviation),
-        "centre": found.centre,
-        "spread": found.spread,
-        "length_share": found.length_share,
+        "topics": {
+            "unit": [float(unit) for unit in found.topics.unit],
+            "mean": [float(mean) for mean in found.topics.mean],
+            "deviation": [float(deviation) for deviation in found.topics.deviation],
+        },
+        "blend": asdict(found.blend),
         "homes": [_rounded(home) for home in found.homes],
+        "home_spread": _rounded(found.home_spread),
         "reach": found.reach,
         "least_cover": found.least_cover,
     }

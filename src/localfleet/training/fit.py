@@ -1,21 +1,24 @@
-"""Training: heads for every model, the length's share, and the guard that knows what it was trained on."""
+"""Training: heads and a forest for every model, and the guard that knows what it was trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from localfleet.core.routing.blend import Blend
+from localfleet.core.routing.topics import MOST_Z, TOPICS
 from localfleet.training.design import Array, Design
 from localfleet.training.forest import TREES, Grown, grown
-from localfleet.training.homes import homes_of, reach_of
+from localfleet.training.homes import homes_of, nearest, spread_of
 from localfleet.training.logistic import logistic, sigmoid
 from localfleet.training.table import Pair, Table
+from localfleet.training.topics import Found, topics_of
 
-__all__ = ["DEFAULT", "Fitted", "Recipe", "facts_of", "fitted"]
+__all__ = ["DEFAULT", "LEAST_SPREAD", "Fitted", "Recipe", "Signs", "facts_of", "fitted", "gain_of"]
 
-_MOST_Z = 3.0
 _LEAST_DEVIATION = 0.05
 _OUTSIDE = 0.01
+LEAST_SPREAD = 1e-6
 _COVER_KEPT = 0.88
 """Words of a subject that training lacked cover about so much of what its own words do; another kind of task, less."""
 
@@ -27,12 +30,41 @@ class Recipe:
     ridge: float = 1.0
     shape_ease: float = 0.07
     """How much cheaper a unit of shape is to the ridge than a unit of words, as a factor of its column."""
-    length_share: float = 0.4
-    """What the length has to say beside heads and forest, 0 to 1."""
     trees: int = TREES
+    topics: int = TOPICS
 
 
 DEFAULT = Recipe()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What a need is made of, for each prompt; see `core.routing.blend`."""
+
+    heads: Array
+    """(prompts, models): the chances by the linear heads."""
+    forest: Array
+    known: np.ndarray
+    cover: Array
+    long: Array
+    kin: Array
+
+    def gain(self, pair: Pair) -> Array:
+        """The strong model's chance minus the weak one's, by the mean of heads and forest."""
+        return gain_of((self.heads + self.forest) / 2, pair)
+
+    def chances(self, heads_share: float) -> Array:
+        """(prompts, models): each model's chance of a good answer."""
+        return np.asarray(heads_share * self.heads + (1 - heads_share) * self.forest)
+
+    def need(self, gain: Array, blend: Blend) -> Array:
+        """The need where a prompt is known, else the length."""
+        usual = (self.cover - blend.strange_cover) / max(blend.usual_cover - blend.strange_cover, 1e-6)
+        share = blend.strange_share + np.clip(usual, 0, 1) * (blend.length_share - blend.strange_share)
+        rest = 1 - share
+        own = (gain - blend.centre) / blend.spread + blend.kin_share * self.kin
+        mixed = (rest * own + share * self.long) / np.hypot(np.hypot(rest, rest * blend.kin_share), share)
+        return np.where(self.known, mixed, self.long)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,53 +79,62 @@ class Fitted:
     weights: Array
     """(models, 1 + shape + columns): bias, shape in standard units, words."""
     columns: np.ndarray
+    topics: Found
     forest: Grown
-    centre: float
-    spread: float
-    length_share: float
+    blend: Blend
     homes: Array
+    home_spread: Array
+    """How much the length varies around each home."""
     reach: float
     least_cover: float
     seen: np.ndarray
     """The marks of the prompts, in order."""
 
-    def chances(self, table: Table) -> Array:
-        """(prompts, models): each model's chance of a good answer, the mean of heads and forest."""
+    def signs(self, table: Table) -> Signs:
+        """Everything that it sees in some prompts."""
         dense = _dense(table.shape, self.mean, self.deviation)
         design = Design.of(dense, table.words, self.rarity)
         places = np.searchsorted(self.columns, design.columns)
         at = dense.shape[1]
         rows = [sigmoid(design.times(np.concatenate([row[:at], row[at:][places]]))) for row in self.weights]
-        return np.asarray((np.stack(rows, axis=1) + self.forest.of(dense[:, 1:])) / 2)
+        free = (table.shape - self.mean) / self.deviation
+        home, far = nearest(free, self.homes)
+        cover = table.words.cover(self.rarity)
+        topics = self.topics.of(design, self.columns)
+        return Signs(
+            heads=np.stack(rows, axis=1),
+            forest=self.forest.of(np.concatenate([dense[:, 1:], topics], axis=1)),
+            known=np.asarray((far <= self.reach) & (cover >= self.least_cover), dtype=np.bool_),
+            cover=cover,
+            long=free[:, 0],
+            kin=np.clip((free[:, 0] - self.homes[home, 0]) / self.home_spread[home], -MOST_Z, MOST_Z),
+        )
+
+    def chances(self, table: Table) -> Array:
+        """(prompts, models): each model's chance of a good answer."""
+        return self.signs(table).chances(self.blend.heads_share)
 
     def gain(self, table: Table) -> Array:
         """The strong model's chance minus the weak one's."""
-        chances = self.chances(table)
-        return np.asarray(chances[:, self.pair.strong] - chances[:, self.pair.weak])
+        return self.signs(table).gain(self.pair)
 
     def known(self, table: Table) -> np.ndarray:
         """Which prompts are like those of the training, in shape and in words."""
-        covered = table.words.cover(self.rarity) >= self.least_cover
-        near = reach_of((table.shape - self.mean) / self.deviation, self.homes) <= self.reach
-        return np.asarray(near & covered, dtype=np.bool_)
+        return self.signs(table).known
 
     def need(self, table: Table) -> Array:
         """What `Scorer.score` squashes to a value: the mix where a prompt is known, else the length."""
-        return self.needs(table, (self.length_share,))[0]
-
-    def needs(self, table: Table, length_shares: Sequence[float]) -> list[Array]:
-        """The same for several shares of the length."""
-        free = (table.shape[:, 0] - self.mean[0]) / self.deviation[0]
-        heads = (self.gain(table) - self.centre) / self.spread
-        known, long = self.known(table), np.clip(free, -_MOST_Z, _MOST_Z)
-        return [
-            np.where(known, ((1 - share) * heads + share * long) / np.hypot(1 - share, share), free)
-            for share in length_shares
-        ]
+        signs = self.signs(table)
+        return signs.need(signs.gain(self.pair), self.blend)
 
 
-def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
-    """Train on a table; the same table gives the same classifier."""
+def gain_of(chances: Array, pair: Pair) -> Array:
+    """The strong model's chance minus the weak one's, or the same of scores."""
+    return np.asarray(chances[:, pair.strong] - chances[:, pair.weak])
+
+
+def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT, blend: Blend | None = None) -> Fitted:
+    """Train on a table; the same table gives the same classifier. Without a blend it takes the usual one."""
     mean = table.shape.mean(axis=0)
     deviation = np.maximum(table.shape.std(axis=0), _LEAST_DEVIATION)
     rarity = table.words.rarity()
@@ -103,10 +144,11 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
     # What nobody judged, the trees take from the heads: that tells them nothing new, and keeps the other scores.
     heads = np.stack([sigmoid(design.times(row)) for row in weights], axis=1)
     known = np.where(np.isnan(table.scores), heads, table.scores)
-    forest = grown(design.dense[:, 1:], known, trees=recipe.trees)
-    chances = (heads + forest.of(design.dense[:, 1:])) / 2
-    gain = chances[:, pair.strong] - chances[:, pair.weak]
-    homes, reach = homes_of((table.shape - mean) / deviation)
+    topics = topics_of(design, count=recipe.topics)
+    read = np.concatenate([design.dense[:, 1:], topics.of(design, design.columns)], axis=1)
+    forest = grown(read, known, trees=recipe.trees)
+    free = (table.shape - mean) / deviation
+    homes, reach = homes_of(free)
     return Fitted(
         models=table.models,
         pair=pair,
@@ -115,19 +157,23 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
         rarity=rarity,
         weights=weights,
         columns=design.columns,
+        topics=topics,
         forest=forest,
-        centre=float(gain.mean()),
-        spread=float(max(gain.std(), 1e-6)),
-        length_share=recipe.length_share,
+        blend=blend or _usual(gain_of((heads + forest.of(read)) / 2, pair)),
         homes=homes,
+        home_spread=spread_of(free[:, 0], free, homes),
         reach=reach,
         least_cover=_COVER_KEPT * float(np.quantile(table.words.cover(rarity), _OUTSIDE)),
         seen=np.unique(table.marks).astype(np.uint32),
     )
 
 
+def _usual(gain: Array) -> Blend:
+    return Blend(centre=float(gain.mean()), spread=float(max(gain.std(), LEAST_SPREAD)))
+
+
 def _dense(shape: Array, mean: Array, deviation: Array) -> Array:
-    standard = np.clip((shape - mean) / deviation, -_MOST_Z, _MOST_Z)
+    standard = np.clip((shape - mean) / deviation, -MOST_Z, MOST_Z)
     return np.concatenate([np.ones((len(shape), 1)), standard], axis=1)
 
 

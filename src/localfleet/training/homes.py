@@ -2,23 +2,38 @@
 
 import numpy as np
 
-from localfleet.training.design import Array
+from localfleet.training.design import Array, Places
 
-__all__ = ["homes_of", "reach_of"]
+__all__ = ["homes_of", "nearest", "reach_of", "spread_of"]
 
 _PROMPTS_FOR_EACH = 60
 _MOST_HOMES = 12
 _ROUNDS = 25
+_LEAST_SPREAD = 0.15
 _WITHIN = 0.995
 _SLACK = 1.1
 _LEAST_REACH = 3.0
 """Prompts from one template lie closer to each other than the next one from it needs to."""
 
 
+def nearest(standard: Array, homes: Array) -> tuple[Places, Array]:
+    """Each prompt's nearest centre, and how far from it the prompt lies."""
+    squares = (standard**2).sum(1)[:, None] + (homes**2).sum(1) - 2 * standard @ homes.T
+    return squares.argmin(axis=1), np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0)))
+
+
 def reach_of(standard: Array, homes: Array) -> Array:
     """How far each prompt lies from its nearest centre."""
-    squares = (standard**2).sum(1)[:, None] + (homes**2).sum(1) - 2 * standard @ homes.T
-    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0)))
+    return nearest(standard, homes)[1]
+
+
+def spread_of(values: Array, standard: Array, homes: Array) -> Array:
+    """How much a value varies around each centre, as a deviation."""
+    home, _ = nearest(standard, homes)
+    count = np.maximum(np.bincount(home, minlength=len(homes)), 1)
+    mean = np.bincount(home, values, minlength=len(homes)) / count
+    squares = np.bincount(home, (values - mean[home]) ** 2, minlength=len(homes)) / count
+    return np.asarray(np.maximum(np.sqrt(squares), _LEAST_SPREAD))
 
 
 def homes_of(standard: Array) -> tuple[Array, float]:

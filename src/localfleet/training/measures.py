@@ -9,7 +9,7 @@ import numpy as np
 
 from localfleet.training.design import Array
 
-__all__ = ["apgr", "bootstrap", "cpt", "pgr"]
+__all__ = ["apgr", "bootstrap", "cpt", "pgr", "pulls"]
 
 
 def pgr(score: Array, gain: Array) -> Array:
@@ -24,6 +24,12 @@ def apgr(score: Array, gain: Array) -> float:
     """The mean of PGR over all shares; `gain` is the strong model's score minus the weak one's."""
     curve = pgr(score, gain)
     return float((curve[1:] + curve[:-1]).mean() / 2)
+
+
+def pulls(score: Array, gain: Array) -> Array:
+    """What each prompt adds to APGR, which is nearly their mean: its gain by its rank, in units of the mean gain."""
+    rank = np.argsort(np.argsort(score, kind="stable")) / len(score)
+    return np.asarray(gain * rank / gain.mean())
 
 
 def cpt(score: Array, gain: Array, level: float) -> float:

@@ -13,18 +13,19 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
-from math import exp, hypot, log, sqrt
+from math import exp, log, sqrt
 from typing import Any
 
+from localfleet.core.routing.blend import Blend
 from localfleet.core.routing.forest import Forest
 from localfleet.core.routing.guarantee import Claim
 from localfleet.core.routing.shape import SHAPE, shape_of
+from localfleet.core.routing.topics import MOST_Z, Topics
 from localfleet.core.routing.words import BUCKETS, buckets_of
 
 __all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed", "with_claim"]
 
-FORMAT = "localfleet-routing-5"
-_MOST_Z = 3.0
+FORMAT = "localfleet-routing-6"
 _WIDTH = 1.57
 """With it the middle is as steep as the normal distribution function."""
 
@@ -38,7 +39,12 @@ class Score:
     known: bool
     """Whether the prompt is like those it was trained on; where not, route up: `value` is the length's opinion."""
     gain: float
-    """The strong model's chance of a good answer minus the weak one's, -1 to 1."""
+    """
+    The strong model's chance of a good answer minus the weak one's, -1 to 1: the plain mean of heads and forest.
+
+    `Scorer.chances` weighs the two as fits best where the training came from; the plain mean orders foreign prompts
+    better.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ class Scorer:
     """A loaded classifier; safe to share between threads, it keeps nothing of what it reads."""
 
     heads: tuple[Chances, ...]
+    topics: Topics
     forest: Forest
     weak: int
     strong: int
@@ -71,13 +78,11 @@ class Scorer:
     deviation: Sequence[float]
     rarity: memoryview
     """A byte for each bucket: the weight of its words; 0 for one that training did not see twice."""
-    centre: float
-    spread: float
-    """Mean and deviation of the raw need over the training prompts."""
-    length_share: float
-    """How much the length has its say beside the heads, 0 to 1."""
+    blend: Blend
     homes: Sequence[Sequence[float]]
     """The centres of the training prompts' shapes."""
+    home_spread: Sequence[float]
+    """How much the length varies around each of them."""
     reach: float
     """As far from the nearest centre as a prompt may lie that counts as known."""
     least_cover: float
@@ -100,18 +105,15 @@ class Scorer:
 
     def score_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> Score:
         """The same from features that were kept, `shape_of` and `buckets_of`."""
-        shape = self._standard(raw)
-        words = self._weighted(counts)
-        grown = self.forest.of(shape)
-        straight = self.heads[self.strong].of(shape, words) - self.heads[self.weak].of(shape, words)
-        gain = (straight + grown[self.strong] - grown[self.weak]) / 2
-        long = shape[0]
-        known = self._is_known(raw, counts)
-        if not known:
-            return Score(value=squashed((raw[0] - self.mean[0]) / self.deviation[0]), known=False, gain=gain)
-        need = (gain - self.centre) / self.spread
-        mixed = (1 - self.length_share) * need + self.length_share * long
-        return Score(value=squashed(mixed / hypot(1 - self.length_share, self.length_share)), known=True, gain=gain)
+        heads, forest = self._opinions(raw, counts)
+        gain = (heads[self.strong] - heads[self.weak] + forest[self.strong] - forest[self.weak]) / 2
+        long = (raw[0] - self.mean[0]) / self.deviation[0]
+        home, squares = self._nearest(raw)
+        cover = self._cover(counts)
+        if squares > self.reach * self.reach or cover < self.least_cover:
+            return Score(value=squashed(long), known=False, gain=gain)
+        kin = max(-MOST_Z, min(MOST_Z, (long - self.homes[home][0]) / self.home_spread[home]))
+        return Score(value=squashed(self.blend.need(gain, long, kin, cover)), known=True, gain=gain)
 
     def chances(self, text: str) -> dict[str, float]:
         """Each model's chance of a good answer."""
@@ -119,9 +121,14 @@ class Scorer:
 
     def chances_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> dict[str, float]:
         """The same from features that were kept."""
+        share = self.blend.heads_share
+        both = zip(self.models, *self._opinions(raw, counts), strict=True)
+        return {model: share * head + (1 - share) * tree for model, head, tree in both}
+
+    def _opinions(self, raw: Sequence[float], counts: Mapping[int, int]) -> tuple[list[float], list[float]]:
+        """Each model's chance by its head, and by the forest."""
         shape, words = self._standard(raw), self._weighted(counts)
-        grown = self.forest.of(shape)
-        return {head.model: (head.of(shape, words) + tree) / 2 for head, tree in zip(self.heads, grown, strict=True)}
+        return [head.of(shape, words) for head in self.heads], self.forest.of([*shape, *self.topics.of(words)])
 
     def was_trained_on(self, mark: int) -> bool:
         """Whether a prompt with this mark was in the training: then it proves nothing about the classifier."""
@@ -130,7 +137,7 @@ class Scorer:
 
     def _standard(self, raw: Sequence[float]) -> list[float]:
         return [
-            max(-_MOST_Z, min(_MOST_Z, (x - mean) / deviation))
+            max(-MOST_Z, min(MOST_Z, (x - mean) / deviation))
             for x, mean, deviation in zip(raw, self.mean, self.deviation, strict=True)
         ]
 
@@ -140,13 +147,17 @@ class Scorer:
         norm = sqrt(sum([weight * weight for weight in weights.values()])) or 1.0
         return {bucket: weight / norm for bucket, weight in weights.items()}
 
-    def _is_known(self, raw: Sequence[float], counts: Mapping[int, int]) -> bool:
+    def _cover(self, counts: Mapping[int, int]) -> float:
+        """The share of the buckets that training saw."""
         rarity = self.rarity
-        if sum([rarity[bucket] > 0 for bucket in counts]) < self.least_cover * len(counts):
-            return False
+        return sum([rarity[bucket] > 0 for bucket in counts]) / max(1, len(counts))
+
+    def _nearest(self, raw: Sequence[float]) -> tuple[int, float]:
+        """The nearest home, and the square of the distance to it."""
         free = [(x - mean) / deviation for x, mean, deviation in zip(raw, self.mean, self.deviation, strict=True)]
-        most = self.reach * self.reach
-        return any(sum([(x - y) * (x - y) for x, y in zip(free, home, strict=True)]) <= most for home in self.homes)
+        far = [sum([(x - y) * (x - y) for x, y in zip(free, home, strict=True)]) for home in self.homes]
+        home = min(range(len(far)), key=far.__getitem__)
+        return home, far[home]
 
 
 def squashed(z: float) -> float:
@@ -186,9 +197,10 @@ def with_claim(raw: bytes, claim: Claim) -> bytes:
 
 
 def _sizes(table: dict[str, Any]) -> tuple[int, ...]:
-    """The bytes of each part: rarity, a plane for each model, the forest's features, cuts, jumps and leaves, marks."""
+    """The bytes of each part: rarity, planes of models and topics, the forest's four lists, marks."""
     models, nodes, leaves = len(table["heads"]), table["nodes"], table["leaves"]
-    return (*[BUCKETS] * (1 + models), nodes, 4 * nodes, 4 * nodes, leaves * models, 4 * table["seen"])
+    planes = 1 + models + len(table["topics"]["unit"])
+    return (*[BUCKETS] * planes, nodes, 4 * nodes, 4 * nodes, leaves * models, 4 * table["seen"])
 
 
 def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
@@ -196,7 +208,8 @@ def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
     rarity, *planes, feature, threshold, jump, chances, seen = (body[at:end] for at, end in pairwise(ends))
     rows = table["heads"]
     return Scorer(
-        heads=tuple(Chances(words=plane.cast("b"), **row) for plane, row in zip(planes, rows, strict=True)),
+        heads=tuple(Chances(words=plane.cast("b"), **row) for plane, row in zip(planes, rows, strict=False)),
+        topics=Topics(planes=[plane.cast("b") for plane in planes[len(rows) :]], **table["topics"]),
         forest=Forest(
             roots=table["roots"],
             feature=feature,
@@ -207,23 +220,10 @@ def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
         ),
         rarity=rarity,
         seen=seen.cast("I"),
+        blend=Blend(**table["blend"]),
         claim=Claim(**table["claim"]) if table.get("claim") else None,
         **{key: table[key] for key in _KEYS},
     )
 
 
-_KEYS = (
-    *(
-        "weak",
-        "strong",
-        "mean",
-        "deviation",
-        "centre",
-        "spread",
-        "length_share",
-        "homes",
-        "reach",
-        "least_cover",
-        "facts",
-    ),
-)
+_KEYS = ("weak", "strong", "mean", "deviation", "homes", "home_spread", "reach", "least_cover", "facts")
