@@ -132,6 +132,7 @@ LIBRARIES_BY_FILE = {
     "core/cost/fit.py": {"numpy"},
     "cost/hours.py": {"numpy"},
     "core/cost/hosted_trace.py": {"numpy"},
+    "core/cost/trace_doubts.py": {"numpy"},
     "core/cost/replay.py": {"numpy"},
     "core/cost/shadow.py": {"numpy"},
     "core/cost/sleep.py": {"numpy"},

@@ -62,6 +62,20 @@ def spills(found: dict[str, Any]) -> list[float]:
     return [round(burst["left_share"] * 100, 2) for burst in found["bursts"]]
 
 
+def test_a_replay_says_what_the_error_of_the_speed_does_to_it(plan: Path, tmp_path: Path) -> None:
+    """With a stated error the boxes of a box so much slower stand beside; without one it is unknown, and says so."""
+    rows = "".join(f"{number * 0.055},1500,200\n" for number in range(4000))
+    (tmp_path / "trace.csv").write_text("timestamp_s,input_tokens,output_tokens\n" + rows, encoding="utf-8")
+    words = ["replay", str(plan), str(tmp_path / "trace.csv")]
+    assert "Nobody measured the error" in run(*words)[1]
+    assert told(*words)["boxes_needed_if_slower"] is None
+    plan.write_text(PLAN.replace("k_us: .05908}", "k_us: .05908, mape: .25}"), encoding="utf-8")
+    found = told(*words)
+    assert (found["boxes_needed"], found["boxes_needed_if_slower"], found["speed_error_share"]) == (1, 2, 0.25)
+    assert "Were the box slower by the error of its speed (25 %), it would take 2 boxes" in run(*words)[1]
+    assert any("know nothing of the rest of the day" in doubt for doubt in found["doubts"])
+
+
 @public_traces
 @pytest.mark.parametrize(
     ("deployment", "trace", "published", "within"),

@@ -18,7 +18,7 @@ from localfleet.cli.parts import Json
 from localfleet.core.cost.traffic import Late
 from localfleet.cost.burst_sheet import burst_json, burst_section, burst_verdict
 from localfleet.cost.bursts import Played, Rules, play, trace_of
-from localfleet.cost.case_of_plan import hosted_of_plan, token_work_of
+from localfleet.cost.case_of_plan import chosen_deployment, hosted_of_plan, token_work_of
 from localfleet.cost.figures import Book
 from localfleet.cost.inputs import Misuse, number
 from localfleet.cost.plan_file import read_plan
@@ -58,7 +58,14 @@ def replay_command(
         asked = read_plan(plan)
         found = trace_of([_read(path) for path in trace], [_read(path) for path in must_stay or []], rules)
         price = next((model.price for model in hosted_of_plan(asked) if model.price is not None), None)
-        played = play(found, token_work_of(asked, deployment), rules, boxes=sorted(set(boxes or [])), price=price)
+        played = play(
+            found,
+            token_work_of(asked, deployment),
+            rules,
+            boxes=sorted(set(boxes or [])),
+            price=price,
+            error_share=chosen_deployment(asked, deployment).calibration.mape,
+        )
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
@@ -77,7 +84,7 @@ def _sheet(played: Played, trace: Sequence[Path]) -> Sheet:
         verdict=burst_verdict(played),
         answers=(),
         sections=(burst_section(played),),
-        warnings=("the replay is a fluid queue, a surrogate for an engine that batches",),
+        warnings=("the replay is a fluid queue, a surrogate for an engine that batches", *played.doubts),
         book=Book(),
         made=f"localfleet {__version__}, {today}",
     )

@@ -37,7 +37,7 @@ def burst_section(played: Played) -> Section:
     )
     return Section(
         title="Bursts",
-        prose=[seen, _how_bursty(played), SURROGATE],
+        prose=[seen, _how_bursty(played), _how_exact(played), SURROGATE, *_doubted(played)],
         grids=[Grid(head=HEAD, rows=rows, first_number=2, strong=best)],
         pictures=[spill_picture(_curves(played), wait_s=played.rules.wait_s)],
     )
@@ -72,6 +72,22 @@ def _how_bursty(played: Played) -> str:
     return f"{bursts} A steady stream of the same mean would need {_boxes(played.steady)}."
 
 
+def _how_exact(played: Played) -> str:
+    """What the error of the speed does to the number of boxes."""
+    if played.error_share is None:
+        return "Nobody measured the error of the box's speed, so how sure the number of boxes is, is unknown."
+    if played.needed is None:
+        return f"The speed of the box is known to {percent(played.error_share)}."
+    slower = played.needed_if_slower
+    then = "no number of boxes that was tried" if slower is None else _boxes(slower)
+    same = "the same" if slower == played.needed else then
+    return f"Were the box slower by the error of its speed ({percent(played.error_share)}), it would take {same}."
+
+
+def _doubted(played: Played) -> list[str]:
+    return [f"To doubt: {'; '.join(played.doubts)}."] if played.doubts else []
+
+
 def _boxes(count: int) -> str:
     return "1 box" if count == 1 else f"{count} boxes"
 
@@ -86,6 +102,9 @@ def burst_json(played: Played) -> dict[str, Any]:
         "busy_boxes_mean": played.load,
         "wait_budget_s": played.rules.wait_s,
         "boxes_for_a_steady_stream": played.steady,
+        "speed_error_share": played.error_share,
+        "boxes_needed_if_slower": played.needed_if_slower,
+        "doubts": list(played.doubts),
         "trace": plain(played.facts),
         "bursts": [
             {

@@ -11,6 +11,7 @@ from localfleet.core.cost.capacity import TokenWork
 from localfleet.core.cost.hosted_trace import usd_hosted
 from localfleet.core.cost.replay import ClassReplay, ReplayResult, replay, work_s
 from localfleet.core.cost.steady import steady_replicas
+from localfleet.core.cost.trace_doubts import trace_doubts
 from localfleet.core.cost.traffic import Floats, Late, Requests, TraceFacts, TrafficClass, requests, trace_facts
 from localfleet.core.pricing import Price
 from localfleet.cost.inputs import Misuse
@@ -67,6 +68,10 @@ class Played:
     needed: int | None
     facts: TraceFacts
     steady: int | None
+    error_share: float | None = None
+    """The stated error of the box's speed; `needed_if_slower` holds where it is so much slower."""
+    needed_if_slower: int | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def trace_of(free: Sequence[Iterable[Arrival]], stays: Sequence[Iterable[Arrival]], rules: Rules) -> Requests:
@@ -96,9 +101,19 @@ def trace_of(free: Sequence[Iterable[Arrival]], stays: Sequence[Iterable[Arrival
 
 
 def play(
-    trace: Requests, work: TokenWork, rules: Rules, *, boxes: Sequence[int] = (), price: Price | None = None
+    trace: Requests,
+    work: TokenWork,
+    rules: Rules,
+    *,
+    boxes: Sequence[int] = (),
+    price: Price | None = None,
+    error_share: float | None = None,
 ) -> Played:
-    """Play it against the numbers of boxes given, or from one up until what the rules allow is kept, and one more."""
+    """
+    Play it against the numbers of boxes given, or from one up until what the rules allow is kept, and one more.
+
+    With the error of the speed, the boxes are also looked for that it takes where the box is so much slower.
+    """
     seconds = work_s(trace, work)
     span = trace.span_s
     if span <= 0:
@@ -120,6 +135,11 @@ def play(
         bursts=tuple(bursts),
         needed=needed,
         facts=trace_facts(trace),
+        error_share=error_share,
+        needed_if_slower=None
+        if not error_share or needed is None
+        else _needed_at(trace, seconds * (1 + error_share), rules, least=needed),
+        doubts=trace_doubts(trace, spill_share=rules.spill_share),
         steady=steady_replicas(
             requests_per_s=len(trace) / span,
             seconds_per_request=max(float(seconds.mean()), 1e-9),
@@ -127,6 +147,11 @@ def play(
             late_share=rules.spill_share,
         ),
     )
+
+
+def _needed_at(trace: Requests, seconds: Floats, rules: Rules, *, least: int) -> int | None:
+    counts = range(least, MOST_BOXES + 1)
+    return next((each for each in counts if _is_kept(_burst(replay(trace, seconds, replicas=each), None), rules)), None)
 
 
 def _rows(found: Iterable[Arrival], kind: int, rules: Rules) -> list[tuple[float, int, int, int, int, int]]:

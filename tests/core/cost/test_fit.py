@@ -1,13 +1,17 @@
 """Fits of measured points: published coefficients, held-out error, and what a fit admits not to know."""
 
 import csv
+import random
 from collections.abc import Iterator
+from dataclasses import replace
+from math import exp
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localfleet.core.cost.calibration import calibrate
 from localfleet.core.cost.fit import fit_step, fit_work
 from localfleet.core.cost.points import Point, curves, saturated
 
@@ -94,13 +98,78 @@ def test_fewer_than_four_shapes_are_refused() -> None:
 
 
 def test_shapes_of_one_kind_leave_coefficients_unsettled() -> None:
-    """Where input and output always grow together, nobody can tell who takes the time, and the fit says so."""
+    """Where input and output nearly always grow together, hardly anybody can tell who takes the time: it is said."""
     alike = [
-        (size, size, 1e6 / (size * (10 + 30) + 0.01 * size * size * 1.5 * noise))
+        (size, size * (1 + noise / 50), 1e6 / (size * (10 + 30) + 0.01 * size * size * 1.5 * noise))
         for size, noise in ((100, 0.9), (200, 1.3), (400, 0.8), (800, 1.1), (1600, 1.0))
     ]
     assert len(fit_work([point(*shape) for shape in alike]).unsettled) >= 2
     assert fit_work([point(*shape) for shape in QWEN_BF16]).unsettled == ()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "says"),
+    [
+        ([(64, 64), (128, 128), (512, 512), (1024, 1024), (2048, 2048)], "all shapes have the same ratio"),
+        ([(64, 16), (128, 32), (512, 128), (1024, 256)], "all shapes have the same ratio"),
+        ([(64, 128), (128, 128), (512, 128), (1024, 128)], "all answers are of about the same length"),
+    ],
+)
+def test_shapes_that_cannot_tell_are_refused_with_the_reason(shapes: list[tuple[int, int]], says: str) -> None:
+    """One ratio of prompt and answer, or one length of answers: no fit, whatever was measured."""
+    with pytest.raises(ValueError, match=says):
+        fit_work([point(into, out, 1e6 / (20 * into + 30 * out)) for into, out in shapes])
+
+
+def test_one_shape_that_contradicts_the_others_is_named() -> None:
+    """Eight shapes of one truth and one of them measured while something else ran: that one, and no other."""
+    shapes = ((64, 32), (64, 256), (256, 32), (256, 128), (512, 32), (128, 384), (1024, 64), (1024, 256))
+    points = [point(into, out, 1e6 / (20 * into + 30 * out + 0.05 * out * (into + out / 2))) for into, out in shapes]
+    assert calibrate("clean", points).work is not None
+    assert not [each for each in calibrate("clean", points).warnings if "contradicts" in each]
+    points[3] = replace(points[3], requests_per_s=(points[3].requests_per_s or 0) / 2)
+    assert [each for each in calibrate("spoilt", points).warnings if "contradicts" in each] == [
+        "256x128 contradicts all other shapes, which agree without it: measure it again"
+    ]
+
+
+def test_a_step_that_falls_with_the_load_is_pointed_out() -> None:
+    """More requests together in less time: noise, or another load than it says."""
+    told = calibrate("m", [step(1, 10), step(8, 15), step(16, 12)]).warnings
+    assert any("a step took 15 ms with 8 requests together and only 12 ms with 16" in each for each in told)
+    assert not any("a step took" in each for each in calibrate("m", [step(1, 10), step(8, 15)]).warnings)
+
+
+TRUTHS = {
+    "affine": lambda into, out: 17.4 * into + 28.2 * out + 0.059 * out * (into + out / 2),
+    "saturating": lambda into, out: 17.4 * into * (1 + into / 8000) + 28.2 * out + 0.059 * out * (into + out / 2) + 4e3,
+    "overlapping": lambda into, out: max(17.4 * into, 8.5 * out) + 28.2 * out + 0.059 * out * (into + out / 2),
+    "cache-bound": lambda into, out: 17.4 * into + 28.2 * out * max(1, (into + out) / 2048) ** 0.5 + 0.06 * out * into,
+}
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("noise", [0.03, 0.1])
+def test_the_stated_error_covers_three_of_four_shapes_of_any_truth(truth: str, noise: float) -> None:
+    """Also where the box is not what the fit believes: random shapes of noisy measurements, those it calls its own."""
+    draw = random.Random(11)  # shapes of a test
+
+    def shape() -> tuple[int, int]:
+        return int(2 ** draw.uniform(6, 12)), int(2 ** draw.uniform(4, 10))
+
+    def measured(into: int, out: int) -> float:
+        return float(TRUTHS[truth](into, out)) * exp(draw.gauss(0, noise))
+
+    within = total = 0
+    for _ in range(25):
+        seen = [shape() for _ in range(8)]
+        fit = fit_work([point(*each, 1e6 / measured(*each)) for each in seen])
+        for each in [shape() for _ in range(8)]:
+            if not fit.extrapolates(*each):
+                error = abs(measured(*each) / (fit.box_s(*each) * 1e6) - 1)
+                within, total = within + (error <= fit.error_at(*each)), total + 1
+    assert total > 80
+    assert within / total >= 0.7
 
 
 def test_a_fit_says_where_it_extrapolates_and_that_it_knows_less_there() -> None:

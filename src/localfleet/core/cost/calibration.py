@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from localfleet.core.cost.fit import StepFit, WorkFit, fit_step, fit_work
 from localfleet.core.cost.points import Point, curves, saturated, shape_of
 
 __all__ = ["Calibration", "SloRate", "calibrate"]
 
+FALLS = 0.95
 UNFIT = 0.25
 """A fit whose held-out error is larger describes something else than a saturated box."""
 
@@ -64,7 +66,13 @@ def calibrate(name: str, points: Sequence[Point], *, slo: tuple[SloRate, ...] = 
         work=work,
         no_work=no_work,
         steps=steps,
-        warnings=(*_of_work(work), *_of_doubt(doubtful, len(best)), *_of_steps(steps), *_of_failures(points)),
+        warnings=(
+            *_of_work(work),
+            *_of_doubt(doubtful, len(best)),
+            *_of_steps(steps),
+            *_of_falling(curves(points)),
+            *_of_failures(points),
+        ),
         slo=slo,
     )
 
@@ -83,6 +91,10 @@ def _of_work(work: WorkFit | None) -> tuple[str, ...]:
     if work.unsettled:
         names = ", ".join(work.unsettled)
         found.append(f"these shapes do not settle {names}: vary input and output lengths apart from each other")
+    found += [
+        f"{into:.0f}x{out:.0f} contradicts all other shapes, which agree without it: measure it again"
+        for into, out in work.outliers
+    ]
     return tuple(found)
 
 
@@ -99,6 +111,19 @@ def _of_steps(steps: Sequence[tuple[tuple[float, float], StepFit]]) -> tuple[str
         return ()
     worst = max(fit.worst for fit in bent)
     return (f"the step is no straight line of the batch (off by up to {worst:.0%}): read the measured points instead",)
+
+
+def _of_falling(found: Sequence[Sequence[Point]]) -> tuple[str, ...]:
+    """A step that gets shorter with more requests together is noise, or another load than it says."""
+    for curve in found:
+        for less, more in pairwise(curve):
+            if (more.step_ms or 0.0) < FALLS * (less.step_ms or 0.0):
+                sentence = (
+                    f"a step took {less.step_ms:.3g} ms with {less.batch:.3g} requests together and only "
+                    f"{more.step_ms:.3g} ms with {more.batch:.3g}: noise, or other requests; measure the curve again"
+                )
+                return (sentence,)
+    return ()
 
 
 def _of_failures(points: Sequence[Point]) -> tuple[str, ...]:

@@ -24,10 +24,16 @@ Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 NOT_AFFINE = 0.15
 """A point that the line misses by more: read the measured curve instead (mixtures of experts, very large batches)."""
+SAME_DIRECTION = 1e-3
+"""Shapes whose weakest direction is as weak as this beside the strongest do not tell three coefficients apart."""
+OUTLIER, CLEANER = 0.15, 0.1
+"""A shape that the others miss by more, and without which their squared error is so small a part, stands alone."""
 TANGLED = 0.01
 """A direction that the shapes hardly differ in: as weak as this beside their strongest."""
 EVEN_ODDS = 1.28
 """Standard deviations for the bound; over published sets it held for 76 % of the shapes left out."""
+FEWEST_TO_JUDGE = 6
+"""With fewer shapes any one of them can be made to look odd."""
 SMALL_SAMPLE = {1: 3.08, 2: 1.89, 3: 1.64, 4: 1.53, 5: 1.48, 6: 1.44, 7: 1.41, 8: 1.40, 9: 1.38, 10: 1.37}
 """Student's t for the same share by degrees of freedom: few points know little of their own scatter."""
 
@@ -52,6 +58,8 @@ class WorkFit:
     output_range: tuple[float, float]
     unsettled: tuple[str, ...]
     """Coefficients that these shapes cannot tell from zero or from each other."""
+    outliers: tuple[tuple[float, float], ...]
+    """Shapes (input, output tokens) that the others agree to contradict."""
     _spread: float
     _inverse: tuple[tuple[float, ...], ...]
     _leverage: float
@@ -128,9 +136,14 @@ def fit_work(points: Sequence[Point]) -> WorkFit:
     rows = np.array([_work_row(each.input_tokens, each.output_tokens, each.cached_share) for each in points])
     measured = np.array([1e6 / (each.requests_per_s or inf) for each in points])
     scaled = rows / measured[:, None]
+    _refuse_one_direction(points, rows)
     weights = _not_negative(scaled)
     errors = np.abs(scaled @ weights - 1)
-    held_out = np.array([abs(scaled[i] @ _not_negative(np.delete(scaled, i, 0)) - 1) for i in range(len(points))])
+    others = [np.delete(scaled, i, 0) for i in range(len(points))]
+    without = [_not_negative(part) for part in others]
+    held_out = np.array([abs(row @ found - 1) for row, found in zip(scaled, without, strict=True)])
+    cleaner = np.array([float(((part @ found - 1) ** 2).sum()) for part, found in zip(others, without, strict=True)])
+    alone = (held_out > OUTLIER) & (cleaner < CLEANER * float((errors**2).sum())) & (len(points) >= FEWEST_TO_JUDGE)
     inverse = np.linalg.pinv(scaled.T @ scaled)
     free = max(len(points) - int((weights > 0).sum()), 1)
     scatter = sqrt(float((errors**2).sum()) / free)
@@ -147,6 +160,9 @@ def fit_work(points: Sequence[Point]) -> WorkFit:
         input_range=(min(inputs), max(inputs)),
         output_range=(min(outputs), max(outputs)),
         unsettled=_unsettled(weights, scatter, scaled),
+        outliers=tuple(
+            (point.input_tokens, point.output_tokens) for point, odd in zip(points, alone, strict=True) if odd
+        ),
         _spread=scatter * SMALL_SAMPLE.get(free, EVEN_ODDS),
         _inverse=tuple(tuple(map(float, row)) for row in inverse),
         _leverage=max(_leverage(row, inverse) for row in scaled),
@@ -182,6 +198,24 @@ def fit_step(curve: Sequence[Point]) -> StepFit:
 def _work_row(input_tokens: float, output_tokens: float, cached_share: float) -> Vector:
     context = input_tokens + output_tokens / 2
     return np.array([input_tokens * (1 - cached_share), output_tokens, output_tokens * context], dtype=np.float64)
+
+
+def _refuse_one_direction(points: Sequence[Point], rows: Matrix) -> None:
+    """Raise where shapes cannot tell who takes the time, whatever was measured: one length, or one ratio, for all."""
+    scaled = rows / np.maximum(rows[:, :2].sum(axis=1), 1e-9)[:, None]
+    sizes = np.linalg.norm(scaled, axis=0)
+    strengths = np.linalg.svd(scaled / np.where(sizes > 0, sizes, 1), compute_uv=False)
+    if strengths[-1] > SAME_DIRECTION * strengths[0]:
+        return
+    for what, values in (
+        ("prompts are of about the same length", [each.input_tokens for each in points]),
+        ("answers are of about the same length", [each.output_tokens for each in points]),
+        ("shapes have the same ratio", [each.input_tokens / max(each.output_tokens, 1e-9) for each in points]),
+    ):
+        if max(values) <= 1.05 * min(values):
+            msg = f"all {what}: input, output and context cannot be told apart; mix short and long of both"
+            raise ValueError(msg)
+    raise ValueError("these shapes cannot tell input, output and context apart; mix short and long of both")
 
 
 def _not_negative(scaled: Matrix) -> Vector:
