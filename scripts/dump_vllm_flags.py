@@ -36,7 +36,7 @@ def main() -> None:
 def takes(action: argparse.Action) -> str:
     """How many values: `nothing`, `one`, `many`."""
     # Typeshed says `nargs` is int, str or None; here only 0 and None matter, all else takes many.
-    return {0: "nothing", None: "one"}.get(action.nargs, "many")  # type: ignore[call-overload]
+    return {0: "nothing", None: "one"}.get(action.nargs, "many")  # type: ignore[call-overload]  # argparse says str or int
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Fixtures every room shares. Small on purpose: a room's own fixtures live beside 
 Test helpers are plain modules with unique names; the folders that hold them are put on the path here, once.
 """
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ sys.path.insert(0, str(Path(__file__).parent / "actions"))
 sys.path.insert(0, str(Path(__file__).parent / "training"))
 
 from process import Tap
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the collector need not look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ on a small bad example first, so that it is known to bite. A breach says where i
 """
 
 import ast
+import gc
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,18 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSE = "src/localfleet/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """One file: its path from the project's root, its text, its tree."""
 
     path: str
     text: str
     tree: ast.Module
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """The tree, walked once for all rules."""
+        return tuple(ast.walk(self.tree))
 
     @property
     def inside(self) -> str:
@@ -165,13 +172,15 @@ FastAPI Starlette APIRouter Typer create_engine create_async_engine Client Clien
 Event Condition Semaphore Queue SimpleQueue Thread ThreadPoolExecutor ProcessPoolExecutor ContextVar
 defaultdict OrderedDict Counter deque WeakKeyDictionary WeakValueDictionary Random
 """
+MARK = re.compile(r"#\s*(noqa|type: ignore)\b")
+MARK_WITH_REASON = re.compile(r"#\s*(noqa: [A-Z0-9, ]+|type: ignore\[[a-z, -]+\])  # \w")
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_BROADLY = {"judging.py", "server/errors.py"}
 
 
 def imports(source: Source) -> Iterator[tuple[int, str]]:
     """Yield `(line, dotted name)` of all that a file imports, names included, also inside functions and by string."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -246,7 +255,7 @@ def core_and_wire_are_quiet(source: Source) -> Iterator[Breach]:
     for line, name in imports(source):
         if {name, name.split(".")[0], ".".join(name.split(".")[:2])} & set(LOUD_MODULES.split()):
             yield line, f"{source.room} may not import {name}; read it at the edge and pass the value in"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in LOUD_CALLS:
                 yield node.lineno, f"{source.room} may not call {node.func.id}(); that happens at the edge"
@@ -257,7 +266,7 @@ def core_and_wire_are_quiet(source: Source) -> Iterator[Breach]:
 def core_and_wire_never_wait(source: Source) -> Iterator[Breach]:
     """No async in core and wire."""
     kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if source.room in {"core", "wire"} and isinstance(node, kinds):
             yield node.lineno, f"{source.room} is synchronous; await in gateway, engines, storage or server"
 
@@ -267,7 +276,7 @@ def only_the_policy_builds_hosted_routes(source: Source) -> Iterator[Breach]:
     if not source.inside or source.inside == "core/policy.py":
         return
     advice = "only core/policy.py builds a HostedRoute; take the one in the decision"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and called(node) not in {"isinstance", "issubclass"}:
             if "HostedRoute" in {called(node), *(last_name(arg) for arg in node.args)}:
                 yield node.lineno, advice
@@ -281,7 +290,7 @@ def only_the_draft_builds_a_proof_of_redaction(source: Source) -> Iterator[Breac
     """A Redacted, which opens doors, is made in core/redaction/draft.py, where the text is read again."""
     if not source.inside or source.inside == "core/redaction/draft.py":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and called(node) not in {"isinstance", "issubclass"}:
             if "Redacted" in {called(node), *(last_name(arg) for arg in node.args)}:
                 yield node.lineno, "only core/redaction/draft.py proves a redaction; take the one it made"
@@ -294,9 +303,7 @@ def broad_catches_are_counted(source: Source) -> Iterator[Breach]:
     if not source.inside:
         return
     found = sorted(
-        node.lineno
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.ExceptHandler | ast.Call) and _is_broad(node)
+        node.lineno for node in source.nodes if isinstance(node, ast.ExceptHandler | ast.Call) and _is_broad(node)
     )
     for line in found[1:] if source.inside in MAY_CATCH_BROADLY else found:
         yield line, "catch the named errors; a broad catch hides the next mistake and may hide a leak"
@@ -311,7 +318,7 @@ def _is_broad(node: ast.ExceptHandler | ast.Call) -> bool:
 
 def no_globals(source: Source) -> Iterator[Breach]:
     """State has an owner; no `global` statement."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Global):
             yield node.lineno, "keep the state in an object that assemble builds and passes on"
 
@@ -344,7 +351,7 @@ def files_hold_one_idea(source: Source) -> Iterator[Breach]:
 
 def functions_fit_a_screen(source: Source) -> Iterator[Breach]:
     """A function of the package has at most 60 lines."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if source.inside and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             # From the first statement on: a command's options are a list, however long.
             lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
@@ -360,7 +367,7 @@ def every_door_has_a_plate(source: Source) -> Iterator[Breach]:
 
 def only_commands_print(source: Source) -> Iterator[Breach]:
     """`print` belongs to the command line."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         builtin = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         if builtin and source.inside and source.room != "cli" and isinstance(node, ast.Call):
             yield node.lineno, "return the value, or log named fields without text"
@@ -373,11 +380,18 @@ def privates_stay_private(source: Source) -> Iterator[Breach]:
             yield line, "make the name public where it lives, or do without"
 
 
+def marks_have_a_reason(source: Source) -> Iterator[Breach]:
+    """What switches a check off for a line says why, on that line."""
+    for line, text in enumerate(source.text.splitlines(), 1):
+        if MARK.search(text) and not MARK_WITH_REASON.search(text):
+            yield line, "say why behind the mark: `# noqa: CODE  # the reason`"
+
+
 def fakes_are_real(source: Source) -> Iterator[Breach]:
     """Tests bend the environment at most: no mocks, no attribute patched."""
     if not source.path.startswith("tests/"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         bent = node.attr if isinstance(node, ast.Attribute) and last_name(node.value) == "monkeypatch" else "setenv"
         if bent not in {"setenv", "delenv", "chdir"} and isinstance(node, ast.Attribute):
             yield node.lineno, "use a real server or a real class that satisfies the port"
@@ -445,6 +459,9 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (every_door_has_a_plate, "core/x.py", "x = 1"),
     (only_commands_print, "server/x.py", "print(1)"),
     (privates_stay_private, "server/x.py", "from localfleet.gateway import _walk"),
+    (marks_have_a_reason, "core/x.py", "import os  # " + "noqa: F401"),
+    (marks_have_a_reason, "core/x.py", "import os  # " + "noqa  # everything"),
+    (marks_have_a_reason, "core/x.py", "x = y  # " + "type: ignore[index]"),
     (fakes_are_real, "tests/test_x.py", "def test(monkeypatch): monkeypatch.setattr(a, 'b', 1)"),
     (fakes_are_real, "tests/test_x.py", "from unittest.mock import patch"),
 )
@@ -478,7 +495,11 @@ def house() -> tuple[Source, ...]:
     """All Python files of the package and its tests."""
     files = (*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py")))
     assert len(files) > 20, "the tree was not found; every rule would pass on nothing"
-    return tuple(read(path) for path in files)
+    gc.disable()  # half a million nodes at once, and none of them garbage
+    try:
+        return tuple(read(path) for path in files)
+    finally:
+        gc.enable()
 
 
 def breaches(rule: Rule, path: str, text: str) -> list[Breach]:

@@ -13,7 +13,7 @@ import pytest
 from bad_bodies import CANARY, GOOD, BadRequest, bad_requests, encoded
 from process import Tap
 from router import Router
-from tap_fleet import fleet
+from tap_fleet import NATIVE, fleet
 
 BATCH = 200
 EMAIL = "ada.lovelace@analytical-engines.co.uk"
@@ -30,7 +30,7 @@ def taps(shared_taps: tuple[Tap, Tap, Tap]) -> tuple[Tap, Tap, Tap]:
 @pytest.fixture(scope="module")
 def router(taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """The real process in front of them; at the end its output is looked through as well."""
-    settings = fleet(local=taps[0], openai=taps[1], anthropic=taps[2])
+    settings = fleet(local=taps[0], openai=taps[1], anthropic=taps[2], claude=NATIVE)
     with Router.start(tmp_path_factory.mktemp("router"), settings) as running:
         yield running
     output = running.output()
@@ -248,6 +248,11 @@ def test_of_two_keys_what_was_read_is_what_leaves(router: Router, taps: tuple[Ta
             assert EMAIL.encode() not in hosted
             assert (EMAIL.encode() in taps[0].received()) is (tier == "local")
             assert bool(hosted) is (tier != "local")
+
+
+def test_litellm_is_not_loaded_for_messages_alone(router: Router) -> None:
+    """A model of Anthropic's that serves nothing else is spoken to directly: seconds and memory are spared."""
+    assert "/tiktoken/" not in Path(f"/proc/{router.pid}/maps").read_text(encoding="utf-8"), "what litellm brings"
 
 
 def test_nothing_of_it_is_at_rest(router: Router, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from fake_nvml import H100, RTX_4090, FakeDriver
 from process import Tap
 from router import Router
-from tap_fleet import fleet, local_entry
+from tap_fleet import NATIVE, fleet, local_entry
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -86,7 +86,7 @@ def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathF
     """A router without traffic."""
     for tap in shared_taps:
         tap.reset()
-    settings = fleet(local=shared_taps[0], openai=shared_taps[1], anthropic=shared_taps[2])
+    settings = fleet(local=shared_taps[0], openai=shared_taps[1], anthropic=shared_taps[2], claude=NATIVE)
     with Router.start(tmp_path_factory.mktemp("console"), settings) as started:
         yield started
 

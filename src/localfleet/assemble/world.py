@@ -18,7 +18,8 @@ from localfleet.assemble.memory import gpu_sizes, room_of
 from localfleet.assemble.tier import LocalTier
 from localfleet.catalogue import Checked, anyone, build_models, build_policy, planned, read_bid
 from localfleet.config import Settings
-from localfleet.core.ask import Caller
+from localfleet.config.hosted import HostedModel
+from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Fleet
 from localfleet.core.label import Label
 from localfleet.core.receipt import Receipt
@@ -88,8 +89,8 @@ class World:
 
     @property
     def needs_litellm(self) -> bool:
-        """Whether a hosted model is spoken to through it."""
-        return any(dialect_of(model.provider) != "openai" for model in self.settings.hosted.values())
+        """Whether a hosted model is spoken to through it; one of Anthropic's that serves Messages alone is not."""
+        return any(_through_litellm(model) for model in self.settings.hosted.values())
 
     def fleet(self) -> Fleet:
         """All models with their states, now."""
@@ -99,6 +100,11 @@ class World:
             states={name: engine.state() for name, engine in gateway.engines.items()},
             ledger_open=gateway.seeded and gateway.ledger.health.ok,
         )
+
+
+def _through_litellm(model: HostedModel) -> bool:
+    dialect = dialect_of(model.provider)
+    return dialect == "litellm" or (dialect == "anthropic" and model.apis != frozenset({Api.MESSAGES}))
 
 
 def build_world(checked: Checked, ground: Ground, before: Mapping[Place, Entry]) -> World:

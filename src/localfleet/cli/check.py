@@ -80,10 +80,15 @@ def check_command(
         if not problems:
             models, off = len(settings.local) + len(settings.hosted), _layers_off(settings)
             layers = f", layers off: {', '.join(off)}" if off else ""
-            console().print(f"{config}: {models} models, {len(settings.privacy.rules)} rules{layers}: ok", markup=False)
+            seen = f"{_counted(models, 'model')}, {_counted(len(settings.privacy.rules), 'rule')}"
+            console().print(f"{config}: {seen}{layers}: ok", markup=False)
             for line in _switched(settings):
                 console().print(f"{config}: {line}", markup=False)
     raise typer.Exit(1 if failed else 0)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _every_problem(file: str) -> Iterator[Complaint]:

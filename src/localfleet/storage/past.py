@@ -36,7 +36,6 @@ class _Action:
     root: Mapping[str, Any] | None = None
     tokens: tuple[int, int] = (0, 0)
     usd: Decimal | None = Decimal(0)
-    verdicts: dict[str, float] = field(default_factory=dict)
     said: float | None = None
 
 

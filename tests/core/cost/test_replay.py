@@ -116,7 +116,7 @@ def test_bad_traces_are_refused_by_name(change: dict[str, list[float]], message:
     """A wrong column is named, with its row."""
     good = {"at_s": [0, 1, 2], "input_tokens": [10, 10, 10], "output_tokens": [1, 1, 1]}
     with pytest.raises(ValueError, match=message):
-        requests(**{**good, **change})  # type: ignore[arg-type]
+        requests(**{**good, **change})  # type: ignore[arg-type]  # a name among them is of another type
 
 
 def test_a_million_requests_replay_within_seconds() -> None:

@@ -50,12 +50,6 @@ class Charge:
         """What the group owes."""
         return self.usd_served_alloc + self.usd_failed_alloc
 
-    @property
-    def usd_per_answered_alloc(self) -> Decimal | None:
-        """For each request that was answered; `None` where none was."""
-        answered = self.requests - self.failed
-        return self.usd_alloc / answered if answered else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chargeback:

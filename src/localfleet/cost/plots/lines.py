@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from localfleet.cost.plots.canvas import Axis, Frame, axis_x, axis_y, picture, spread, text
 
-__all__ = ["Band", "Mark", "Series", "line_plot"]
+__all__ = ["Mark", "Series", "line_plot"]
 
 Point = tuple[float, float]
 LETTER = 6.2
@@ -36,15 +36,6 @@ class Mark:
     kind: str = "mark"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """A shaded range of x with a few words: beyond capacity, below the break-even."""
-
-    low: float
-    high: float
-    words: str
-
-
 def line_plot(
     series: Sequence[Series],
     x: Axis,
@@ -53,12 +44,10 @@ def line_plot(
     name: str,
     says: str,
     marks: Sequence[Mark] = (),
-    bands: Sequence[Band] = (),
 ) -> str:
     """The SVG. Names of lines stand at their right end, kept apart; marks are numbered down from the top."""
     frame = Frame()
-    parts = [_band(band, x, frame) for band in bands]
-    parts += [axis_y(y, frame), axis_x(x, frame)]
+    parts = [axis_y(y, frame), axis_x(x, frame)]
     parts += [_series(line, x, y, frame) for line in series]
     parts += [_mark(mark, x, frame) for mark in marks]
     parts += [_note(mark, number, x, frame) for number, mark in enumerate(marks)]
@@ -133,15 +122,3 @@ def _under_notes(series: Sequence[Series], marks: Sequence[Mark], x: Axis, frame
         if reach > frame.right - longest:
             taken = _note_top(number, frame) + 13
     return taken
-
-
-def _band(band: Band, x: Axis, frame: Frame) -> str:
-    left, right = x.at(band.low, frame.left, frame.right), x.at(band.high, frame.left, frame.right)
-    if right - left < 1:
-        return ""
-    words = text((left + right) / 2, frame.bottom - 5, band.words, kind="note", anchor="middle")
-    room = len(band.words) * 5.4 < right - left
-    return (
-        f'<rect class="band" x="{left:.1f}" y="{frame.top:.1f}" width="{right - left:.1f}" '
-        f'height="{frame.bottom - frame.top:.1f}"/>{words if room else ""}'
-    )

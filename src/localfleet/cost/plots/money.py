@@ -8,7 +8,7 @@ from localfleet.cost.paper import dollars
 from localfleet.cost.plots.bars import Bar, bar_plot
 from localfleet.cost.plots.canvas import Axis, short
 from localfleet.cost.plots.heat import Here, heat_plot
-from localfleet.cost.plots.lines import Band, Mark, Series, line_plot
+from localfleet.cost.plots.lines import Mark, Series, line_plot
 from localfleet.cost.sheet import Picture
 
 __all__ = ["BoxSteps", "bases_picture", "border_picture", "volume_picture"]
@@ -109,8 +109,3 @@ def _steps(box: BoxSteps, most: float) -> list[tuple[float, float]]:
         x = number * box.requests_per_box
         points += [(x, box.usd(x)), (x, box.usd(x * (1 + 1e-6)))]
     return [*points, (most, box.usd(most))]
-
-
-def shaded(low: float, high: float, words: str) -> Band:
-    """A range that is said to be out of reach."""
-    return Band(low=low, high=high, words=words)
