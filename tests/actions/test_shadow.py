@@ -306,6 +306,14 @@ def test_what_is_redacted_is_mirrored_redacted() -> None:
     assert room.books.receipts[-1].label is Label.RESTRICTED
 
 
+def test_tools_do_not_act_twice() -> None:
+    """A request whose tool runs at the provider has no shadow; one with functions of the caller's has."""
+    for tool, calls in (({"type": "mcp", "server_url": "https://x"}, 0), ({"type": "function", "function": {}}, 1)):
+        room = Room(small=grades)
+        mirrored(room, shadow(), tools=[tool])
+        assert len(room.engines["best"].calls) == calls
+
+
 def test_who_leaves_has_no_shadow() -> None:
     """A stream that its caller leaves, an error, and an answer of the same model have nothing to compare with."""
     room = Room(small=grades)

@@ -9,6 +9,7 @@ import pytest
 from fault_rig import until
 from process import Tap
 from router import Response, Router
+from tap_behaviour import Behaviour, Fault
 from tap_fleet import fleet
 
 CANARY = "quartz-heron-7319"
@@ -78,6 +79,25 @@ def test_shadows_of_restricted_requests_reach_no_tap(
     for tap in (openai, anthropic):
         assert CANARY.encode() not in tap.received()
         assert tap.posts() == []
+
+
+@pytest.mark.slow
+def test_a_router_that_ends_writes_down_what_became_of_them(tmp_path: Path, shared_taps: tuple[Tap, Tap, Tap]) -> None:
+    """One that hangs at its provider is cut off, and the books are whole."""
+    local, openai, anthropic = shared_taps
+    privacy = {"default": "public"}
+    file = fleet(local=local, openai=openai, anthropic=anthropic, tasks=TASKS, experiments=EXPERIMENTS, privacy=privacy)
+    openai.reset()
+    openai.script(Behaviour(fault=Fault.HANG))
+    with Router.start(tmp_path, file) as router:
+        ask(router, "Public words", "plain", stream=False)
+        assert until(lambda: len(openai.posts()) == 1, 20)
+        router.stop()
+        openai.reset()
+        assert shadows(router) == 1
+        told = router.run("routing", "experiments").stdout.decode()
+        assert "client_left x1" in " ".join(told.split())
+        assert router.run("audit", "verify").returncode == 0
 
 
 @pytest.mark.slow

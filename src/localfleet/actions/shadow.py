@@ -28,6 +28,7 @@ from localfleet.errors import EngineFailed, FleetError, NoDoor
 from localfleet.gateway import Answer, Gateway
 from localfleet.judging import judge
 from localfleet.visit import Visit
+from localfleet.wire.acting import acts_elsewhere
 from localfleet.wire.read import Letter
 from localfleet.wire.spoken import read_spoken
 
@@ -56,8 +57,8 @@ class Shadows:
         """The caller's answer as it is; where the request is drawn, its shadow begins when that is complete."""
         key, every = self.gateway.print_key, self.by_task.get(letter.ask.task or "", ())
         shadows = [shadow for shadow in every if drawn(shadow, letter.ask, key=key)]
-        if not shadows or answer.error is not None:
-            return answer
+        if not shadows or answer.error is not None or acts_elsewhere(letter.body):
+            return answer  # what a tool does twice is seen by others
         if answer.stream is not None:
             stream = self._watched(letter, visit, shadows, answer.stream)
             await anext(stream)  # begun: closing it closes the caller's stream, even if nobody asks for a byte
