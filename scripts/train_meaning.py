@@ -196,10 +196,8 @@ def main() -> None:
 
 def marked(rows: list[tuple[str, str, float]]) -> tuple[list[str], np.ndarray]:
     """The texts with their names taken out, as the router will see them; those without a name teach nothing here."""
-    files = rampart_files()
-    assert files is not None, "install the extra `ner` first"
     model, known = (
-        Rampart(files),
+        Rampart(rampart_files()),
         frozenset(
             (ROOT / "src" / "localfleet" / "data" / "public_people.txt").read_text(encoding="utf-8").splitlines()
         ),

@@ -25,8 +25,6 @@ SHARED = ROOT.parent / "shared" / "privacy"
 def measured(lines: list[bytes]) -> dict[str, Any]:
     """The summary of all layers."""
     reader = load_reader()
-    if reader is None:
-        pytest.skip("the extra `ner` is not installed")
     settings = parse_settings(b"version: 1\nlocal: {m: {weights: w}}\nprivacy: {layers: all}\n")
     explainer = Explainer(
         models=(),

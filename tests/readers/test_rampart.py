@@ -17,11 +17,8 @@ Windows = list[tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def model() -> Reader:
-    """The shipped model; skipped where the extra `ner` is not installed."""
-    reader = load_reader()
-    if reader is None:
-        pytest.skip("the extra `ner` is not installed")
-    return reader
+    """The shipped model."""
+    return load_reader()
 
 
 def names(model: Reader, text: str) -> set[str]:

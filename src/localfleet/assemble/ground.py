@@ -38,16 +38,14 @@ class SystemClock:
 
 @dataclass(slots=True)
 class NameReader:
-    """The model of names, loaded when a file first asks for it: it takes memory, and a moment."""
+    """The model of names, for the first file that asks for it and all after."""
 
     aside: Aside | None = None
-    looked: bool = False
 
-    def get(self) -> Aside | None:
-        """The reader; `None` where the extra `ner` is not installed. Blocks at the first call."""
-        if not self.looked:
-            found = load_reader()
-            self.aside, self.looked = (None if found is None else Aside(found)), True
+    def get(self) -> Aside:
+        """The reader."""
+        if self.aside is None:
+            self.aside = Aside(load_reader())
         return self.aside
 
     def close(self) -> None:

@@ -36,7 +36,6 @@ from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.reach import refuse_forbidden
 from localfleet.readers.load import load_meaning, load_reader
-from localfleet.readers.rampart import rampart_files
 from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
 from localfleet.strategies import build_finder, build_table, threshold_of
@@ -203,11 +202,9 @@ def _layer_warnings(settings: Settings) -> Iterator[str]:
         fewer = [layer for layer in LAYERS if layer in usual and layer not in plan_layers(plan, usual)]
         if fewer:
             yield f"plans.{name}.layers: off: {', '.join(fewer)}; what they would find there may leave"
-    off = [layer for layer in _layers_off(settings) if layer not in EXTRA_LAYERS]
+    off = list(_layers_off(settings))
     if off:
         yield f"privacy.layers: off: {', '.join(off)}; what they would find may leave"
-    if "names" in layers_ever(settings) and rampart_files() is None:
-        yield "privacy.layers: `names` finds nothing: install the extra, `pip install 'localfleet[ner]'`"
 
 
 def _redaction_warnings(settings: Settings) -> Iterator[str]:

@@ -47,8 +47,8 @@ class Privacy(Shape):
 
     default: LabelWord = "internal"
     """The label of callers whose key says nothing else."""
-    layers: Layers = ("own", "secrets", "patterns")
-    """Which layers of detection read; what is left out is shown by `check`. `topics` and `names` cost time."""
+    layers: Layers = "all"
+    """Which layers of detection read; what is left out is shown by `check`."""
     output_layers: tuple[Literal["own", "secrets", "patterns", "topics"], ...] = ()
     """Which layers read answers: what they find is recorded, and the conversation is restricted from then on."""
     detectors: tuple[str, ...] | Literal["all"] = "all"

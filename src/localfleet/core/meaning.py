@@ -29,6 +29,8 @@ _REACH_WORDS = 6
 # The guess masks a little more or less than the model will; so much is allowed for that, in log-odds.
 _DOUBT = 0.75
 _WORD = re.compile(r"⟨[a-z]+⟩|[^\W_]+|[?$€£%\n]")
+_MARKS = "?$%\n"
+_SPACED = str.maketrans({chr(at): " " for at in range(128) if not chr(at).isalnum() and chr(at) not in _MARKS})
 _WIDE = re.compile("[\u3400-\u9fff\u3040-\u30ff]")
 _OWNERS = frozenset(
     (
@@ -71,39 +73,58 @@ _OWNERS = frozenset(
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case: a number by its length, a token by being one, Chinese by the character."""
+    low = text.lower()
+    if low.isascii():
+        # The same words as the pattern finds, in half the time: most requests are no longer than a few lines.
+        for mark in _MARKS:
+            if mark in low:
+                low = low.replace(mark, f" {mark} ")
+        listed = low.translate(_SPACED).split(" ")
+        return [word if word.isalpha() and len(word) <= _LONGEST_WORD else _shape(word) for word in listed if word]
     found = []
-    for word in _WORD.findall(text.lower()):
-        if word.isdecimal():
-            found.append("#" * min(len(word), 6))
-        elif _WIDE.match(word):
+    for word in _WORD.findall(low):
+        if _WIDE.match(word):
             found.extend(word)
-        elif not word.isalpha() or len(word) > _LONGEST_WORD:
-            found.append(word if word[0] == "⟨" or len(word) == 1 else "⟨code⟩")
         else:
-            found.append(word)
+            found.append(word if word.isalpha() and len(word) <= _LONGEST_WORD else _shape(word))
     return found
 
 
+def _shape(word: str) -> str:
+    """What stands for a word that is no word."""
+    if word.isdecimal():
+        return "#" * min(len(word), 6)
+    return word if word[0] == "⟨" or len(word) == 1 else "⟨code⟩"
+
+
 def features(window: Sequence[str]) -> set[int]:
-    """The buckets of one window of words."""
-    return {zlib.crc32(feature.encode()) % BUCKETS for feature in _features(window)}
+    """
+    The buckets of one window: of each word, each pair `before word`, each beginning `begin-`, each `owner~begin`.
 
-
-def _features(window: Sequence[str]) -> Iterator[str]:
-    before = "^"
-    owner, since = "", _REACH_WORDS
+    A bucket is the CRC-32 of the feature's UTF-8. It is worked out from that of the feature's front, for CRC-32 goes on
+    where it stopped: nothing is put together to be hashed.
+    """
+    crc32, mask = zlib.crc32, BUCKETS - 1
+    found: set[int] = set()
+    add = found.add
+    front, owner, since = crc32(b"^ "), 0, _REACH_WORDS
     for word in window:
-        yield word
-        yield f"{before} {word}"
-        if len(word) > _STEM_CHARS:
-            yield f"{word[:_STEM_CHARS]}-"
-        if since < _REACH_WORDS:
-            yield f"{owner}~{word[:_STEM_CHARS]}"
+        raw = word.encode()
+        whole = crc32(raw)
+        add(whole & mask)
+        add(crc32(raw, front) & mask)
+        front = crc32(b" ", whole)
+        if (long := len(word) > _STEM_CHARS) or since < _REACH_WORDS:
+            begin = word[:_STEM_CHARS].encode() if long else raw
+            if long:
+                add(crc32(b"-", crc32(begin)) & mask)
+            if since < _REACH_WORDS:
+                add(crc32(begin, owner) & mask)
         if word in _OWNERS:
-            owner, since = word, 0
+            owner, since = crc32(b"~", whole), 0
         else:
             since += 1
-        before = word
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import re2
+
 from localfleet.core.label import Finding
+from localfleet.core.nobody import NOBODY
 
 __all__ = [
     "Entity",
@@ -40,6 +43,10 @@ _CAPITALS = re.compile(
     r"|(?<![^\W\d_])[A-Z]{3,20} [A-Z]{3,20}(?![^\W\d_])"
     rf"|(?<=[rs]\. ){_UP}"
 )
+# The same in RE2, ten times as fast: words with a capital inside a sentence, and all else that `_CAPITALS` finds.
+_INSIDE = re2.compile(r"\pL[ ,;:](\p{Lu}(?:\pL|['\x{2019}\-])*)")
+_OTHERS = re2.compile(r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|[rs]\. \p{Lu}")
+_CUES = re2.compile(r"(?i)\b(?:name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) ")
 _MORE_NAME = re.compile(rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}")
 _SMALL = re.compile(
     r"\b(name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
@@ -87,19 +94,32 @@ def supposed(text: str) -> tuple[str, ...]:
 
     Where even that would not matter, the model of names need not be asked: it costs a hundred times as much.
     """
-    if _CAPITALS.search(text) is None and _SMALL.search(text) is None:
+    capitals = _OTHERS.search(text) is not None or any(
+        match[1].lower() not in NOBODY for match in _INSIDE.finditer(text)
+    )
+    small = _CUES.search(text) is not None and _SMALL.search(text) is not None
+    if not capitals and not small:
         return ()
-    return _supposed(text, "given"), _supposed(text, "sur")
+    given = _supposed(text, "given") if capitals else _small_too(text)
+    if given == text:
+        return ()
+    return (given, _supposed(text, "sur")) if "⟨given⟩" in given else (given,)
 
 
 def _supposed(text: str, one: str) -> str:
-    """Two words and more are a full name; a single one is of the kind that is said."""
+    """Two words and more are a full name; a single one is of the kind that is said; what names nobody stays."""
 
     def mask(match: re.Match[str]) -> str:
-        kind = "full" if " " in match[0].strip() else one
-        return f" ⟨{kind}⟩ ⟨sure⟩ "
+        written = match[0].split()
+        if all(word.lower() in NOBODY for word in written):
+            return match[0]
+        return f" ⟨{'full' if len(written) > 1 else one}⟩ ⟨sure⟩ "
 
-    return _SMALL.sub(lambda match: match[1] + " ⟨full⟩ ⟨sure⟩ ", _CAPITALS.sub(mask, text))
+    return _small_too(_CAPITALS.sub(mask, text))
+
+
+def _small_too(text: str) -> str:
+    return _SMALL.sub(lambda match: match[1] + " ⟨full⟩ ⟨sure⟩ ", text)
 
 
 def address_like(text: str) -> bool:

