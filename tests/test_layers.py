@@ -107,7 +107,9 @@ def test_each_layer_alone(layer: str) -> None:
 def test_the_file_says_which_layers_are_ever_needed() -> None:
     """A model of names is loaded where a plan or a task asks for it, not otherwise."""
     assert "names" in layers_ever(settings())
-    assert layers_ever(settings("version: 1\nlocal: {box: {weights: w}}\n")) == {"own", "secrets", "patterns"}
+    assert layers_ever(settings("version: 1\nlocal: {box: {weights: w}}\n")) == set(LAYERS)
+    few = "version: 1\nlocal: {box: {weights: w}}\nprivacy: {layers: [own, patterns]}\n"
+    assert layers_ever(settings(few)) == {"own", "patterns"}
 
 
 class Whole:

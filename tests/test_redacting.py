@@ -124,7 +124,9 @@ def run(folder: Path, *arguments: str, text: str = "") -> str:
     hosted = (
         "{provider: openai, model: gpt-4o-mini, tier: low, accepts: internal, api_key_env: K, context_tokens: 9999}"
     )
-    file = f"version: 1\nhosted:\n  mini: {hosted}\nprivacy: {{on_restricted: redact}}\n"
+    file = (
+        f"version: 1\nhosted:\n  mini: {hosted}\nprivacy: {{on_restricted: redact, layers: [own, secrets, patterns]}}\n"
+    )
     (folder / "models.yaml").write_text(file, encoding="utf-8")
     program = str(Path(sys.executable).with_name("localfleet"))
     env = {"K": "sk-test-0000", "PATH": "/usr/bin", "HOME": str(folder)}

@@ -34,7 +34,7 @@ def settings(echo: Echo, local_tap: Tap, **privacy: Any) -> dict[str, Any]:
         "version": 1,
         "local": {"box": local_entry(local_tap)},
         "hosted": {"mini": hosted},
-        "privacy": {"on_restricted": "redact", **privacy},
+        "privacy": {"on_restricted": "redact", "layers": ["own", "secrets", "patterns"], **privacy},
     }
 
 
@@ -42,7 +42,7 @@ def settings(echo: Echo, local_tap: Tap, **privacy: Any) -> dict[str, Any]:
 def shared_router(
     tmp_path_factory: pytest.TempPathFactory, echo: Echo, shared_taps: tuple[Tap, Tap, Tap]
 ) -> Iterator[Router]:
-    """One router for all tests here; tables only, as by default."""
+    """One router for all tests here; tables only, so that nothing stays for what it is about."""
     with Router.start(tmp_path_factory.mktemp("redact"), settings(echo, shared_taps[0])) as started:
         yield started
 
