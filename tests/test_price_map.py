@@ -14,7 +14,8 @@ import pytest
 
 from localfleet.config import HostedModel, PriceEntry
 from localfleet.core.ask import Need
-from localfleet.core.pricing import Price, PriceTier, price_at
+from localfleet.core.pricing import Price, PriceTier, at_batch_rates, price_at, usd_for, usd_worst
+from localfleet.core.usage import Usage
 from localfleet.errors import FleetError
 from localfleet.gpu_facts import find_gpu, read_gpus
 from localfleet.price_map import PriceMap, price_history, price_warning, read_price_map
@@ -102,7 +103,7 @@ def test_a_well_known_model(shipped: PriceMap) -> None:
     assert {Need.TOOLS, Need.JSON, Need.VISION} <= found.can
     assert found.source.startswith("https://")
     assert re.fullmatch(r"litellm-\d+\.\d+\.\d+.*", found.price.version)
-    assert found.price.since is None
+    assert found.price.since == shipped.dated
 
 
 def test_another_providers_entry_is_never_used(shipped: PriceMap) -> None:
@@ -263,3 +264,45 @@ def test_every_shipped_gpu_is_whole() -> None:
         assert find_gpu(gpu.name, gpus) is gpu
         assert gpu.spec_source
         assert all(price.source and price.usd > 0 for price in (gpu.rent, gpu.purchase) if price)
+
+
+def test_the_locked_release_is_dated_by_its_day(shipped: PriceMap) -> None:
+    """The day stands in the lock file beside the wheel; every shipped price says it, and goes stale by it."""
+    lock = (Path(__file__).parent.parent / "uv.lock").read_text(encoding="utf-8")
+    wheel = f"/litellm-{shipped.version.removeprefix('litellm-')}.tar.gz"
+    line = next(line for line in lock.splitlines() if wheel in line)
+    found = re.search(r'upload-time = "(\d{4}-\d{2}-\d{2})', line)
+    assert found is not None
+    assert shipped.dated == date.fromisoformat(found[1])
+    mini = shipped.find("openai", "gpt-4o-mini")
+    assert mini is not None
+    assert mini.price is not None
+    assert mini.price.since == shipped.dated
+    assert "days old" in (price_warning(mini.price, date(2027, 6, 1)) or "")
+
+
+def test_batch_and_reasoning_rates_are_read(shipped: PriceMap, tmp_path: Path) -> None:
+    """Half for gpt-4o-mini in a batch; the dearer of two ratios; a thinking token at its own rate; else unknown."""
+    mini = shipped.find("openai", "gpt-4o-mini")
+    assert mini is not None
+    assert mini.price is not None
+    assert mini.price.batch_share == Decimal("0.5")
+    half = at_batch_rates(mini.price)
+    assert (half.usd_per_mtok_in, half.usd_per_mtok_out) == (Decimal("0.075"), Decimal("0.30"))
+    own = entry(
+        input_cost_per_token_batches=4e-07, output_cost_per_token_batches=1.2e-06, output_cost_per_reasoning_token=5e-06
+    )
+    listed = written(tmp_path, {"m": own, "n": entry(input_cost_per_token_batches=4e-07)})
+    thinker, plain = listed.find("acme", "m"), listed.find("acme", "n")
+    assert thinker is not None
+    assert thinker.price is not None
+    assert thinker.price.batch_share == Decimal("0.6")
+    assert thinker.price.usd_per_mtok_reasoning == 5
+    assert plain is not None
+    assert plain.price is not None
+    assert plain.price.batch_share is None
+    assert at_batch_rates(plain.price) == plain.price
+    usage = Usage(input_tokens=1000, output_tokens=100, reasoning_tokens=40)
+    assert usd_for(thinker.price, usage) == Decimal(1000 * 1 + 60 * 2 + 40 * 5) / 10**6
+    assert usd_for(plain.price, usage) == Decimal(1000 * 1 + 100 * 2) / 10**6
+    assert usd_worst(thinker.price, input_tokens=1000, output_tokens=100) == Decimal(1000 * 1 + 100 * 5) / 10**6

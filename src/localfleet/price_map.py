@@ -26,6 +26,8 @@ __all__ = ["STALE_AFTER_DAYS", "Listed", "PriceMap", "price_history", "price_war
 
 FILE = "model_prices_and_context_window_backup.json"
 STALE_AFTER_DAYS = 60
+RELEASED: Mapping[str, date] = {"1.106.2": date(2026, 10, 21)}
+"""When releases of litellm came out, which says how old their prices are at most; a test holds the locked one."""
 SAYS: tuple[tuple[str, Need], ...] = (
     ("supports_function_calling", Need.TOOLS),
     ("supports_response_schema", Need.JSON),
@@ -60,7 +62,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceMap:
-    """The whole map. `version` names it in receipts; `dated` is `None` because the package carries no date."""
+    """
+    The whole map. `version` names it in receipts; `dated` is the day of its release, `None` for one not known here: the
+    package itself carries no date.
+    """
 
     entries: Mapping[str, Any]
     version: str
@@ -102,6 +107,8 @@ class PriceMap:
             source=_source(entry),
             version=self.version,
             tiers=_tiers(entry, paid_out),
+            usd_per_mtok_reasoning=_per_mtok(entry.get("output_cost_per_reasoning_token")),
+            batch_share=_batch_share(entry, paid_in, paid_out),
         )
 
 
@@ -116,7 +123,9 @@ def read_price_map(file: Path | None = None) -> PriceMap:
         raise FleetError("the price map inside litellm is not valid JSON; reinstall localfleet's environment") from exc
     if not isinstance(entries, dict):
         raise FleetError("the price map inside litellm has an unknown shape; reinstall localfleet's environment")
-    return PriceMap(entries=entries, version=_version())
+    named = _version()
+    dated = RELEASED.get(named.removeprefix("litellm-")) if file is None else None
+    return PriceMap(entries=entries, version=named, dated=dated)
 
 
 def price_history(model: HostedModel, listed: Listed | None) -> tuple[Price, ...]:
@@ -147,6 +156,15 @@ def _version() -> str:
         return f"litellm-{version('litellm')}"
     except PackageNotFoundError:
         return "litellm-unknown"
+
+
+def _batch_share(entry: Mapping[str, Any], paid_in: Decimal, paid_out: Decimal) -> Decimal | None:
+    """The dearer of both rates over the plain ones; unknown where either is."""
+    batch_in = _per_mtok(entry.get("input_cost_per_token_batches"))
+    batch_out = _per_mtok(entry.get("output_cost_per_token_batches"))
+    if batch_in is None or batch_out is None or not paid_out:
+        return None
+    return max(batch_in / paid_in, batch_out / paid_out)
 
 
 def _same_provider(provider: str, listed: object) -> bool:

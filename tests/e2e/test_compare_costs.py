@@ -269,3 +269,13 @@ def test_what_was_said_goes_before_what_was_measured(tmp_path: Path) -> None:
     assert power(report(tmp_path, "--own")) == ("700", "0.3")
     seen(tmp_path, "NVIDIA H100 80GB HBM3", idle_seconds=0)
     assert power(report(tmp_path, "--own"))[1] == "0.3"
+
+
+def test_batch_rates_halve_what_may_wait(tmp_path: Path) -> None:
+    """Hosted models with a batch price are half as dear; the one without keeps its price, and is named."""
+    (tmp_path / "models.yaml").write_text(MODELS, encoding="utf-8")
+    plain, batch = (json.loads(ask(tmp_path, "--json", *more).stdout) for more in ((), ("--batch",)))
+    usd = [{row["name"]: row["usd_per_month_total"] for row in each["hosted"]} for each in (plain, batch)]
+    assert usd[1]["mini"] == pytest.approx(usd[0]["mini"] / 2)
+    assert usd[1]["ours"] == usd[0]["ours"]
+    assert "no batch price is known, the plain one counts: ours" in " ".join(batch["warnings"])

@@ -69,6 +69,9 @@ def compare(  # typer's own context comes first
     output_tokens: Annotated[str, typer.Option(metavar="NUMBER", help="Mean per request.")] = "300",
     cached_share: Annotated[str, typer.Option(metavar="SHARE", help="Input read from a prompt cache.")] = "0",
     cache_write_share: Annotated[str, typer.Option(metavar="SHARE", help="Input written to a prompt cache.")] = "0",
+    batch: Annotated[
+        bool, typer.Option("--batch", help="The work may wait: hosted models at their providers' batch rates.")
+    ] = False,
     peak_to_mean: Annotated[str, typer.Option(metavar="NUMBER", help="Busiest hour against the mean.")] = "2",
     busy_limit: Annotated[str, typer.Option(metavar="SHARE", help="Busy share allowed in that hour.")] = "0.85",
     spare_boxes: Annotated[str, typer.Option(metavar="NUMBER", help="Boxes standing by; 1 is N+1.")] = "0",
@@ -155,6 +158,7 @@ def _question(options: Mapping[str, Any]) -> Question:
         staff_usd_per_month=number("--staff-usd-per-month", options["staff_usd_per_month"]),
         spare_boxes=whole("--spare-boxes", options["spare_boxes"], high=1000),
         against=options["against"],
+        batch=options["batch"],
     )
 
 
@@ -237,7 +241,7 @@ def _print(report: Report, outcome: Outcome | None, *, as_one_object: bool, mark
     if drawn is not None and outcome is not None and outcome.against is not None:
         likely = (
             f"how sure: the box is cheaper than {outcome.against.name} in {percent(drawn.box_cheaper)} of "
-            f"{drawn.draws:,} draws of volume, prices and speed; it saves {dollars(drawn.p10)} to {dollars(drawn.p90)} "
+            f"{drawn.draws:,} draws of all that is uncertain; it saves {dollars(drawn.p10)} to {dollars(drawn.p90)} "
             "a month in the middle 80 % (below zero it loses)"
         )
     show(report, console, likely=likely)

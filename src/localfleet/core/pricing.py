@@ -5,13 +5,13 @@ Prices are per million tokens (`usd_per_mtok_*`), as `Decimal`. History is appen
 later one supersedes it, so that an old receipt keeps its price. Unknown is `None`, never zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from localfleet.core.usage import Usage
 
-__all__ = ["Price", "PriceTier", "price_at", "rates_at", "usd_for", "usd_for_mean", "usd_worst"]
+__all__ = ["Price", "PriceTier", "at_batch_rates", "price_at", "rates_at", "usd_for", "usd_for_mean", "usd_worst"]
 
 MTOK = Decimal(1_000_000)
 NOTHING = Decimal(0)
@@ -45,6 +45,40 @@ class Price:
     source: str = ""
     version: str = ""
     tiers: tuple[PriceTier, ...] = ()
+    usd_per_mtok_reasoning: Decimal | None = None
+    """Output tokens that were spent on thinking, where they have a price of their own; else they are plain output."""
+    batch_share: Decimal | None = None
+    """What work in a provider's batch pays of all rates; `None`: no batch price is known."""
+
+
+def at_batch_rates(price: Price) -> Price:
+    """The same price for work that may wait; unchanged where no batch price is known."""
+    share = price.batch_share
+    if share is None:
+        return price
+
+    def cut(rate: Decimal | None) -> Decimal | None:
+        return None if rate is None else rate * share
+
+    return replace(
+        price,
+        usd_per_mtok_in=price.usd_per_mtok_in * share,
+        usd_per_mtok_out=price.usd_per_mtok_out * share,
+        usd_per_mtok_cache_read=cut(price.usd_per_mtok_cache_read),
+        usd_per_mtok_cache_write=cut(price.usd_per_mtok_cache_write),
+        usd_per_mtok_reasoning=cut(price.usd_per_mtok_reasoning),
+        batch_share=None,
+        tiers=tuple(
+            replace(
+                tier,
+                usd_per_mtok_in=tier.usd_per_mtok_in * share,
+                usd_per_mtok_out=tier.usd_per_mtok_out * share,
+                usd_per_mtok_cache_read=cut(tier.usd_per_mtok_cache_read),
+                usd_per_mtok_cache_write=cut(tier.usd_per_mtok_cache_write),
+            )
+            for tier in price.tiers
+        ),
+    )
 
 
 def rates_at(price: Price, input_tokens: Decimal | int) -> Price | PriceTier:
@@ -61,13 +95,17 @@ def price_at(history: tuple[Price, ...], day: date) -> Price | None:
 
 def usd_for(price: Price, usage: Usage) -> Decimal:
     """What `usage` cost at `price`: each token is priced once, by its part of the partition."""
-    return usd_for_mean(
+    usd = usd_for_mean(
         price,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
     )
+    if price.usd_per_mtok_reasoning is None or not usage.reasoning_tokens:
+        return usd
+    plain = rates_at(price, usage.input_tokens).usd_per_mtok_out
+    return usd + usage.reasoning_tokens * (price.usd_per_mtok_reasoning - plain) / MTOK
 
 
 def usd_for_mean(
@@ -100,7 +138,7 @@ def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal
     reached: list[Price | PriceTier] = [price]
     reached += [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
     dearest_in = max(max(rates.usd_per_mtok_in, rates.usd_per_mtok_cache_write or NOTHING) for rates in reached)
-    dearest_out = max(rates.usd_per_mtok_out for rates in reached)
+    dearest_out = max(*(rates.usd_per_mtok_out for rates in reached), price.usd_per_mtok_reasoning or NOTHING)
     return (input_tokens * dearest_in + output_tokens * dearest_out) / MTOK
 
 

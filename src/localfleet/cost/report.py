@@ -14,7 +14,7 @@ from localfleet.core.cost.capacity import Level, Workload
 from localfleet.core.cost.compare import BoxOption, HostedOption, compare
 from localfleet.core.cost.hour import Box, Rented
 from localfleet.core.gpu import PowerSeen
-from localfleet.core.pricing import price_at
+from localfleet.core.pricing import at_batch_rates, price_at
 from localfleet.cost.inputs import BoxAsked, Misuse, PaceAsked, the_box, the_capacity
 from localfleet.cost.view import Report
 from localfleet.gpu_facts import DatedUsd, GpuFacts, find_gpu
@@ -46,6 +46,8 @@ class Question:
     staff_usd_per_month: Decimal
     spare_boxes: int
     against: str | None
+    batch: bool = False
+    """Whether hosted work may wait, and pays the providers' batch rates."""
 
 
 def report_on(
@@ -71,6 +73,9 @@ def report_on(
         spare_boxes=question.spare_boxes,
     )
     hosted = _hosted(settings, prices, today)
+    dear = [option.name for option in hosted if option.price is not None and option.price.batch_share is None]
+    if question.batch:
+        hosted = tuple(_in_batches(option) for option in hosted)
     _check_against(question.against, hosted)
     rough = ["capacity is a roofline estimate: an order of magnitude"] if capacity.level is Level.ROOFLINE else []
     return Report(
@@ -80,6 +85,7 @@ def report_on(
             *_gpu_warnings(question, asked, facts, settings, today),
             *rough,
             *_price_warnings(hosted, today),
+            *([f"no batch price is known, the plain one counts: {', '.join(dear)}"] if question.batch and dear else []),
             "compare models that do your task equally well: a small local model is not every hosted one",
         ),
     )
@@ -90,6 +96,10 @@ def _gpu(question: Question, settings: Settings | None, gpus: tuple[GpuFacts, ..
     if question.gpu is not None or own is None:
         return _named("--gpu", question.gpu or DEFAULT_GPU, gpus), question.box
     return _named("hardware.gpus in models.yaml:", own.name, gpus), question.box.with_file(own)
+
+
+def _in_batches(option: HostedOption) -> HostedOption:
+    return option if option.price is None else replace(option, price=at_batch_rates(option.price))
 
 
 def _declared_gpu(settings: Settings | None) -> Gpu | None:
