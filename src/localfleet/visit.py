@@ -122,6 +122,8 @@ class Visit:
     @property
     def reason(self) -> Reason:
         """Why this door: the decision's reason, or the failure that sent the request on to a later one."""
+        if len(self.attempts) == 1 and self.attempts[0].reason is Reason.ANSWERED:
+            return self.decided.reason
         failed = [attempt.reason for attempt in self.attempts if attempt.reason is not Reason.ANSWERED]
         first = self.decided.routes[0].model if self.decided.routes else None
         if failed and self.attempts[-1].model != first:

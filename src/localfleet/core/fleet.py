@@ -87,10 +87,12 @@ class Model:
     specialised: bool = False
     """Made for one kind of work (an adapter): `auto` and `local` do not mean it; its name and a task's row do."""
 
-    @property
-    def local(self) -> bool:
-        """True for a model that runs on this box (or on an endpoint the operator declared local)."""
-        return self.accepts is None
+    local: bool = field(init=False, repr=False, compare=False)
+    """True for a model that runs on this box (or on an endpoint the operator declared local)."""
+
+    def __post_init__(self) -> None:
+        """Note once what is asked two dozen times for each request."""
+        object.__setattr__(self, "local", self.accepts is None)
 
 
 @value

@@ -43,16 +43,23 @@ class WholeReply:
 
     def __init__(self, body: bytes, *, usage: Usage | None, text_bytes: int) -> None:
         """Hold the bytes for the client."""
-        self._body = body
+        self._body: bytes | None = body
         self.status = 200
         self.media_type = "application/json"
         self.usage = usage
         self.failure: Reason | None = None
         self.text_bytes = text_bytes
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body, once."""
-        yield self._body
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The body, then the end; not a generator, which the event loop would keep a list of."""
+        body, self._body = self._body, None
+        if body is None:
+            raise StopAsyncIteration
+        return body
 
     async def aclose(self) -> None:
         """Nothing is held."""

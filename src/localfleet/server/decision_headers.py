@@ -40,7 +40,7 @@ def visit_headers(answer: Answer) -> RawHeaders:
     if queue_ms := round(visit.queue_ms):
         out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
     if answer.stream is None and (usd := visit.total_usd) is not None:
-        out.append((b"x-localfleet-cost-usd", f"{usd.normalize():f}".encode()))
+        out.append((b"x-localfleet-cost-usd", b"0" if not usd else f"{usd.normalize():f}".encode()))
     return out
 
 

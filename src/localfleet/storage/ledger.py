@@ -6,6 +6,7 @@ waits for the disk, and `spent_usd`, which reads it. May not: SQL, or a word of 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -54,6 +55,8 @@ class SqliteLedger:
         """
         self.home = home
         self.keys = KeyRing()
+        self._awaited: deque[tuple[float, Waiting]] = deque()
+        self._timer_of: asyncio.AbstractEventLoop | None = None
         self._taints = Taints(today=day_of(clock.now()), remember_days=remember_days, most=most_taints)
         opening = Opening(home, clock, self.keys, self._taints)
         self._writer = Writer(opening, clock, self._taints, most_receipts=most_receipts)
@@ -94,14 +97,29 @@ class SqliteLedger:
         loop = asyncio.get_running_loop()
         waiting = Waiting(intent, body, loop.create_future())
         self._writer.submit(waiting)
-        # A timer, not `asyncio.timeout`, which cancels the task and costs each hosted request four times as much.
-        timer = loop.call_later(INTEND_S, self._give_up, waiting)
-        try:
-            fault = await waiting.done
-        finally:
-            timer.cancel()
+        self._await(waiting, loop)
+        fault = await waiting.done
         if fault is not None:
             raise LedgerFault(fault)
+
+    def _await(self, waiting: Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        """One timer for all who wait: all may wait equally long, so whoever came first is late first."""
+        awaited = self._awaited
+        while awaited and awaited[0][1].done.done():
+            awaited.popleft()
+        awaited.append((loop.time() + INTEND_S, waiting))
+        if self._timer_of is not loop:
+            self._timer_of = loop
+            loop.call_later(INTEND_S, self._look)
+
+    def _look(self) -> None:
+        """Give up on those whose time is over; look again when the next one's would be."""
+        loop, awaited = asyncio.get_running_loop(), self._awaited
+        while awaited and (awaited[0][1].done.done() or awaited[0][0] <= loop.time()):
+            self._give_up(awaited.popleft()[1])
+        self._timer_of = loop if awaited else None
+        if awaited:
+            loop.call_at(awaited[0][0], self._look)
 
     def _give_up(self, waiting: Waiting) -> None:
         if not waiting.done.done():

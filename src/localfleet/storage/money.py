@@ -7,11 +7,12 @@ here. What is finer still is kept beside it as text (`rest`), and added as `Deci
 
 from decimal import ROUND_CEILING, Context, Decimal
 
-__all__ = ["add_up", "pico_ceiling", "split", "usd_text"]
+__all__ = ["add_up", "check_usd", "pico_ceiling", "split", "usd_text"]
 
 _EXACT = Context(prec=200)
 _PICO_DIGITS = 12
 _MOST_PICO = 2**63 - 1
+_SIX_DIGITS = 6
 
 
 def usd_text(usd: Decimal | None) -> str | None:
@@ -32,6 +33,12 @@ def split(usd: Decimal | None) -> tuple[int | None, str | None]:
     if whole == scaled:
         return whole, None
     return whole, str(_EXACT.subtract(usd, Decimal(whole).scaleb(-_PICO_DIGITS, _EXACT)))
+
+
+def check_usd(usd: Decimal | None) -> None:
+    """Raise `ValueError` for what `pico_ceiling` could not store; below a million dollars it is a glance."""
+    if usd is not None and not (usd.is_finite() and usd.adjusted() < _SIX_DIGITS):
+        pico_ceiling(usd)
 
 
 def pico_ceiling(usd: Decimal | None) -> int | None:

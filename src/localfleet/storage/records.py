@@ -26,7 +26,7 @@ from localfleet.core.feedback import Feedback
 from localfleet.core.label import Finding
 from localfleet.core.reason import Reason
 from localfleet.core.receipt import Intent, Part, Receipt
-from localfleet.storage.money import pico_ceiling, split, usd_text
+from localfleet.storage.money import check_usd, pico_ceiling, split, usd_text
 
 __all__ = [
     "FEEDBACK_COLUMNS",
@@ -112,7 +112,7 @@ def row_of_body(seq: int, body: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def intent_body(intent: Intent) -> bytes:
     """An intent's body; raises `TypeError` or `ValueError` for one that cannot be stored."""
-    pico_ceiling(intent.worst_usd)
+    check_usd(intent.worst_usd)
     return encode(
         {
             "request_id": intent.request_id,

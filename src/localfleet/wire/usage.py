@@ -6,7 +6,6 @@ missing, malformed or impossible is `None` (unknown), never a guess and never an
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from localfleet.core.usage import Usage
 
@@ -14,6 +13,8 @@ __all__ = ["OBJECT", "messages_usage", "openai_usage"]
 
 OBJECT = (dict, Mapping)
 """What JSON objects are read from; nearly always the first, which is the quicker question."""
+CHAT_NAMES = ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
+OTHER_NAMES = ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
 MOST_TOKENS = 10**9
 """No answer has more; a larger number is an error of the upstream."""
 
@@ -23,19 +24,20 @@ def openai_usage(usage: object) -> Usage | None:
     if not isinstance(usage, OBJECT):
         return None
     chat = "prompt_tokens" in usage
-    into, out = ("prompt", "completion") if chat else ("input", "output")
-    read = _detail(usage, f"{into}_tokens_details", "cached_tokens")
+    into, out, details_in, details_out = CHAT_NAMES if chat else OTHER_NAMES
+    inner = usage.get(details_in)
+    read = _detail(inner, "cached_tokens")
     if read == 0:
-        read = _count(usage, "prompt_cache_hit_tokens", 0)  # DeepSeek
-    written = _detail(usage, f"{into}_tokens_details", "cache_write_tokens")  # OpenRouter
+        read = _count(usage.get("prompt_cache_hit_tokens"), 0)  # DeepSeek
+    written = _detail(inner, "cache_write_tokens")  # OpenRouter
     if written == 0:
-        written = _detail(usage, f"{into}_tokens_details", "cache_creation_tokens")  # litellm
+        written = _detail(inner, "cache_creation_tokens")  # litellm
     return _usage(
-        _count(usage, f"{into}_tokens", None),
-        _count(usage, f"{out}_tokens", 0 if chat else None),  # an embedding has no output
+        _count(usage.get(into), None),
+        _count(usage.get(out), 0 if chat else None),  # an embedding has no output
         read,
         written,
-        _detail(usage, f"{out}_tokens_details", "reasoning_tokens"),
+        _detail(usage.get(details_out), "reasoning_tokens"),
     )
 
 
@@ -43,13 +45,13 @@ def messages_usage(usage: object) -> Usage | None:
     """The `usage` of an Anthropic message: `input_tokens` without what was read from or written to the cache."""
     if not isinstance(usage, OBJECT):
         return None
-    plain = _count(usage, "input_tokens", None)
-    read = _count(usage, "cache_read_input_tokens", 0)
-    written = _count(usage, "cache_creation_input_tokens", 0)
+    plain = _count(usage.get("input_tokens"), None)
+    read = _count(usage.get("cache_read_input_tokens"), 0)
+    written = _count(usage.get("cache_creation_input_tokens"), 0)
     if plain is None or read is None or written is None:
         return None
-    thinking = _detail(usage, "output_tokens_details", "thinking_tokens")
-    return _usage(plain + read + written, _count(usage, "output_tokens", None), read, written, thinking)
+    thinking = _detail(usage.get("output_tokens_details"), "thinking_tokens")
+    return _usage(plain + read + written, _count(usage.get("output_tokens"), None), read, written, thinking)
 
 
 def _usage(
@@ -69,9 +71,8 @@ def _usage(
         return None
 
 
-def _count(usage: Mapping[str, Any], name: str, absent: int | None) -> int | None:
+def _count(value: object, absent: int | None) -> int | None:
     """A whole number from 0 up; `absent` where there is none or `null`; `None` for anything else."""
-    value = usage.get(name)
     if value is None:
         return absent
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
@@ -79,8 +80,8 @@ def _count(usage: Mapping[str, Any], name: str, absent: int | None) -> int | Non
     return value
 
 
-def _detail(usage: Mapping[str, Any], group: str, name: str) -> int | None:
-    details = usage.get(group)
+def _detail(details: object, name: str) -> int | None:
+    """A count inside an object that may be missing: then it is zero."""
     if details is None:
         return 0
-    return _count(details, name, 0) if isinstance(details, OBJECT) else None
+    return _count(details.get(name), 0) if isinstance(details, OBJECT) else None

@@ -42,32 +42,39 @@ def text_size(text: object) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def texts_of_turn(turn: Mapping[str, Any]) -> Iterator[object]:
+def texts_of_turn(turn: Mapping[str, Any]) -> list[object]:
     """What a chat `message` or `delta` says: text, reasoning, refusal and tool calls."""
-    yield turn.get("content")
-    yield turn.get("reasoning_content") or turn.get("reasoning")
-    yield turn.get("refusal")
+    texts = [turn.get("content"), turn.get("reasoning_content") or turn.get("reasoning"), turn.get("refusal")]
     for call in _mappings(turn.get("tool_calls")):
         function = call.get("function")
         if isinstance(function, OBJECT):
-            yield function.get("name")
-            yield function.get("arguments")
+            texts += (function.get("name"), function.get("arguments"))
+    return texts
 
 
-def _texts(api: Api, data: Mapping[str, Any]) -> Iterator[object]:
-    if api in {Api.CHAT, Api.COMPLETION}:
-        for choice in _mappings(data.get("choices")):
-            yield choice.get("text")
-            message = choice.get("message")
-            if isinstance(message, OBJECT):
-                yield from texts_of_turn(message)
-    elif api is Api.MESSAGES:
-        yield from _texts_of_blocks(data.get("content"))
-    elif api is Api.RESPONSES:
-        for item in _mappings(data.get("output")):
-            yield item.get("name")
-            yield item.get("arguments")
-            yield from _texts_of_blocks(item.get("content"))
+def _texts(api: Api, data: Mapping[str, Any]) -> Iterable[object]:
+    if api is Api.CHAT or api is Api.COMPLETION:
+        return _texts_of_choices(data)
+    if api is Api.MESSAGES:
+        return _texts_of_blocks(data.get("content"))
+    return _texts_of_items(data) if api is Api.RESPONSES else ()
+
+
+def _texts_of_choices(data: Mapping[str, Any]) -> list[object]:
+    texts: list[object] = []
+    for choice in _mappings(data.get("choices")):
+        texts.append(choice.get("text"))
+        message = choice.get("message")
+        if isinstance(message, OBJECT):
+            texts += texts_of_turn(message)
+    return texts
+
+
+def _texts_of_items(data: Mapping[str, Any]) -> Iterator[object]:
+    for item in _mappings(data.get("output")):
+        yield item.get("name")
+        yield item.get("arguments")
+        yield from _texts_of_blocks(item.get("content"))
 
 
 def _texts_of_blocks(blocks: object) -> Iterator[object]:
