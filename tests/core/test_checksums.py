@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localfleet.core.detectors import checksums
 
@@ -116,3 +118,11 @@ def test_an_iban_needs_its_countrys_length() -> None:
 def test_birth_dates_inside_numbers_must_exist(year: str, month: str, day: str, real: bool) -> None:
     """29 February passes because the century is unknown; 30 February never does."""
     assert checksums.id_date(year, month, day) == real
+
+
+@given(st.text("0123456789", min_size=1, max_size=19))
+def test_luhn_is_the_sum_of_its_digits(number: str) -> None:
+    """As ISO/IEC 7812-1 puts it: every second digit from the right is doubled, and the digits of all are added up."""
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(number))]
+    sums_up = sum(map(int, "".join(map(str, doubled)))) % 10 == 0
+    assert checksums.luhn(number) == (sums_up and len(set(number)) > 1)

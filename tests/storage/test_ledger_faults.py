@@ -376,3 +376,32 @@ def _overwrite(path: Path, offset: int, garbage: bytes) -> None:
     """Write into the file from another process: opening it in this one would drop SQLite's locks on it."""
     command = ["dd", f"of={path}", f"seek={offset}", "oflag=seek_bytes", "conv=notrunc", "status=none"]
     subprocess.run(command, input=garbage, check=True)
+
+
+def test_each_intent_waits_its_own_time(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One timer serves all who wait: none is refused before its time, and the later one is refused too."""
+    monkeypatch.setattr("localfleet.storage.ledger.INTEND_S", 0.1)
+    go_on = threading.Event()
+    book = ledger._writer._book
+    assert book is not None
+    book.database._raw.set_progress_handler(lambda: not go_on.wait(20), 1)
+
+    async def one(number: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(LedgerClosed):
+            await ledger.intend(intent(number))
+        return time.monotonic() - began
+
+    async def two() -> list[float]:
+        first = asyncio.create_task(one(1))
+        await asyncio.sleep(0.04)
+        second = asyncio.create_task(one(2))
+        return [await first, await second]
+
+    try:
+        waited = asyncio.run(two())
+    finally:
+        go_on.set()
+    assert all(0.09 < seconds < 0.5 for seconds in waited)
+    assert until(lambda: ledger.health.ok)
+    book.database._raw.set_progress_handler(None, 0)

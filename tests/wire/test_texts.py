@@ -104,3 +104,14 @@ def test_depth_and_length_exhaust_nothing() -> None:
         deep = {"a": [deep]}
     assert TOKEN in joined({"x": deep})
     assert len(spans_of({"x": ["word"] * 50_000})) >= 50_000
+
+
+@given(
+    turn=st.fixed_dictionaries(
+        {"role": st.one_of(SCALARS, st.just([])), "content": st.one_of(SCALARS, st.just(["a"]), st.just({"text": "b"}))}
+    )
+)
+def test_a_plain_turn_is_read_as_it_is_walked(turn: dict[str, Any]) -> None:
+    """The short way for turns of a role and a text gives the spans that the long way gives, which a field opens."""
+    body = {"messages": [turn, {"role": "user", "content": "hello"}], "input": turn, "x": [turn]}
+    assert spans_of(body) == spans_of(body, frozenset({"no such field"}))

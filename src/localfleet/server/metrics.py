@@ -85,8 +85,13 @@ class Metrics(Collector):
         elif receipt.cost_usd:
             self.usd.add((model, tier), float(receipt.cost_usd))
         if receipt.first_byte_ms is not None and receipt.action is None:
-            self.first_byte.setdefault(tier, Times()).add(receipt.first_byte_ms / 1000)
-            self.total.setdefault(tier, Times()).add(receipt.total_ms / 1000)
+            self._time(tier, receipt.first_byte_ms / 1000, receipt.total_ms / 1000)
+
+    def _time(self, tier: str, first_byte_s: float, total_s: float) -> None:
+        if tier not in self.total:
+            self.first_byte[tier], self.total[tier] = Times(), Times()
+        self.first_byte[tier].add(first_byte_s)
+        self.total[tier].add(total_s)
 
     def count_refused(self, reason: Reason) -> None:
         """Count a request refused at the porch."""

@@ -12,12 +12,11 @@ __all__ = ["declined"]
 
 STOPPED = re.compile(rb'"(?:finish_reason|stop_reason|reason)"\s*:\s*"(?:content_filter|refusal)"')
 REFUSED = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"(?:response\.refusal\.\w+|refusal)"')
-CUES = (b"content_filter", b"refusal")
 
 
 def declined(said: bytes, api: Api) -> bool:
     """Whether a whole answer, or whole events of a stream, say so in this API."""
-    if not any(cue in said for cue in CUES):
+    if b"content_filter" not in said and b"refusal" not in said:
         return False
     # Anthropic's answers may hold a tool's own arguments as JSON, where a key may be called anything.
     return STOPPED.search(said) is not None or (api is not Api.MESSAGES and REFUSED.search(said) is not None)

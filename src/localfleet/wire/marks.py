@@ -21,7 +21,7 @@ def marks_in(spans: Sequence[Span]) -> Label | None:
     """The highest label among marks; one that cannot be read is restricted (law 2); `None` where there are none."""
     # Unknown fields are read as `key: text`, or by the key alone where no text follows.
     labels = [_label(span.text) for span in spans if span.text.startswith(MARK) and span.where.endswith("*")]
-    return max(labels, default=None)
+    return max(labels) if labels else None
 
 
 def _label(text: str) -> Label:

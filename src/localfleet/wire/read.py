@@ -232,7 +232,7 @@ def _flag(body: Mapping[str, Any], key: str) -> bool:
 def _max_output(api: Api, body: Mapping[str, Any]) -> int | None:
     """The highest of the limits that count in this API: which of two a server keeps to, nobody can tell."""
     limits = [limit for key in OUTPUT_LIMITS[api] if (limit := _whole(body, key, 0)) is not None]
-    return max(limits, default=None)
+    return max(limits) if limits else None
 
 
 def _choices(api: Api, body: Mapping[str, Any]) -> int:

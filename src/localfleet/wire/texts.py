@@ -41,6 +41,7 @@ WORDS = frozenset(
 )
 """Values that structure fields have in nearly every request."""
 
+PLAIN_TURN = {"role", "content"}
 FIVE_DIGITS = 10_000
 
 
@@ -63,6 +64,9 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
                 if key not in STRUCTURE or value not in WORDS:
                     spans.append(Span(where=where, text=value))
             elif isinstance(value, dict):
+                if not fields and value.keys() == PLAIN_TURN and _is_word(value["role"]) and _is_text(value["content"]):
+                    spans.append(Span(where=f"{where}.content", text=value["content"]))
+                    continue  # nearly every turn, without a walk of its own
                 stack.append(_entries(where, value, known))
                 break
             elif isinstance(value, list):
@@ -73,6 +77,14 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
         else:
             stack.pop()
     return tuple(spans)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value in WORDS
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _entries(where: str, mapping: dict[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:

@@ -60,13 +60,13 @@ def _filled(body: Mapping[str, Any], key: str) -> Any:
 
 def fingerprinted(body: Mapping[str, Any], turns: list[Any]) -> tuple[bytes, ...]:
     """The canonical bytes of each turn that was spoken; raise `BadAsk` for one nested too deeply to be written."""
-    return tuple(_canonical(turn) for turn in _spoken(body, turns))
+    return tuple([_canonical(turn) for turn in _spoken(body, turns)])
 
 
 def _spoken(body: Mapping[str, Any], turns: list[Any]) -> list[Any]:
     """The turns without standing instructions: a date in a system prompt must not hide that a conversation goes on."""
-    standing = (body.get("system"), body.get("instructions"))
-    return [turn for turn in turns if not any(turn is text for text in standing) and not _instructs(turn)]
+    system, instructions = body.get("system"), body.get("instructions")
+    return [turn for turn in turns if turn is not system and turn is not instructions and not _instructs(turn)]
 
 
 def _instructs(turn: Any) -> bool:

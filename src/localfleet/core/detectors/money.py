@@ -79,7 +79,13 @@ ROWS = (
     Row(kind="card", shape="[0-9]{12}", pattern=_CARD_SHORT, near=_CARD_WORD, unless=_NO_CARD, accept=_is_card),
     Row(kind="card", shape="[0-9]{4}[ .-][0-9]{4}[ .-][0-9]{4}", pattern=_CARD_FOURS, accept=_is_card),
     Row(kind="card", shape="3[0-9]{3}[ .-][0-9]{6}[ .-][0-9]{4}", pattern=_CARD_AMEX, accept=_is_card),
-    Row(kind="card", pattern=_CARD_SPACED, near=_CARD_WORD, accept=_is_card),
+    Row(
+        kind="card",
+        shape="[0-9][ -]{1,2}[0-9][ -]{1,2}[0-9][ -]{1,2}[0-9][ -]",
+        pattern=_CARD_SPACED,
+        near=_CARD_WORD,
+        accept=_is_card,
+    ),
     Row(kind="iban", shape="[a-z]{2}[0-9]{2}[ -]?[a-z0-9]{4}", pattern=_IBAN, accept=_is_iban),
     Row(
         kind="us_routing",

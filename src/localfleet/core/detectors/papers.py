@@ -121,7 +121,7 @@ ROWS = (
     ),
     Row(
         kind="coordinates",
-        needs=(".",),
+        shape=r"[0-9]\.[0-9]{4}",
         pattern=_COORDINATES,
         lowered=True,
         near=re.compile(

@@ -214,9 +214,7 @@ def _see(folded: str) -> _Seen:
 
 def _sift(text: str) -> _Seen:
     low = text.lower()
-    words = low.split()
-    longest = max(map(len, words), default=0)
-    long_words = [word for word in words if len(word) >= _LONG_TOKEN_CHARS] if longest >= _LONG_TOKEN_CHARS else []
+    long_words = [word for word in low.split() if len(word) >= _LONG_TOKEN_CHARS]
     return _Seen(page=Page(text=text, low=low), hits=_OTHERS.hits(low), long_words=long_words)
 
 

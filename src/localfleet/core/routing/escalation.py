@@ -49,7 +49,10 @@ class Alarm:
     def watch(self, receipt: Receipt) -> None:
         """Count one receipt."""
         if receipt.action is None and receipt.model is not None:
-            self.latest.setdefault(receipt.task or "none", deque(maxlen=LATEST)).append(escalated(receipt))
+            task = receipt.task or "none"
+            if task not in self.latest:
+                self.latest[task] = deque(maxlen=LATEST)
+            self.latest[task].append(receipt.reason in ESCALATIONS)
 
     def shares(self) -> dict[str, float]:
         """By task, where there are enough to tell."""
