@@ -378,9 +378,9 @@ def _overwrite(path: Path, offset: int, garbage: bytes) -> None:
     subprocess.run(command, input=garbage, check=True)
 
 
-def test_each_intent_waits_its_own_time(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_intent_waits_its_own_time(home: Path) -> None:
     """One timer serves all who wait: none is refused before its time, and the later one is refused too."""
-    monkeypatch.setattr("localfleet.storage.ledger.INTEND_S", 0.1)
+    ledger = SqliteLedger(home, clock=Clock(), intend_s=0.1)
     go_on = threading.Event()
     book = ledger._writer._book
     assert book is not None
@@ -405,3 +405,4 @@ def test_each_intent_waits_its_own_time(ledger: SqliteLedger, monkeypatch: pytes
     assert all(0.09 < seconds < 0.5 for seconds in waited)
     assert until(lambda: ledger.health.ok)
     book.database._raw.set_progress_handler(None, 0)
+    ledger.close()

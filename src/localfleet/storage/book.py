@@ -16,7 +16,7 @@ from localfleet.storage.faults import Fault, LedgerFault
 
 __all__ = ["Book", "insert_many"]
 
-_SIZES = (64, 8, 1)
+_SIZES = (64, 32, 16, 8, 4, 2, 1)
 """Rows per statement. One step of SQLite for many rows lets the interpreter's lock go, and asks for it again, once."""
 
 

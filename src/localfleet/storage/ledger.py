@@ -45,16 +45,18 @@ class SqliteLedger:
         remember_days: int = 90,
         most_receipts: int = MOST_RECEIPTS,
         most_taints: int = MOST_TAINTS,
+        intend_s: float = INTEND_S,
     ) -> None:
         """
         Open the ledger of `home`, creating both where they are missing, and start the writer.
 
         Raises `FleetError` for a second router on this folder, an unsafe or missing secret, and a ledger of a newer
         release. A bad disk or file does not raise: `health` says what is wrong, receipts wait in memory, and the writer
-        keeps trying.
+        keeps trying. `intend_s` is how long an intent may wait for the disk.
         """
         self.home = home
         self.keys = KeyRing()
+        self._intend_s = intend_s
         self._awaited: deque[tuple[float, Waiting]] = deque()
         self._timer_of: asyncio.AbstractEventLoop | None = None
         self._taints = Taints(today=day_of(clock.now()), remember_days=remember_days, most=most_taints)
@@ -107,10 +109,10 @@ class SqliteLedger:
         awaited = self._awaited
         while awaited and awaited[0][1].done.done():
             awaited.popleft()
-        awaited.append((loop.time() + INTEND_S, waiting))
+        awaited.append((loop.time() + self._intend_s, waiting))
         if self._timer_of is not loop:
             self._timer_of = loop
-            loop.call_later(INTEND_S, self._look)
+            loop.call_later(self._intend_s, self._look)
 
     def _look(self) -> None:
         """Give up on those whose time is over; look again when the next one's would be."""
