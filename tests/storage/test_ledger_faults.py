@@ -404,5 +404,4 @@ def test_each_intent_waits_its_own_time(home: Path) -> None:
         go_on.set()
     assert all(0.09 < seconds < 0.5 for seconds in waited)
     assert until(lambda: ledger.health.ok)
-    book.database._raw.set_progress_handler(None, 0)
     ledger.close()
