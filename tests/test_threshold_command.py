@@ -158,3 +158,15 @@ def test_the_classifier_s_threshold_too(tmp_path: Path) -> None:
     assert 0 < found["proposed"] < 1
     assert 0 < found["claim"]["strong_share"] < 1
     assert found["claim"]["prompts"] == len(fresh)
+    without = json.loads(run(home, file, "--json", code=1))[-1]
+    assert "`routing.keep_features: true` keeps them" in without["why"]
+
+
+def test_a_last_door_may_be_any_model_of_the_box(home: Path, file: Path) -> None:
+    """`local` in a row means every model of the box but the one that answered first."""
+    one = "weights: smollm2-135m-instruct"
+    text = FILE.replace("ROUTING", "").replace(f"{{small: {{{one}}}}}", f"{{small: {{{one}}}, best: {{{one}}}}}")
+    text = text.replace("  best: {provider", "  other: {provider").replace("fallback: [best]", "fallback: [local]")
+    file.write_text(text, encoding="utf-8")
+    rows = {row["at"]: row for row in json.loads(run(home, file, "--json"))}
+    assert rows["tasks.graded.cascade.judge.least_score"]["proposed"] is not None

@@ -23,6 +23,7 @@ from localfleet.strategies import build_table, threshold_of
 __all__ = ["thresholds_command"]
 
 Row = dict[str, Any]
+NO_FEATURES = "it needs features of those requests: `routing.keep_features: true` keeps them"
 
 
 def thresholds_command(
@@ -66,7 +67,8 @@ def _cascades(settings: Settings, said: Sequence[Rated], quality: float, confide
             yield _row(at, None, None, why)
             continue
         kind = KINDS[kinds[0]]
-        recorded = [*_recorded(said, name, task.doors[-1])]
+        local = {*settings.local, *settings.adapters}
+        recorded = [*_recorded(said, name, local if task.doors[-1] == "local" else {task.doors[-1]})]
         found = proposed(recorded, kind, quality=quality, confidence=confidence)
         now = _written(task.cascade.judge, kind)
         if found is None:
@@ -88,12 +90,13 @@ def _written(judge: Judges, kind: Kind) -> float | None:
     return None if found is None else float(found)
 
 
-def _recorded(said: Sequence[Rated], task: str, last: str) -> Iterator[Judged]:
-    """Every request of the task whose first answer was judged."""
+def _recorded(said: Sequence[Rated], task: str, last: set[str]) -> Iterator[Judged]:
+    """Every request of the task whose first answer was judged; `last` are the models that the last door can mean."""
     for one in said:
-        if one.task == task and one.drafts and one.drafts[0][0] != last:
+        if one.task == task and one.drafts:
             first, score = one.drafts[0]
-            yield Judged(score=score, first=one.said.get(first), last=one.said.get(last))
+            best = [quality for model, quality in one.said.items() if model in last and model != first]
+            yield Judged(score=score, first=one.said.get(first), last=max(best, default=None))
 
 
 def _classifier(
@@ -107,7 +110,8 @@ def _classifier(
     outcomes = [*_outcomes(said, scored.scorer, features, settings)]
     claim = claimed(outcomes, quality=quality, confidence=confidence)
     if claim is None:
-        return [_row(at, now, None, _too_few(len(outcomes), quality, confidence))]
+        why = _too_few(len(outcomes), quality, confidence)
+        return [_row(at, now, None, why if outcomes else f"{why}; {NO_FEATURES}")]
     return [{**_row(at, now, claim.threshold, ""), "claim": asdict(claim), "_": claim}]
 
 
