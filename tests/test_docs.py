@@ -40,6 +40,7 @@ from localfleet.config import (
 )
 from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge, Judges, ModelJudge
 from localfleet.config.experiments import Experiment, Shadow
+from localfleet.config.form import AnswerEntry, FormEntry
 from localfleet.config.pipelines import Pipeline, Stage
 from localfleet.config.routing import Classifier, Grade
 from localfleet.config.vllm import Speculative
@@ -61,6 +62,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`local.<name>.vllm`": Vllm,
     "`local.<name>.vllm.speculative`": Speculative,
     "`hosted.<name>`": HostedModel,
+    "`hosted.<name>.form`": FormEntry,
+    "`hosted.<name>.form.answer`": AnswerEntry,
     "`hosted.<name>.prices[]`": PriceEntry,
     "`hosted.<name>.prices[].tiers[]`": TierEntry,
     "`hosted.<name>.data_policy`": ProviderFacts,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway_rig import ANYONE, HANGS, Books, Clock, Talker, Words, in_turn
 from localfleet.core.ask import Api, Ask, Caller, Priority, Span
 from localfleet.core.classify import Rules, TextRule
 from localfleet.core.fleet import Model
+from localfleet.core.form import Form
 from localfleet.core.label import Label
 from localfleet.core.names import Entity
 from localfleet.core.policy import Policy
@@ -409,3 +410,44 @@ def test_hosted_engines_get_hosted_routes() -> None:
     asyncio.run(scene.ask(declared=Label.RESTRICTED))
     assert isinstance(scene.engines["mini"].routes[0], HostedRoute)
     assert not isinstance(scene.engines["small"].routes[0], HostedRoute)
+
+
+@pytest.mark.parametrize(
+    ("words", "tried"),
+    [
+        ("Be brief.", ["mini"]),
+        ("Mail joe.doe@firm.io when unsure.", ["mini", "other"]),
+    ],
+)
+def test_a_model_s_own_words_are_read_before_they_leave(words: str, tried: list[str]) -> None:
+    """Law 2: what an operator adds for a hosted door is read beside the caller's words, and counts as input."""
+    scene = Scene(mini=[Words(b"{}")], other=[Words(b"{}")])
+    scene.gateway.models = {
+        **scene.gateway.models,
+        "mini": replace(scene.gateway.models["mini"], form=Form(before=words)),
+    }
+    answer = asyncio.run(scene.ask())
+    assert answer.whole == b"{}"
+    assert list(dict.fromkeys(name for name, _ in outcomes(scene))) == tried
+    calls = scene.engines["mini"].calls
+    if tried == ["mini"]:
+        assert calls[0].body == {"messages": [{"role": "system", "content": words}]}
+        assert calls[0].input_tokens == 10 + len(words) // 4 + 4
+    else:
+        assert not calls
+        assert outcomes(scene)[0] == ("mini", "privacy_forbids")
+        assert scene.books.intents[0].model == "other"
+        assert scene.engines["other"].calls[0].body == {"messages": []}
+
+
+def test_a_model_s_own_words_fill_its_context() -> None:
+    """A request that fits without them and not with them finds the door shut."""
+    scene = Scene(small=[Words(b"{}")])
+    models = scene.gateway.models
+    scene.gateway.models = {
+        name: replace(model, form=Form(after="x" * 40_000)) if not model.local else model
+        for name, model in models.items()
+    }
+    answer = asyncio.run(scene.ask())
+    shut = {door.model: door.why for door in answer.visit.decided.doors if not door.legal}
+    assert shut == {"mini": Reason.CONTEXT_TOO_LONG, "other": Reason.CONTEXT_TOO_LONG}

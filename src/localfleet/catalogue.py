@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from localfleet.config import (
+    FormEntry,
     HostedModel,
     LocalModel,
     ProviderDemand,
@@ -13,9 +14,11 @@ from localfleet.config import (
     read_key,
     shown_variable,
 )
-from localfleet.core.ask import Api, Caller, Need
+from localfleet.core.ask import Api, Ask, Caller, Need, Span
+from localfleet.core.classify import classify
 from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, Demand
 from localfleet.core.fleet import Model
+from localfleet.core.form import AnswerForm, Form
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import price_at
@@ -25,7 +28,7 @@ from localfleet.core.routing.table import Table
 from localfleet.errors import ConfigError
 from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
-from localfleet.rulebook import rule_problems
+from localfleet.rulebook import build_rules, rule_problems
 from localfleet.wire.router_prices import read_router_prices
 from localfleet.wire.yaml_lines import Lines
 
@@ -74,6 +77,7 @@ def _local(name: str, model: LocalModel) -> Model:
         can=model.can,
         max_output_tokens=model.max_output_tokens,
         queue_limit=model.limit,
+        form=_form(model.form),
         host=host_of(model.url or ""),
     )
 
@@ -90,7 +94,15 @@ def _hosted(name: str, model: HostedModel, listed: Listed | None, today: date) -
         price=price_at(price_history(model, listed), today),
         host=host_of(base_url_of(model.provider, model.base_url)),
         data=_data(model.data_policy),
+        form=_form(model.form),
     )
+
+
+def _form(entry: FormEntry | None) -> Form | None:
+    if entry is None:
+        return None
+    answer = None if entry.answer is None else AnswerForm(**entry.answer.model_dump())
+    return Form(before=entry.before or "", after=entry.after or "", answer=answer)
 
 
 def _data(facts: ProviderFacts | None) -> DataPolicy:
@@ -181,13 +193,30 @@ def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str
     """Raise `ConfigError` for what only the environment, the price map and the detectors can tell is wrong."""
     found = (
         *_secret_problems(settings, env),
-        *rule_problems(settings),
+        *(problems := tuple(rule_problems(settings))),
+        *(() if problems else _form_problems(settings)),
         *_hosted_problems(settings, prices),
         *_sealing_problems(settings, env),
         *_price_file_problems(settings),
     )
     if found:
         raise ConfigError(file, tuple((lines.of(_loc(path)), path, sentence) for path, sentence in found))
+
+
+def _form_problems(settings: Settings) -> Iterator[Problem]:
+    """A hosted model's own words are texts that leave: the rules read them before any request comes."""
+    formed = {name: (model, _form(model.form)) for name, model in settings.hosted.items() if model.form is not None}
+    rules = build_rules(settings) if formed else None
+    for name, (model, form) in formed.items():
+        spans = tuple(Span(where="form", text=text) for text in ([] if form is None else form.texts))
+        reader = Caller(key_id="file", name="file", default_label=Label.PUBLIC)
+        ask = Ask(request_id="", api=Api.CHAT, model=name, caller=reader, spans=spans)
+        label = Label.PUBLIC if rules is None else classify(ask, rules).label
+        if label > Label.read(model.accepts):
+            yield (
+                f"hosted.{name}.form",
+                f"its words are {label.word}, and it accepts {model.accepts}: change them",
+            )
 
 
 def _price_file_problems(settings: Settings) -> Iterator[Problem]:

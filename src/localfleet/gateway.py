@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
-from localfleet.core.ask import Ask
+from localfleet.core.ask import Ask, Need
 from localfleet.core.budget import Purses, Scope
 from localfleet.core.classify import Rules
 from localfleet.core.conversation import name_print, prints_of
 from localfleet.core.fleet import Fleet, Model
-from localfleet.core.label import Verdict
+from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy, decide, resolve
 from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
@@ -29,13 +29,14 @@ from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
-from localfleet.judging import judge, restrict
+from localfleet.judging import judge, judge_beside, restrict
 from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.redacting import Redaction, Redactor, body_for
 from localfleet.steering import Steering
 from localfleet.visit import Visit
 from localfleet.wire.declined import declined
+from localfleet.wire.formed import formed
 from localfleet.wire.read import Letter
 
 __all__ = ["Answer", "Gateway"]
@@ -45,11 +46,12 @@ NO_TIME_S = 0.01
 """A deadline so near is over: no door can answer within."""
 AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
 """Failures after which the same door may do better at once."""
+OWN_WORDS = "With the model's own `form:` beside it the request is too private for this model."
 NO_LIMIT = Decimal("Infinity")
 LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
 """The door works, but not for this request now."""
 NO_TIERS: frozenset[str] = frozenset()
-NOT_TAKEN = {Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.DEADLINE_PASSED}
+NOT_TAKEN = {Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.DEADLINE_PASSED, Reason.PRIVACY_FORBIDS}
 """Failures before a place in the tier's share was taken."""
 UNHEARD = {Reason.TIMED_OUT, Reason.CLIENT_LEFT}
 """Ways to lose an answer that the door may have worked for, and may put on the bill."""
@@ -204,6 +206,7 @@ class Gateway:
         asked = False
         try:
             if isinstance(route, HostedRoute):
+                await self._read_own_words(visit, model)
                 await self._reserve(visit, route)
             call = self._call(letter, visit, route)
             asked = True
@@ -234,23 +237,25 @@ class Gateway:
         visit.attempted(model, reason, status, self.clock.monotonic() - started)
 
     def _call(self, letter: Letter, visit: Visit, route: Route) -> Call:
-        left_s, ask = self._left_s(visit), letter.ask
+        left_s, ask, form = self._left_s(visit), letter.ask, self.models[route.model].form
         if left_s <= 0:
             raise _too_late()
         return Call(
             request_id=ask.request_id,
             api=ask.api,
-            body=body_for(route, letter, visit.judged, visit.redaction),
+            body=formed(ask.api, body_for(route, letter, visit.judged, visit.redaction), form),
             stream=ask.stream,
             wants_usage=letter.wants_usage,
             timeout_s=min(visit.timeouts.get(route.model, 600.0), left_s),
             key_id=ask.caller.key_id,
-            input_tokens=ask.input_tokens,
+            input_tokens=ask.input_tokens + (0 if form is None else form.input_tokens),
             output_tokens=most_output_tokens(ask, self.models[route.model]),
             priority=ask.priority,
             patience_s=route.patience_s if isinstance(route, LocalRoute) else inf,
             weight=ask.caller.weight,
             waited=visit.waited,
+            answers=None if form is None else form.answer,
+            wants_json=Need.JSON in ask.needs,
         )
 
     def _left_s(self, visit: Visit) -> float:
@@ -258,6 +263,14 @@ class Gateway:
         if visit.ask.deadline_ms is None:
             return inf
         return visit.ask.deadline_ms / 1000 - (self.clock.monotonic() - visit.arrived)
+
+    async def _read_own_words(self, visit: Visit, model: Model) -> None:
+        """Law 2 for what an operator adds to a request: read beside the caller's words before it may leave."""
+        if model.form is None or not model.form.texts:
+            return
+        verdict = await judge_beside(self, visit, model.form.texts)
+        if verdict.label is Label.RESTRICTED or model.accepts is None or verdict.label > model.accepts:
+            raise EngineFailed(OWN_WORDS, reason=Reason.PRIVACY_FORBIDS)
 
     async def _reserve(self, visit: Visit, route: HostedRoute) -> None:
         """Money first (law 9), then the durable intent (law 7); only then may a byte leave."""

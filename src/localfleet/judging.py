@@ -6,9 +6,10 @@ Whatever fails here makes the request restricted (law 2). It is the one place wh
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from localfleet.core.ask import Ask
+from localfleet.core.ask import Ask, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.conversation import answer_print, prints_of
 from localfleet.core.label import Label, Verdict
@@ -18,7 +19,7 @@ from localfleet.redacting import Redactor, redact_aside
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
-__all__ = ["Bench", "judge", "restrict"]
+__all__ = ["Bench", "judge", "judge_beside", "restrict"]
 
 LONG_TEXT = 20_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
@@ -84,6 +85,21 @@ async def judge(bench: Bench, letter: Letter, visit: Visit) -> Verdict:
     if verdict.label is Label.RESTRICTED and visit.redaction is None:
         restrict(bench, ask, prints)
     return verdict
+
+
+async def judge_beside(bench: Bench, visit: Visit, words: Sequence[str]) -> Verdict:
+    """The verdict on a request with an operator's words beside it; of a redacted one nobody reads them: restricted."""
+    if visit.judged.label is Label.RESTRICTED:
+        return unclassified("redacted")
+    spans = (*(Span(where="form", text=text) for text in words), *visit.ask.spans)
+    ask = replace(visit.ask, spans=spans)
+    rules = bench.rules if bench.reading is None else bench.reading.rules(ask)
+    try:
+        return await _classified(bench, rules, ask, visit.judged.label)
+    except TimeoutError:
+        return unclassified("detector_timed_out")
+    except Exception:  # noqa: BLE001  # law 2, as above
+        return unclassified("detector_failed")
 
 
 def restrict(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:

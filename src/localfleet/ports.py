@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from localfleet.core.ask import Api, Priority
 from localfleet.core.fleet import EngineState
+from localfleet.core.form import AnswerForm
 from localfleet.core.label import Label
 from localfleet.core.names import Entity
 from localfleet.core.reason import Reason
@@ -50,6 +51,9 @@ class Call:
     """Seconds to wait for a turn where another door stands open; endless at the last door."""
     weight: float = 1.0
     """Share of an engine that is asked by several keys: twice the weight, twice the tokens."""
+    answers: AnswerForm | None = None
+    """How this model's answers are made like those of others."""
+    wants_json: bool = False
     waited: Callable[[float], None] = _nobody_asks
     """Told how many seconds the request stood in a line, each time it did, however that ended."""
 

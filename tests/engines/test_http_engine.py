@@ -14,6 +14,7 @@ from raw_server import Handler, Peer, RawServer
 
 from localfleet.core.ask import Api
 from localfleet.core.fleet import EngineState, Readiness
+from localfleet.core.form import AnswerForm
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.core.route import HostedRoute, LocalRoute, Route
@@ -829,3 +830,28 @@ def test_a_slow_reader_does_not_fill_the_memory() -> None:
             await reply.aclose()
 
     asyncio.run(story())
+
+
+THOUGHT = "<think>musing</think>Paris"
+
+
+@pytest.mark.parametrize("api", [Api.CHAT, Api.MESSAGES, Api.RESPONSES])
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_are_made_alike_in_every_api(api: Api, *, stream: bool) -> None:
+    """What a model thinks is left out where the operator says so, also where the engine speaks the caller's API."""
+
+    async def thinks(peer: Peer) -> None:
+        if stream:
+            letters = [event(choices=[{"index": 0, "delta": {"content": c}, "finish_reason": None}]) for c in THOUGHT]
+            return await peer.stream(*letters, LAST, DONE)
+        message = {"role": "assistant", "content": THOUGHT}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return await peer.answer(orjson.dumps({"id": "c", "choices": [choice]}))
+
+    question = {"role": "user", "content": CANARY}
+    body = {"model": "auto", "max_tokens": 9, ("input" if api is Api.RESPONSES else "messages"): [question]}
+    asked = replace(call(body, api=api, stream=stream), answers=AnswerForm(thinking="drop"))
+    answer, reply, server = told(thinks, asked)
+    assert server.requests[0].head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert reply.text_bytes == len("Paris")
+    assert not any(letter in answer for letter in (b"musing", b"think>"))

@@ -9,6 +9,7 @@ from localfleet.config.batches import Batches, read_key
 from localfleet.config.cascade import Cascade, Judges
 from localfleet.config.data_policy import ProviderDemand, ProviderFacts
 from localfleet.config.diff import differences, runs_on
+from localfleet.config.form import FormEntry
 from localfleet.config.hardware import Gpu, Hardware, Sharing
 from localfleet.config.hosted import HostedModel, PriceEntry, TierEntry
 from localfleet.config.life import Life
@@ -27,6 +28,7 @@ __all__ = [
     "Batches",
     "Cascade",
     "Difficulty",
+    "FormEntry",
     "Gpu",
     "Hardware",
     "HostedModel",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from localfleet.config.data_policy import ProviderFacts
+from localfleet.config.form import FormEntry
 from localfleet.config.routing import Level, Quality
 from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
 from localfleet.core.ask import Api, Need
@@ -58,6 +59,7 @@ class HostedModel(Shape):
     level: Level | None = None
     quality: Quality | None = None
     apis: frozenset[Api] | None = None
+    form: FormEntry | None = None
     prices: tuple[PriceEntry, ...] = ()
     data_policy: ProviderFacts | None = None
     """What the provider does with text; without it nothing is known of it."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from localfleet.config.form import FormEntry
 from localfleet.config.life import Life
 from localfleet.config.routing import Level, Quality
 from localfleet.config.shape import Shape, check_url, is_loopback
@@ -42,6 +43,7 @@ class LocalModel(Shape):
     can: frozenset[Need] = frozenset()
     apis: frozenset[Api] = frozenset({Api.CHAT, Api.COMPLETION, Api.MESSAGES, Api.RESPONSES})
     """The APIs this model answers; `messages` and `responses` are translated where the engine only speaks `chat`."""
+    form: FormEntry | None = None
     level: Level | None = None
     quality: Quality | None = None
     queue_limit: int | None = Field(default=None, ge=1)

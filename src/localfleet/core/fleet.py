@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from localfleet.core.ask import Api, Need
 from localfleet.core.data_policy import NOTHING_KNOWN, DataPolicy
+from localfleet.core.form import Form
 from localfleet.core.label import Label
 from localfleet.core.pricing import Price
 from localfleet.core.routing.moment import Moment
@@ -84,6 +85,8 @@ class Model:
     """Who gets the text: host, and port where one is named; empty for an engine that is a process of ours."""
     data: DataPolicy = NOTHING_KNOWN
     """What its provider does with text; means nothing for local models."""
+    form: Form | None = None
+    """What this model needs said around system prompts, and how its answers are made alike."""
     specialised: bool = False
     """Made for one kind of work (an adapter): `auto` and `local` do not mean it; its name and a task's row do."""
 

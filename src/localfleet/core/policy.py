@@ -130,9 +130,13 @@ def _by_ability(ask: Ask, model: Model) -> Reason | None:
         return Reason.CANNOT_SERVE_API
     if not ask.needs <= model.can:
         return Reason.LACKS_CAPABILITY
-    if ask.input_tokens >= model.context_tokens:
+    if ask.input_tokens + _own_tokens(model) >= model.context_tokens:
         return Reason.CONTEXT_TOO_LONG
     return None
+
+
+def _own_tokens(model: Model) -> int:
+    return 0 if model.form is None else model.form.input_tokens
 
 
 def _by_state(model: Model, fleet: Fleet) -> Reason | None:

@@ -90,7 +90,9 @@ class HttpEngine:
         """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
         if not isinstance(route, self._route_kind) or route.model != self._name:
             raise TypeError("this route does not lead to this engine")
-        asked = call.api if call.api in self._speaks else Api.CHAT
+        # Answers are made alike in chat's form, and translated from there.
+        alike = call.answers is not None and call.api is not Api.COMPLETION and Api.CHAT in self._speaks
+        asked = call.api if call.api in self._speaks and not alike else Api.CHAT
         ask = partial(self._stream if call.stream else self._whole, call, asked)
         return await self._turnstile.through(ask, given_s=call.timeout_s)
 

@@ -12,7 +12,9 @@ from localfleet.core.usage import Usage
 from localfleet.engines.refused import said_in_answer
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call
+from localfleet.wire.formed import CleanEvents, clean_whole
 from localfleet.wire.relay import ChatReader, MessagesReader, Reader, Relay, ResponsesReader, Translated
+from localfleet.wire.sse import SseGarbled
 from localfleet.wire.translate import from_chat, stream_from_chat
 from localfleet.wire.upstream_error import UpstreamSaid
 from localfleet.wire.whole import read_whole
@@ -34,6 +36,40 @@ class Source(Protocol):
     def linger(self) -> None:
         """Let go of a source that said its last word; its connection may be kept."""
         ...
+
+
+CLEANED = frozenset({Api.CHAT, Api.COMPLETION})
+
+
+class CleanSource:
+    """A source whose stream is made like those of other models."""
+
+    __slots__ = ("_events", "_over", "_source")
+
+    def __init__(self, source: Source, events: CleanEvents) -> None:
+        """`events` reads what `source` says."""
+        self._source, self._events = source, events
+        self._over = False
+
+    async def chunk(self, deadline: float) -> bytes:
+        """Return the next events, `b""` at the end."""
+        shown = b""
+        while not shown and not self._over:
+            data = await self._source.chunk(deadline)
+            self._over = not data
+            try:
+                shown = self._events.feed(data) if data else self._events.finish()
+            except SseGarbled:
+                raise garbled() from None
+        return shown
+
+    def close(self) -> None:
+        """Let go at once."""
+        self._source.close()
+
+    def linger(self) -> None:
+        """Let go at the end."""
+        self._source.linger()
 
 
 class WholeReply:
@@ -140,6 +176,8 @@ def garbled() -> EngineFailed:
 
 def whole_reply(call: Call, asked: Api, body: bytes, *, model: str) -> WholeReply:
     """Check an answer that came in the API `asked`, and translate it for the caller; raise `EngineFailed`."""
+    if call.answers is not None and asked in CLEANED:
+        body = clean_whole(body, call.answers, json=call.wants_json)
     try:
         whole = read_whole(asked, body)
         if asked is not call.api:
@@ -155,6 +193,8 @@ async def stream_reply(
     call: Call, asked: Api, source: Source, *, model: str, deadline: float, idle_timeout_s: float
 ) -> StreamReply:
     """Read until a first event came, so that every failure before it can still go to the next door."""
+    if call.answers is not None and asked in CLEANED:
+        source = CleanSource(source, CleanEvents(call.answers, json=call.wants_json))
     relay = Relay(_reader(call, asked, model))
     first = b""
     try:

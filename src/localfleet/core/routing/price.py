@@ -20,7 +20,8 @@ def expected_usd(ask: Ask, model: Model) -> Decimal | None:
     if model.price is None:
         return None
     output = min(ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
-    return usd_for_mean(model.price, input_tokens=ask.input_tokens, output_tokens=output)
+    own = 0 if model.form is None else model.form.input_tokens
+    return usd_for_mean(model.price, input_tokens=ask.input_tokens + own, output_tokens=output)
 
 
 def worst_usd(ask: Ask, model: Model) -> Decimal | None:
@@ -29,7 +30,8 @@ def worst_usd(ask: Ask, model: Model) -> Decimal | None:
         return FREE
     if model.price is None:
         return None
-    return usd_worst(model.price, input_tokens=ask.input_bytes, output_tokens=most_output_tokens(ask, model))
+    own = 0 if model.form is None else model.form.input_bytes
+    return usd_worst(model.price, input_tokens=ask.input_bytes + own, output_tokens=most_output_tokens(ask, model))
 
 
 def most_output_tokens(ask: Ask, model: Model) -> int:
