@@ -5,7 +5,7 @@ Whatever fails here makes the request restricted (law 2). It is the one place wh
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -66,24 +66,10 @@ class Bench(Protocol):
 
 async def judge(bench: Bench, letter: Letter, visit: Visit) -> Verdict:
     """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
-    ask = letter.ask
-    rules = bench.rules if bench.reading is None else bench.reading.rules(ask)
-    prints = prints_of(ask, bench.print_key)
-    remembered = bench.ledger.remembered(prints)
-    try:
-        verdict = await _classified(bench, rules, ask, remembered)
-        if bench.redactor is not None:
-            if verdict.label is not Label.RESTRICTED and bench.redactor.speaks_of(ask):
-                verdict = unclassified("session")
-            if verdict.label is Label.RESTRICTED:
-                steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=remembered)
-                visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s)
-    except TimeoutError:
-        verdict = unclassified("detector_timed_out")
-    except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
-        verdict = unclassified("detector_failed")
+    prints = prints_of(letter.ask, bench.print_key)
+    verdict = await _or_restricted(_judged(bench, letter, visit, prints))
     if verdict.label is Label.RESTRICTED and visit.redaction is None:
-        restrict(bench, ask, prints)
+        restrict(bench, letter.ask, prints)
     return verdict
 
 
@@ -93,13 +79,33 @@ async def judge_beside(bench: Bench, visit: Visit, words: Sequence[str]) -> Verd
         return unclassified("redacted")
     spans = (*(Span(where="form", text=text) for text in words), *visit.ask.spans)
     ask = replace(visit.ask, spans=spans)
-    rules = bench.rules if bench.reading is None else bench.reading.rules(ask)
+    return await _or_restricted(_classified(bench, _rules(bench, ask), ask, visit.judged.label))
+
+
+async def _or_restricted(reading: Awaitable[Verdict]) -> Verdict:
     try:
-        return await _classified(bench, rules, ask, visit.judged.label)
+        return await reading
     except TimeoutError:
         return unclassified("detector_timed_out")
-    except Exception:  # noqa: BLE001  # law 2, as above
+    except Exception:  # noqa: BLE001  # law 2: a detector that fails in any way makes the request restricted
         return unclassified("detector_failed")
+
+
+async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[bytes]) -> Verdict:
+    ask = letter.ask
+    rules, remembered = _rules(bench, ask), bench.ledger.remembered(prints)
+    verdict = await _classified(bench, rules, ask, remembered)
+    if bench.redactor is not None:
+        if verdict.label is not Label.RESTRICTED and bench.redactor.speaks_of(ask):
+            verdict = unclassified("session")
+        if verdict.label is Label.RESTRICTED:
+            steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=remembered)
+            visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s)
+    return verdict
+
+
+def _rules(bench: Bench, ask: Ask) -> Rules:
+    return bench.rules if bench.reading is None else bench.reading.rules(ask)
 
 
 def restrict(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
