@@ -322,3 +322,14 @@ def test_a_plan_on_the_ledger(plan: Path, busy_home: Path) -> None:
     code, text, _ = run("plan", str(plan), home=busy_home)
     assert code == 0
     assert "100 requests in" in text
+
+
+def test_a_plan_on_a_trace_says_what_to_doubt_about_it(tmp_path: Path) -> None:
+    """The trace's doubts stand among the plan's, and the error of the speed beside the boxes it needs."""
+    rows = "".join(f"{number * 0.055},1500,200\n" for number in range(4000))
+    (tmp_path / "trace.csv").write_text("timestamp_s,input_tokens,output_tokens\n" + rows, encoding="utf-8")
+    text = PLAN.replace("k_us: .05908}", "k_us: .05908, mape: .25}") + "traffic: {kind: trace, path: trace.csv}\n"
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    warnings = told("plan", str(tmp_path / "plan.yaml"))["warnings"]
+    assert any("know nothing of the rest of the day" in each for each in warnings)
+    assert "Were the box slower by the error of its speed (25 %)" in run("plan", str(tmp_path / "plan.yaml"))[1]

@@ -176,9 +176,8 @@ def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     except (Misuse, ConfigError, BadInput) as exc:
         typer.echo(str(exc), err=True)
         raise typer.Exit(2) from None
-    return outcome, sheet_of(
-        outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)), doubts=limit_warnings(plan, outcome)
-    )
+    doubts = (*limit_warnings(plan, outcome), *(() if seen is None else seen.played.doubts))
+    return outcome, sheet_of(outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)), doubts=doubts)
 
 
 def _seen(plan: PlanFile, path: Path, deployment: str | None) -> "Seen | None":

@@ -50,7 +50,8 @@ def seen_traffic(plan: PlanFile, file: Path, deployment: str | None) -> Seen:
     slo = chosen_deployment(plan, deployment).slo
     rules = Rules(wait_s=slo.ttft_p99_s, rate=asked / pace if asked else 1.0)
     work = token_work_of(plan, deployment)
-    played = play(trace_of([found], [], rules), work, rules)
+    error = chosen_deployment(plan, deployment).calibration.mape
+    played = play(trace_of([found], [], rules), work, rules, error_share=error)
     return Seen(trace=trace_of([found], [], Rules()), played=played, first_s=found[0].at_s, name=name)
 
 

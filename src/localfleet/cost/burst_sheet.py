@@ -37,7 +37,7 @@ def burst_section(played: Played) -> Section:
     )
     return Section(
         title="Bursts",
-        prose=[seen, _how_bursty(played), _how_exact(played), SURROGATE, *_doubted(played)],
+        prose=[seen, _how_bursty(played), _how_exact(played), SURROGATE],
         grids=[Grid(head=HEAD, rows=rows, first_number=2, strong=best)],
         pictures=[spill_picture(_curves(played), wait_s=played.rules.wait_s)],
     )
@@ -82,10 +82,6 @@ def _how_exact(played: Played) -> str:
     then = "no number of boxes that was tried" if slower is None else _boxes(slower)
     same = "the same" if slower == played.needed else then
     return f"Were the box slower by the error of its speed ({percent(played.error_share)}), it would take {same}."
-
-
-def _doubted(played: Played) -> list[str]:
-    return [f"To doubt: {'; '.join(played.doubts)}."] if played.doubts else []
 
 
 def _boxes(count: int) -> str:

@@ -135,7 +135,7 @@ def _hosted_text(line: HostedLine) -> str:
 
 
 def _origin(price: Price) -> str:
-    day = f"since {price.since.isoformat()}" if price.since else "date unknown"
+    day = f"as of {price.since.isoformat()}" if price.since else "date unknown"
     return ", ".join(part for part in (price.version, price.source, day) if part)
 
 
