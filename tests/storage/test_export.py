@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from ledger_rig import AT, Clock, receipt
+from typer.testing import CliRunner
 
+from localfleet.cli import build_cli
 from localfleet.core.label import Label
+from localfleet.errors import FleetError
 from localfleet.storage.export import export_chain, write_keys
 from localfleet.storage.keys import create_key
 from localfleet.storage.ledger import SqliteLedger
@@ -278,3 +281,13 @@ def test_the_key_file_is_the_owner_s_and_never_written_over(case: Case) -> None:
     assert "chain" not in json.loads((case.folder / "notes.json").read_bytes())
     with pytest.raises(FileExistsError):
         write_keys(case.home, case.folder / "notes.json", seals=True)
+
+
+def test_an_export_that_failed_leaves_no_file(tmp_path: Path) -> None:
+    """Half of one would look like one that was cut, and its name would be taken at the next try."""
+    file, env = tmp_path / "march.jsonl", {"LOCALFLEET_HOME": str(tmp_path / "nothing")}
+    for _ in range(2):
+        done = CliRunner(env=env).invoke(build_cli("audit"), ["audit", "export", str(file)])
+        assert isinstance(done.exception, FleetError)
+        assert "no secret.key" in done.exception.message
+        assert not file.exists()

@@ -1,6 +1,7 @@
 """`audit`: is the record whole, what left, and did anything sensitive go to one host."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,8 +115,12 @@ def export_command(
 ) -> None:
     """Write every record of the chain, with its hash and a signed end, for an auditor."""
     try:
-        with file.open("xb") as out:
+        with file.open("xb") as out, ExitStack() as undo:
+            undo.callback(
+                file.unlink
+            )  # half of one would look cut, and stop the next try
             count = export_chain(state_home(), out, at=time.time())
+            undo.pop_all()
     except OSError as exc:
         raise FleetError(f"{file} cannot be written ({exc.strerror}); name a new file in a folder of yours") from exc
     console().print(f"{count} records in {file}", markup=False)
