@@ -116,9 +116,7 @@ def export_command(
     """Write every record of the chain, with its hash and a signed end, for an auditor."""
     try:
         with file.open("xb") as out, ExitStack() as undo:
-            undo.callback(
-                file.unlink
-            )  # half of one would look cut, and stop the next try
+            undo.callback(file.unlink)  # half of one would look cut, and stop the next try
             count = export_chain(state_home(), out, at=time.time())
             undo.pop_all()
     except OSError as exc:
