@@ -25,6 +25,7 @@ from localfleet.core.pipeline import Pipeline, Stage
 from localfleet.core.reason import Reason
 from localfleet.gateway import Answer
 from localfleet.rulebook import matcher_of
+from localfleet.wire.staged import NUMBERS
 
 CANARY = "Jane Canary, jane.canary@posteo.de"
 """The address is what a detector finds."""
@@ -77,6 +78,18 @@ def test_extract_here_reason_there(*, stream: bool) -> None:
         ("stage:facts", "small", Label.RESTRICTED), ("stage:reason", "mini", Label.PUBLIC),
     ]  # fmt: skip
     assert (root.model, root.wanted) == ("mini", "pipeline/private")
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in NUMBERS if key not in {"stream", "max_tokens", "max_completion_tokens"}]
+)
+def test_no_option_carries_words_beside_a_structure(key: str) -> None:
+    """What goes along with a released structure is a truth value or a short number, whatever the caller wrote there."""
+    for words in (CANARY, [CANARY], {"include_usage": CANARY, CANARY: 1}, 4111111111111111, -77.123456789):
+        room = Room(small=facts)
+        _, data = run(room, PRIVATE, CANARY, **{key: words})
+        assert "Given" in room.leaving or not data
+        assert not [held for held in ("anary", "4111", "123456") if held in room.leaving]
 
 
 def test_what_is_not_released_stays() -> None:

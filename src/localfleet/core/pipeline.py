@@ -156,9 +156,13 @@ def _fitting(found: object, kind: Field) -> object:
         return next((word for word in kind if word.casefold() == said), None)
     if kind == "boolean":
         return found if isinstance(found, bool) else None
+    number = short_number(found)
+    return None if kind == "integer" and isinstance(number, float) else number
+
+
+def short_number(found: object) -> int | float | None:
+    """A number of at most six digits, two of them behind the point, or nothing: no name or account is so short."""
     if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    if kind == "integer" and not float(found).is_integer():
         return None
     number = int(found) if float(found).is_integer() else round(float(found), 2)
     return number if sum(map(str.isdigit, str(number))) <= MOST_DIGITS else None

@@ -6,18 +6,20 @@ from typing import Any
 
 from localfleet.core.ask import Api
 from localfleet.core.label import Label
+from localfleet.core.pipeline import short_number
 from localfleet.wire.derived import chat_body, derived
 from localfleet.wire.read import Letter
 
-__all__ = ["documents_of", "input_of", "last_letter", "stage_letter"]
+__all__ = ["NUMBERS", "documents_of", "input_of", "last_letter", "stage_letter"]
 
 NUMBERS = (
     "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "max_output_tokens", "seed",
     "frequency_penalty", "presence_penalty", "stream", "stream_options",
 )  # fmt: skip
-"""Options that hold no text: the caller's, for the stage that answers it."""
+"""Options that should hold no text: the caller's, for the stage that answers it."""
 FORMS = ("response_format", "tools", "tool_choice", "stop", "stop_sequences", "text", "output_config")
 """Options that may hold text: only where the stage is at least as sensitive as the request itself."""
+OPTIONS = (*NUMBERS, *FORMS)
 DOCUMENT = ("text", "content", "page_content")
 
 
@@ -64,12 +66,23 @@ def last_letter(
     `lowered` says that the stage reads less than the request holds: then nothing of the request goes along that could
     hold a word of it.
     """
-    options = (*NUMBERS,) if lowered else (*NUMBERS, *FORMS)
-    kept = {key: parent.body[key] for key in options if key in parent.body}
+    kept = _wordless(parent.body) if lowered else {key: parent.body[key] for key in OPTIONS if key in parent.body}
     limit = {} if max_tokens is None or any(key.startswith("max_") for key in kept) else {_limit(parent): max_tokens}
     body = {"model": model, **_turns(parent.ask.api, question, system), **limit, **kept}
     letter = derived(parent, body, label=label, fields=fields, api=parent.ask.api)
     return replace(letter, wants_usage=parent.wants_usage)
+
+
+def _wordless(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers as they should be: nobody has looked whether a caller wrote words, or an account, in their places."""
+    found: dict[str, Any] = {}
+    for key in NUMBERS:
+        value = body.get(key)
+        if key == "stream_options" and isinstance(value, dict):
+            found[key] = {"include_usage": value.get("include_usage") is True}
+        elif isinstance(value, bool) or (value := short_number(value)) is not None:
+            found[key] = value
+    return found
 
 
 def _limit(parent: Letter) -> str:
