@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
-__all__ = ["Sieve", "kin", "new_canary", "spellings", "traces"]
+__all__ = ["Sieve", "kin", "new_canary", "spellings", "traces", "traces_of"]
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 PREFIX = "CANARY"
@@ -45,12 +45,21 @@ def kin(canary: str, number: int) -> str:
 
 def traces(data: bytes, canary: str) -> list[str]:
     """The names of the spellings in which `data` holds the canary, its beginning or its end; empty if it is clean."""
-    lowered = data.lower()
-    found = [
-        name for name, needle in spellings(canary).items() if needle in (data if needle != needle.lower() else lowered)
-    ]
-    found.extend(f"unpacked {name}" for inner in _unpacked(data) for name in traces(inner, canary))
-    return sorted(set(found))
+    return traces_of(data, (canary,)).get(canary, [])
+
+
+def traces_of(data: bytes, canaries: Iterable[str]) -> dict[str, list[str]]:
+    """The same for several at once, in little more time: canary -> spellings; those not there are left out."""
+    sought, lowered = tuple(canaries), data.lower()
+    found: dict[str, set[str]] = defaultdict(set)
+    for canary in sought:
+        for name, needle in spellings(canary).items():
+            if needle in (data if needle != needle.lower() else lowered):
+                found[canary].add(name)
+    for inner in _unpacked(data):
+        for canary, names in traces_of(inner, sought).items():
+            found[canary].update(f"unpacked {name}" for name in names)
+    return {canary: sorted(names) for canary, names in found.items()}
 
 
 class Sieve:
@@ -181,10 +190,11 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
         yield CHUNK_LINE.sub(b"", data)
     if JSON_ESCAPE.search(data):
         yield JSON_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), data)
+    view = memoryview(data)  # a slice of it is no copy: a database holds thousands of such beginnings by chance
     for start in _starts(data, GZIP):
-        yield from _tried(lambda piece: zlib.decompressobj(wbits=31).decompress(piece), data[start:])
+        yield from _tried(lambda piece: zlib.decompressobj(wbits=31).decompress(piece), view[start:])
     for match in ZLIB.finditer(data):
-        yield from _tried(lambda piece: zlib.decompressobj().decompress(piece), data[match.start() :])
+        yield from _tried(lambda piece: zlib.decompressobj().decompress(piece), view[match.start() :])
 
 
 def _starts(data: bytes, needle: bytes) -> Iterator[int]:
@@ -194,7 +204,7 @@ def _starts(data: bytes, needle: bytes) -> Iterator[int]:
         start = data.find(needle, start + 1)
 
 
-def _tried(unpack: Callable[[bytes], bytes], piece: bytes) -> Iterator[bytes]:
+def _tried(unpack: Callable[[memoryview], bytes], piece: memoryview) -> Iterator[bytes]:
     try:
         inner = unpack(piece)
     except (zlib.error, gzip.BadGzipFile, EOFError):
