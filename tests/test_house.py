@@ -292,6 +292,8 @@ def only_the_draft_builds_a_proof_of_redaction(source: Source) -> Iterator[Breac
     if not source.inside or source.inside == "core/redaction/draft.py":
         return
     for node in source.nodes:
+        if isinstance(node, ast.alias) and node.name == "as_if_redacted" and source.inside != "core/paths.py":
+            yield node.lineno, "a redaction that is only supposed is for the proof of paths"
         if isinstance(node, ast.Call) and called(node) not in {"isinstance", "issubclass"}:
             if "Redacted" in {called(node), *(last_name(arg) for arg in node.args)}:
                 yield node.lineno, "only core/redaction/draft.py proves a redaction; take the one it made"
@@ -439,6 +441,11 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (only_the_policy_builds_hosted_routes, "engines/x.py", f"{ROUTE}\nobject.__new__(HostedRoute)"),
     (only_the_draft_builds_a_proof_of_redaction, "gateway.py", "Redacted(verdict=x)"),
     (only_the_draft_builds_a_proof_of_redaction, "core/policy.py", "object.__new__(Redacted)"),
+    (
+        only_the_draft_builds_a_proof_of_redaction,
+        "gateway.py",
+        "from localfleet.core.redaction.draft import as_if_redacted",
+    ),
     (
         only_the_draft_builds_a_proof_of_redaction,
         "explain.py",

@@ -15,6 +15,7 @@ from localfleet.core.label import Label
 from localfleet.core.paths import MOST_DOORS, Cargo, Decide, Outlet, Place, Proof, prove_paths
 from localfleet.core.pipeline import places
 from localfleet.core.policy import decide
+from localfleet.core.redaction.proof import NO_TEXT_BACK
 from localfleet.errors import ConfigError
 from localfleet.providers import base_url_of, dialect_of, host_of
 
@@ -30,7 +31,10 @@ def prove(
 ) -> Proof:
     """Every way of this file, and which of them may not be; beyond `most_doors` by the wide questions."""
     found, policy = outlets(settings, models), build_policy(settings)
-    return prove_paths(models, policy, _callers(settings), found, decided_by, most_doors=most_doors)
+    redactable = frozenset(Api) - NO_TEXT_BACK if settings.privacy.on_restricted == "redact" else frozenset[Api]()
+    return prove_paths(
+        models, policy, _callers(settings), found, decided_by, redactable=redactable, most_doors=most_doors
+    )
 
 
 def refuse_forbidden(file: str, settings: Settings, models: tuple[Model, ...]) -> None:
@@ -61,7 +65,7 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
     for name, local in settings.local.items():
         yield from _local(name, local)
     for name, hosted in settings.hosted.items():
-        yield _hosted(name, hosted, apis[name], redacts=settings.privacy.on_restricted == "redact")
+        yield _hosted(name, hosted, apis[name])
     yield from _judges(settings, models)
     yield from _stages(settings, models)
     yield from _shadows(settings, models)
@@ -200,14 +204,14 @@ def _heads(audit: Audit) -> Iterator[Outlet]:
         )
 
 
-def _hosted(name: str, model: HostedModel, apis: frozenset[Api], *, redacts: bool) -> Outlet:
+def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:
     return Outlet(
         kind="model",
         name=f"hosted.{name}",
         host=host_of(base_url_of(model.provider, model.base_url)) or "?",
         place=Place.STREET,
         cargo=Cargo.TEXT,
-        rule=f"`accepts: {model.accepts}`" + (", restricted text with pseudonyms for its values" if redacts else ""),
+        rule=f"`accepts: {model.accepts}`",
         model=name,
         apis=_spoken(model, apis),
     )

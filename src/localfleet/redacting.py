@@ -19,7 +19,7 @@ from localfleet.core.detectors import fold
 from localfleet.core.label import Label, Verdict
 from localfleet.core.names import Entity
 from localfleet.core.redaction.draft import draft_of, floor_of, proven
-from localfleet.core.redaction.proof import Redacted
+from localfleet.core.redaction.proof import NO_TEXT_BACK, Redacted
 from localfleet.core.redaction.values import Values
 from localfleet.core.route import HostedRoute, Route
 from localfleet.ports import Names, Reply
@@ -33,8 +33,6 @@ __all__ = ["Redaction", "Redactor", "Restored", "Sessions", "body_for", "redact_
 KEPT_S = 3600.0
 KEPT_SESSIONS = 10_000
 KEPT_WORDS = 500
-NO_TEXT_BACK = frozenset({Api.EMBEDDING})
-"""An embedding of other words is another embedding."""
 PARTS = frozenset({"given", "sur"})
 """The kinds of values that are words of names."""
 

@@ -17,6 +17,7 @@ from localfleet.reach import prove
 
 __all__ = ["paths_command"]
 
+CARRIES = {Cargo.ADDRESS: ", an address", Cargo.REDACTED: ", redacted", Cargo.STRUCTURE: ", a structure"}
 PATIENT = 10_000_000
 """Doors to look at thoroughly, half a minute's worth: who asks for the proof can wait longer than a start."""
 
@@ -75,7 +76,7 @@ def _print_ways(file: str, proof: Proof) -> None:
     for group in _by_outlet(proof.ways):
         outlet = group[0].outlet
         labels = "\n".join(f"{way.label.word}{' FORBIDDEN' if way.forbidden else ''}" for way in group)
-        by = f"{outlet.name} ({outlet.kind}{', an address' if outlet.cargo is Cargo.ADDRESS else ''})"
+        by = f"{outlet.name} ({outlet.kind}{CARRIES.get(outlet.cargo, '')})"
         by = "\n".join((by, *_turned(outlet)))
         rules = [outlet.rule, *(f"{way.label.word}: {way.forbidden}" for way in group if way.forbidden)]
         asked = "\n".join(_asked(group))

@@ -6,6 +6,9 @@ in the way, and the engines in every state that matters (`questions.py`). A door
 since the policy shuts doors one by one and beyond that only drops the last ones of the list.
 What it opens is held against rules written here a second time, so that a broken policy is caught and not believed.
 
+Where the file lets restricted text leave redacted, the policy is asked once more for each label that the redacted text
+may have: as it is and redacted are two ways, and only the second may lead to the street.
+
 An `Outlet` is one thing that can open a connection. What does not exist yet (an exporter, say) becomes
 one more `Outlet` when it comes.
 """
@@ -15,17 +18,21 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import product
 
-from localfleet.core.ask import Ask, Caller
+from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.data_policy import Demand
-from localfleet.core.fleet import Fleet, Model
+from localfleet.core.fleet import Model
 from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy
 from localfleet.core.questions import Question, effort, thorough, wide
-from localfleet.core.route import Decision
+from localfleet.core.redaction.draft import as_if_redacted
+from localfleet.core.redaction.proof import Redacted
+from localfleet.core.route import Decision, HostedRoute, Route
 
 __all__ = ["MOST_DOORS", "Cargo", "Decide", "Outlet", "Place", "Proof", "Way", "prove_paths"]
 
-Decide = Callable[[Ask, Verdict, Fleet, Policy], Decision]
+Decide = Callable[..., Decision]
+"""`decide` of `core/policy.py`: a request, its verdict, the fleet, the policy, and where there is one the redaction."""
+REDACTED = "pseudonyms for private values, read again, at most what it accepts"
 MOST_DOORS = 300_000
 """Looked at in about a second, which a start can wait."""
 
@@ -43,6 +50,8 @@ class Cargo(StrEnum):
     """What of a request travels there."""
 
     TEXT = "text"
+    REDACTED = "redacted"
+    """Restricted text with pseudonyms for its private values, read again and found to be less than restricted."""
     ADDRESS = "address"
     """An address that a caller wrote: it can hold text."""
     STRUCTURE = "structure"
@@ -114,7 +123,13 @@ class _Seen:
         self.callers.add(ask.caller.name)
 
 
-Reached = dict[tuple[Label, str], _Seen]
+Reached = dict[tuple[Label, str, bool], _Seen]
+"""By label of the request, model, and whether it got the redacted form."""
+FORMS: tuple[tuple[Label, Redacted | None], ...] = (
+    *((label, None) for label in Label),
+    *((Label.RESTRICTED, as_if_redacted(label)) for label in Label if label < Label.RESTRICTED),
+)
+"""The label of a request, and what its redaction may come out as."""
 
 
 def prove_paths(
@@ -124,22 +139,23 @@ def prove_paths(
     outlets: Iterable[Outlet],
     decide: Decide,
     *,
+    redactable: frozenset[Api] = frozenset(),
     most_doors: int = MOST_DOORS,
 ) -> Proof:
     """
     Ask `decide` about everything, and join its answers with what each engine can connect to.
 
     `callers` hold one that may use all models, which stands for every key, and one for each plan. Beyond `most_doors`
-    to look at, the questions are the wide ones.
+    to look at, the questions are the wide ones. Requests of `redactable` APIs may leave redacted.
     """
     # A context that nobody knows is no reason to believe that a door stays shut.
     models = tuple(replace(model, context_tokens=max(1, model.context_tokens)) for model in models)
     full = effort(models, policy, callers) <= most_doors
     questions = (thorough if full else wide)(models, policy, callers)
-    reached, count = _answers(questions, models, policy, decide)
+    reached, count = _answers(questions, models, policy, decide, redactable)
     known = tuple(outlets)
     told = {outlet.model for outlet in known}
-    lost = tuple(_nowhere(name) for name in sorted({name for _, name in reached} - told))
+    lost = tuple(_nowhere(name) for name in sorted({name for _, name, _ in reached} - told))
     carrying = [outlet for outlet in (*known, *lost) if outlet.cargo is not Cargo.NOTHING]
     ways = tuple(way for outlet in carrying for label in Label for way in _ways(label, outlet, reached))
     without = tuple(outlet for outlet in known if outlet.cargo is Cargo.NOTHING)
@@ -147,20 +163,29 @@ def prove_paths(
 
 
 def _answers(
-    questions: Iterable[Question], models: tuple[Model, ...], policy: Policy, decide: Decide
+    questions: Iterable[Question], models: tuple[Model, ...], policy: Policy, decide: Decide, redactable: frozenset[Api]
 ) -> tuple[Reached, int]:
     """Who was reached under which label, and how many decisions it took to know."""
     names = {model.name: model for model in models}
     reached: Reached = {}
     count = 0
-    for (ask, fleet), label in product(questions, Label):
+    for (ask, fleet), (label, redacted) in product(questions, FORMS):
+        if redacted is not None and ask.api not in redactable:
+            continue
         count += 1
-        decision = decide(ask, Verdict(label=label), fleet, policy)
-        for name in {route.model for route in decision.routes}:
-            seen = reached.setdefault((label, name), _Seen())
+        verdict, more = (Verdict(label=label), ()) if redacted is None else (redacted.was, (redacted,))
+        for route in {(one.model, _changes(one)) for one in decide(ask, verdict, fleet, policy, *more).routes}:
+            name, changed = route
+            seen = reached.setdefault((label, name, changed), _Seen())
             seen.note(ask)
-            seen.breaches.update(_breaches(ask, label, names.get(name), policy))
+            leaves = redacted.label if redacted is not None and changed else label
+            seen.breaches.update(_breaches(ask, leaves, names.get(name), policy))
     return reached, count
+
+
+def _changes(route: Route) -> bool:
+    """Whether what goes there is the redacted form."""
+    return isinstance(route, HostedRoute) and route.redacted
 
 
 def _breaches(ask: Ask, label: Label, model: Model | None, policy: Policy) -> Iterator[str]:
@@ -194,9 +219,17 @@ def _nowhere(model: str) -> Outlet:
 
 
 def _ways(label: Label, outlet: Outlet, reached: Reached) -> Iterator[Way]:
-    seen = reached.get((label, outlet.model), None) if outlet.model is not None else _Seen()
-    if seen is None:
+    """As it is and, where an engine may get that too, redacted."""
+    if outlet.model is None:
+        yield _way(label, outlet, _Seen())
         return
+    if (seen := reached.get((label, outlet.model, False))) is not None:
+        yield _way(label, outlet, seen)
+    if outlet.cargo is Cargo.TEXT and (seen := reached.get((label, outlet.model, True))) is not None:
+        yield _way(label, replace(outlet, cargo=Cargo.REDACTED, rule=f"{outlet.rule}; {REDACTED}"), seen)
+
+
+def _way(label: Label, outlet: Outlet, seen: _Seen) -> Way:
     way = Way(
         label=label,
         outlet=outlet,
@@ -205,6 +238,7 @@ def _ways(label: Label, outlet: Outlet, reached: Reached) -> Iterator[Way]:
         callers=tuple(sorted(seen.callers)),
     )
     breaches = sorted(seen.breaches)
-    if label is Label.RESTRICTED and outlet.place is Place.STREET and outlet.cargo is not Cargo.STRUCTURE:
+    words = outlet.cargo not in {Cargo.STRUCTURE, Cargo.REDACTED}
+    if label is Label.RESTRICTED and outlet.place is Place.STREET and words:
         breaches = breaches or ["restricted text may only go to this box, or to a host you vouch for"]
-    yield replace(way, forbidden="; ".join(breaches))
+    return replace(way, forbidden="; ".join(breaches))

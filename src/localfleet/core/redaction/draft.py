@@ -128,6 +128,12 @@ def proven(
     )
 
 
+def as_if_redacted(label: Label) -> Redacted:
+    """A redaction that came out with this label, for the proof of paths: it stands for no text, and nothing is sent."""
+    was = Verdict(label=Label.RESTRICTED)
+    return Redacted(verdict=Verdict(label=label), was=was, replaced=(), texts=())
+
+
 def _named(draft: Draft, rules: Rules, entities: Sequence[Entity]) -> tuple[Finding, ...]:
     """What the names say that are not wholly ours."""
     if rules.names is None:
