@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import pytest
 from action_rig import Room, chat
@@ -87,7 +88,8 @@ def test_no_option_carries_words_beside_a_structure(key: str) -> None:
     """What goes along with a released structure is a truth value or a short number, whatever the caller wrote there."""
     for words in (CANARY, [CANARY], {"include_usage": CANARY, CANARY: 1}, 4111111111111111, -77.123456789):
         room = Room(small=facts)
-        _, data = run(room, PRIVATE, CANARY, **{key: words})
+        option: dict[str, Any] = {key: words}
+        _, data = run(room, PRIVATE, CANARY, **option)
         assert "Given" in room.leaving or not data
         assert not [held for held in ("anary", "4111", "123456") if held in room.leaving]
 
