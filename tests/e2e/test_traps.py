@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from canary import new_canary, traces
 from process import Tap
-from router import Response, Router
+from router import KEY, Response, Router
 from tap_behaviour import Behaviour, Fault
-from tap_fleet import fleet
+from tap_fleet import fleet, local_entry
 
 CHAT = "/v1/chat/completions"
 LOUD = {
@@ -180,3 +180,16 @@ def test_nobody_of_the_same_user_looks_into_the_router() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split("\n")[0] == "1 0 (0, 0)"
+
+
+@pytest.mark.slow
+def test_keys_in_the_environment_open_no_door(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> None:
+    """A file with a box alone, the box down, a provider's key and address in the environment: nobody else is asked."""
+    found = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": openai_tap.v1, "OPENAI_API_BASE": openai_tap.v1}
+    local_tap.refuse()
+    with Router.start(tmp_path, {"version": 1, "local": {"box": local_entry(local_tap)}}, env=found) as router:
+        for model, status in (("auto", {502, 503}), ("gpt-4o-mini", {404}), ("openai/gpt-4o-mini", {404})):
+            answer = router.post(CHAT, {"model": model, "messages": [{"role": "user", "content": "Hello."}]})
+            assert answer.status in status, (model, answer.body)
+    local_tap.listen()
+    assert openai_tap.received() == b""
