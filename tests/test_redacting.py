@@ -153,4 +153,7 @@ def test_check_says_what_redacting_means(tmp_path: Path) -> None:
     said = run(tmp_path, "check")
     assert "what no layer finds in a restricted text leaves with it; topics and names are not read" in said
     ways = json.loads(run(tmp_path, "check", "--paths", "--json"))["ways"]
-    assert all("pseudonyms" in way["rule"] for way in ways if way["path"] == "hosted.mini")
+    told = {(way["label"], way["carries"], "pseudonyms" in way["rule"]) for way in ways if way["path"] == "hosted.mini"}
+    assert ("restricted", "redacted", True) in told
+    assert {(carries, said) for label, carries, said in told if label != "restricted"} == {("text", False)}
+    assert {carries for label, carries, _ in told if label == "restricted"} == {"redacted"}
