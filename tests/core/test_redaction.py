@@ -258,3 +258,32 @@ def test_a_long_text_of_many_values_is_no_way_to_stop_the_router() -> None:
     assert time.process_time() - began < 3
     with pytest.raises(NotRedactable, match="too long"):
         drafted(" ".join([*lines, "x" * 200_000]))
+
+
+def test_a_number_spelt_in_two_ways_has_one_pseudonym() -> None:
+    """With separators and without, in either order: the digits are the same ones, so a model can turn one into the other."""
+    for first, second in (
+        ("+1 442-798-8883", "14427988883"),
+        ("14427988883", "+1 442-798-8883"),
+        ("4111 1111 1111 1111", "4111-1111-1111-1111"),
+    ):
+        values, draft = drafted(f"Phone or card: {first}. Again, phone or card: {second}.")
+        made = [values.made[one] for one in (first, second)]
+        assert len({"".join(re.findall("[0-9]", one)) for one in made}) == 1, made
+        assert [re.sub("[0-9]", "0", one) for one in made] == [re.sub("[0-9]", "0", one) for one in (first, second)]
+        back = restorer(values)
+        assert back.feed(draft.joined) + back.finish() == f"Phone or card: {first}. Again, phone or card: {second}."
+
+
+def test_a_mailbox_of_a_replaced_name_says_its_pseudonym() -> None:
+    """`anton.brandt28@firm.io` of Anton Brandt becomes the invented person's mailbox, in the same order of words."""
+    text = "My name is Anton Brandt, write to anton.brandt28@firm.io."
+    entities = (
+        Entity(start=11, end=16, kind="GIVEN_NAME", score=0.99),
+        Entity(start=17, end=23, kind="SURNAME", score=0.99),
+    )
+    values, draft = drafted(text, entities=entities, rules=Rules(names=load_meaning()))
+    given, surname = values.words["Anton"].lower(), values.words["Brandt"].lower()
+    assert re.fullmatch(rf"{given}\.{surname}[0-9]+@example\.(com|org|net)", values.made["anton.brandt28@firm.io"])
+    back = restorer(values)
+    assert back.feed(draft.joined) + back.finish() == text

@@ -96,6 +96,8 @@ class Values:
     """Pseudonym -> value, with the other spellings that an answer may use."""
     said: str = ""
     """The texts in small letters: no pseudonym may stand there already."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Digits of a number that is spelt with separators -> those of its pseudonym."""
     runs: frozenset[str] = frozenset()
     """The numbers of five digits and more in the texts: none may stand in a pseudonym, not even by chance."""
 
@@ -111,8 +113,34 @@ class Values:
         if not value.strip() or len(value) > LONGEST_VALUE or len(self.made) >= MOST_VALUES:
             raise NotRedactable("a value is too long, or there are too many")
         dice = (Dice(self.seed, row.kind, value, str(turn)) for turn in range(TRIES))
-        self._take(value, row.kind, (stand_in(value, row, one) for one in dice))
+        alike = self._spelt_otherwise(value)
+        if alike is not None:
+            self.kinds[value], self.made[value] = row.kind, alike
+            self.pairs[alike] = value
+            return
+        self._take(value, row.kind, (self._of_its_owner(value, stand_in(value, row, one)) for one in dice))
         self._add_digits(value)
+
+    def _spelt_otherwise(self, value: str) -> str | None:
+        """The pseudonym of the same number with other separators, spelt as this one: a model may compare the two."""
+        made = self.numbers.get("".join(_DIGIT.findall(value)))
+        if made is None or _LETTERS.search(value):
+            return None
+        digits = iter(made)
+        spelt = _DIGIT.sub(lambda _: next(digits), value)
+        free = self.pairs.get(spelt, value) == value and spelt not in self.said and not self._repeats(spelt)
+        return spelt if free else None
+
+    def _of_its_owner(self, value: str, candidate: str) -> str:
+        """A mailbox that is made of replaced names is made of their pseudonyms: whose it is can still be seen."""
+        name, at, _ = value.partition("@")
+        words = [word.capitalize() for word in _LETTERS.findall(name)]
+        if not at or not words or not all(word in self.words for word in words):
+            return candidate
+        tail = candidate.partition("@")
+        number = "".join(_DIGIT.findall(tail[0]))
+        named = _LETTERS.sub(lambda word: self.words[word[0].capitalize()].lower(), name)
+        return f"{_DIGIT.sub('', named)}{number}@{tail[2]}"
 
     def add_name(self, name: str, part: str) -> None:
         """A private person's name: its words, of which the last is the surname where there are several."""
@@ -179,6 +207,8 @@ class Values:
         """A number may come back without its separators."""
         made = self.made[value]
         bare = "".join(_DIGIT.findall(made))
+        if self.kinds[value] in _SPACED:
+            self.numbers["".join(_DIGIT.findall(value))] = bare
         only = not any(char.isalpha() for char in made) and self.kinds[value] in _SPACED
         if only and len(bare) >= _LEAST_DIGITS and bare not in self.pairs and bare not in self.said:
             self.pairs[bare] = "".join(_DIGIT.findall(value))
