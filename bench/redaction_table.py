@@ -90,10 +90,9 @@ def _share(hits: int, of: int) -> str:
 
 def _closing(result: Mapping[str, Any]) -> Iterator[str]:
     left = sum(row["left_out"] for row in result["kinds"].values())
-    changes = " with changes" if result["dirty"] else ""
     model, day = MODELS[result["model"]], result["machine"]["date"][:10]
     yield f"{model}, temperature 0; percent, and points for the difference, with 95 % intervals. {left} tasks in which"
-    yield f"nothing was redacted are left out. Measured {day} at {result['commit'][:7]}{changes}."
+    yield f"nothing was redacted are left out. Measured {day}."
 
 
 def placed(page: str, table: str) -> str:

@@ -261,7 +261,7 @@ def test_a_long_text_of_many_values_is_no_way_to_stop_the_router() -> None:
 
 
 def test_a_number_spelt_in_two_ways_has_one_pseudonym() -> None:
-    """With separators and without, in either order: the digits are the same ones, so a model can turn one into the other."""
+    """With separators and without, in either order: the same digits, so a model can turn one into the other."""
     for first, second in (
         ("+1 442-798-8883", "14427988883"),
         ("14427988883", "+1 442-798-8883"),

@@ -277,7 +277,13 @@ class Stage(ExitStack):
 
 def settings(taps: Mapping[str, Tap], house: House) -> dict[str, Any]:
     """Everything a file can declare that sends text somewhere."""
-    privacy = {**SECTIONS["privacy"], "on_restricted": "redact" if house is House.REDACTS else "local_only"}
+    # Topics and names would find somebody's affairs in words drawn by chance: here labels are known beforehand.
+    layers = ["own", "secrets", "patterns"]
+    privacy = {
+        **SECTIONS["privacy"],
+        "layers": layers,
+        "on_restricted": "redact" if house is House.REDACTS else "local_only",
+    }
     after = {"first": "box", "fallback": ["mini", "claude"]}
     hosted_second = [
         {"name": "a", "model": "local", "prompt": "{input}"},
