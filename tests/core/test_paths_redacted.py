@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import chain, combinations, product
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from localfleet.core.ask import Api, Ask, Caller
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.paths import Cargo, Place
-from localfleet.core.policy import decide
+from localfleet.core.policy import Policy, decide
 from localfleet.core.redaction.draft import as_if_redacted
 from localfleet.core.redaction.proof import NO_TEXT_BACK
 from localfleet.core.route import Decision, HostedRoute
@@ -80,9 +81,9 @@ def test_without_redaction_there_is_no_redacted_way() -> None:
     assert ways == {Cargo.STRUCTURE}
 
 
-def _sends_it_as_it_was(*args: object) -> Decision:
+def _sends_it_as_it_was(*args: Any) -> Decision:
     """A policy that opens doors by the redaction and forgets to say that they are for the redacted form."""
-    decision = decide(*args)  # type: ignore[arg-type]
+    decision = decide(*args)
     routes = tuple(
         HostedRoute(model=one.model, label=one.label, worst_usd=one.worst_usd) if isinstance(one, HostedRoute) else one
         for one in decision.routes
@@ -90,10 +91,10 @@ def _sends_it_as_it_was(*args: object) -> Decision:
     return replace(decision, routes=routes)
 
 
-def _takes_any_redaction(ask: Ask, verdict: Verdict, fleet: Fleet, policy: object, *redacted: object) -> Decision:
+def _takes_any_redaction(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, *redacted: object) -> Decision:
     """A policy that takes every redacted text for a public one."""
     public = as_if_redacted(Label.PUBLIC)
-    return decide(ask, public.was if redacted else verdict, fleet, policy, public if redacted else None)  # type: ignore[arg-type]
+    return decide(ask, public.was if redacted else verdict, fleet, policy, public if redacted else None)
 
 
 @pytest.mark.parametrize(
