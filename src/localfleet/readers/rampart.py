@@ -13,6 +13,7 @@ from typing import Any
 
 from localfleet.core.names import Entity
 from localfleet.errors import FleetError
+from localfleet.readers.eight_bits import in_eight_bits
 
 __all__ = ["Rampart", "rampart_files"]
 
@@ -54,7 +55,7 @@ class Rampart:
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
-        model = str(files / "onnx" / "model_q4.onnx")
+        model = in_eight_bits((files / "onnx" / "model_q4.onnx").read_bytes())
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._tokens = Tokenizer.from_file(str(files / "tokenizer.json"))
         self._tokens.enable_truncation(TOKENS)
