@@ -62,7 +62,9 @@ class Checked:
 def build_models(settings: Settings, prices: PriceMap, today: date) -> tuple[Model, ...]:
     """Every model of the file, local ones first."""
     local = (_local(name, model) for name, model in settings.local.items())
-    adapters = (replace(_local(name, model), specialised=True) for name, model in settings.adapters.items())
+    adapters = (
+        replace(_local(name, model), specialised=True, domains=frozenset()) for name, model in settings.adapters.items()
+    )
     hosted = (_hosted(name, m, prices.find(m.provider, m.model), today) for name, m in settings.hosted.items())
     return (*local, *adapters, *hosted)
 
@@ -78,6 +80,8 @@ def _local(name: str, model: LocalModel) -> Model:
         max_output_tokens=model.max_output_tokens,
         queue_limit=model.limit,
         form=_form(model.form),
+        specialised=bool(model.specialised),
+        domains=frozenset(model.specialised),
         host=host_of(model.url or ""),
     )
 
@@ -95,6 +99,8 @@ def _hosted(name: str, model: HostedModel, listed: Listed | None, today: date) -
         host=host_of(base_url_of(model.provider, model.base_url)),
         data=_data(model.data_policy),
         form=_form(model.form),
+        specialised=bool(model.specialised),
+        domains=frozenset(model.specialised),
     )
 
 

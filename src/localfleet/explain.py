@@ -24,6 +24,7 @@ from localfleet.errors import FleetError, NotFound
 from localfleet.redacting import Redactor, redact_now
 from localfleet.steering import TaskFinder, moment_of
 from localfleet.wire.read import Letter, parse_body, read_ask
+from localfleet.wire.task_model import task_by_model
 
 __all__ = ["Explained", "Explainer"]
 
@@ -134,6 +135,7 @@ class Explainer:
     """The model of names, where that layer is on."""
     redactor: Redactor | None = None
     """Where the file says `on_restricted: redact`."""
+    tasks: frozenset[str] = frozenset()
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
     classifier: Scored | None = None
@@ -190,7 +192,7 @@ class Explainer:
     def _read(self, raw: bytes, headers: dict[str, str]) -> Letter:
         body = parse_body(raw)
         body.setdefault("model", AUTO)
-        return read_ask(
+        letter = read_ask(
             body,
             api=api_of(body),
             headers=headers,
@@ -199,6 +201,7 @@ class Explainer:
             size=len(raw),
             fields=self.fields,
         )
+        return task_by_model(letter, self.tasks)
 
     def from_public(self, raw: bytes) -> Verdict:
         """What the detectors and rules make of a body whose caller's default is `public`; raises `BadAsk`."""

@@ -115,3 +115,6 @@ def test_a_specialised_model_is_reached_by_its_name_or_a_task_s_row() -> None:
     assert doors(model="auto", task="law") == ["big", "box"]
     assert doors(model="auto", task="other") == ["box"]
     assert doors(model="box", task="law") == ["box"]
+    fleet = replace(fleet, models=(BOX, replace(BIG, specialised=True, domains=frozenset({"other"}))))
+    assert set(doors(model="auto", task="other")) == {"big", "box"}
+    assert doors(model="auto") == ["box"]

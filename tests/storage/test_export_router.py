@@ -227,9 +227,9 @@ def test_live_prices_follow_the_line(place: Path) -> None:
     assert export("--traffic", traffic(place, per_second=1)).exit_code == 0
     (place / "models.yaml").write_text(FILE + "routing: {order: standard, marginal_prices: prices.json}\n")
     settings, box = load_checked("models.yaml")[0], Box()
-    told = _turns(settings, {"small": box})
+    told = _turns(settings, {"small": box}, Clock())
     assert told() == {"small": 0}
     box.wait_s = 5.0
     assert float(told()["small"]) == pytest.approx((1000 * 1 + 100 * 2) / 1e6, rel=0.02)
     (place / "models.yaml").write_text(FILE)
-    assert _turns(load_checked("models.yaml")[0], {"small": box})() == {}
+    assert _turns(load_checked("models.yaml")[0], {"small": box}, Clock())() == {}

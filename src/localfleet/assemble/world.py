@@ -34,7 +34,7 @@ from localfleet.gateway import Gateway
 from localfleet.keeping import Keeper
 from localfleet.machine import look
 from localfleet.people.last_door import LastDoor
-from localfleet.ports import Engine
+from localfleet.ports import Clock, Engine
 from localfleet.providers import dialect_of
 from localfleet.readers.load import load_meaning
 from localfleet.redacting import Redactor
@@ -180,18 +180,18 @@ def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping
         grades=None
         if grade is None
         else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
-        marginal_usd=_turns(settings, engines),
+        marginal_usd=_turns(settings, engines, ground.clock),
     )
 
 
-def _turns(settings: Settings, engines: Mapping[str, Engine]) -> Callable[[], Mapping[str, Decimal]]:
-    """What a turn at the local model of the price file is worth, by its line as it is when asked."""
+def _turns(settings: Settings, engines: Mapping[str, Engine], clock: Clock) -> Callable[[], Mapping[str, Decimal]]:
+    """What a turn at the local model of the price file is worth, by the hour and its line when asked."""
     file = settings.routing.marginal_prices
     if file is None:
         return dict
     bid = read_bid(file)
     engine = engines[bid.model]
-    return lambda: {bid.model: bid_usd(bid, engine.state())}
+    return lambda: {bid.model: bid_usd(bid, engine.state(), clock.now())}
 
 
 def _last_door(settings: Settings, ground: Ground) -> LastDoor | None:

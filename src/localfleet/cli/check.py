@@ -285,6 +285,7 @@ def explainer_of(
         reader=reader,
         policy=build_policy(settings, table),
         classifier=threshold_of(table),
+        tasks=frozenset(settings.tasks),
         finder=build_finder(settings),
         shadows=build_shadows(settings, read_states(home_path())),
         caller=caller,

@@ -60,6 +60,8 @@ class HostedModel(Shape):
     quality: Quality | None = None
     apis: frozenset[Api] | None = None
     form: FormEntry | None = None
+    specialised: tuple[Name, ...] = ()
+    """What it was made for; `auto` leaves it alone: its name, a task's row and tasks of these names reach it."""
     prices: tuple[PriceEntry, ...] = ()
     data_policy: ProviderFacts | None = None
     """What the provider does with text; without it nothing is known of it."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from localfleet.config.form import FormEntry
 from localfleet.config.life import Life
 from localfleet.config.routing import Level, Quality
-from localfleet.config.shape import Shape, check_url, is_loopback
+from localfleet.config.shape import Name, Shape, check_url, is_loopback
 from localfleet.config.vllm import Vllm
 from localfleet.core.ask import Api, Need
 
@@ -44,6 +44,8 @@ class LocalModel(Shape):
     apis: frozenset[Api] = frozenset({Api.CHAT, Api.COMPLETION, Api.MESSAGES, Api.RESPONSES})
     """The APIs this model answers; `messages` and `responses` are translated where the engine only speaks `chat`."""
     form: FormEntry | None = None
+    specialised: tuple[Name, ...] = ()
+    """What it was made for; `auto` leaves it alone: its name, a task's row and tasks of these names reach it."""
     level: Level | None = None
     quality: Quality | None = None
     queue_limit: int | None = Field(default=None, ge=1)

@@ -88,7 +88,9 @@ class Model:
     form: Form | None = None
     """What this model needs said around system prompts, and how its answers are made alike."""
     specialised: bool = False
-    """Made for one kind of work (an adapter): `auto` and `local` do not mean it; its name and a task's row do."""
+    """Made for one kind of work (a fine-tune, an adapter): `auto` and `local` do not mean it; name or row does."""
+    domains: frozenset[str] = frozenset()
+    """Tasks that it is for, whatever their rows say."""
 
     local: bool = field(init=False, repr=False, compare=False)
     """True for a model that runs on this box (or on an endpoint the operator declared local)."""

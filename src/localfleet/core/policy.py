@@ -64,7 +64,7 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, redacted: R
     legal: list[Model] = []
     shut: list[Door] = []
     for model in fleet.models:
-        if _wanted(model, wanted, row):
+        if _wanted(model, wanted, row, ask.task):
             why = _shut(ask, label, model, fleet, policy)
             if why is None:
                 legal.append(model)
@@ -89,8 +89,8 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, redacted: R
     )
 
 
-def _wanted(model: Model, wanted: str, row: tuple[str, ...]) -> bool:
-    if model.specialised and model.name not in {wanted, *row}:
+def _wanted(model: Model, wanted: str, row: tuple[str, ...], task: str | None) -> bool:
+    if model.specialised and model.name not in {wanted, *row} and task not in model.domains:
         return False
     return wanted in {AUTO, model.name} or (wanted == LOCAL and model.local)
 

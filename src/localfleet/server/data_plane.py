@@ -28,6 +28,7 @@ from localfleet.server.news import News
 from localfleet.server.recall import Recall
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
+from localfleet.wire.task_model import task_by_model
 
 __all__ = ["DataPlane", "Porch", "Traffic", "rising_ids"]
 
@@ -126,7 +127,10 @@ class DataPlane:
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
             await _send_whole(
-                exchange, 200, list_models(self.gateway.models, caller, self._virtual), plain_headers(request_id)
+                exchange,
+                200,
+                list_models(self.gateway.models, caller, self._virtual, self.tasks),
+                plain_headers(request_id),
             )
             return
         if api is None or scope["method"] != "POST":
@@ -174,6 +178,7 @@ class DataPlane:
             fields=self.fields,
         )
         letter = reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
+        letter = task_by_model(letter, self.tasks)
         return letter if self.gateway.steering is None else self.gateway.steering.named(letter)
 
     async def _answer(self, letter: Letter, visit: Visit, exchange: Exchange) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from localfleet.core.routing.bid import Bid
+from localfleet.core.routing.bid import HOURS_PER_WEEK, Bid
 
 __all__ = ["FORMAT", "read_router_prices"]
 
@@ -31,7 +31,15 @@ def read_router_prices(data: bytes, *, today: date) -> Bid:
         seconds_per_request=_number(read, "seconds_per_request"),
         usd_per_replica_s_highest=_number(read, "usd_per_replica_s_highest"),
         wait_budget_s=_number(read, "wait_budget_s"),
+        usd_per_replica_s_by_hour=_hours(read),
     )
+
+
+def _hours(read: dict[str, Any]) -> tuple[float, ...]:
+    listed = read.get("usd_per_replica_s_shadow")
+    if not isinstance(listed, list) or len(listed) != HOURS_PER_WEEK:
+        raise ValueError("`usd_per_replica_s_shadow` must have 168 numbers, one an hour; write the file anew")
+    return tuple(_number({"usd_per_replica_s_shadow": each}, "usd_per_replica_s_shadow") for each in listed)
 
 
 def _check_dates(read: dict[str, Any], today: date) -> None:
