@@ -108,10 +108,10 @@ class Design:
     def projected(self, directions: Array) -> Array:
         """The sparse part times some vectors, (columns, vectors) -> (prompts, vectors)."""
         prompts = len(self.dense)
-        if not len(self.columns):
-            return np.zeros((prompts, directions.shape[1]))
-        each = (np.bincount(self.rows, self.values * way[self.places], minlength=prompts) for way in directions.T)
-        return np.stack(list(each), axis=1)
+        found = np.zeros((prompts, directions.shape[1]))
+        for at, way in enumerate(directions.T if len(self.columns) else ()):
+            found[:, at] = np.bincount(self.rows, self.values * way[self.places], minlength=prompts)
+        return found
 
     def gathered(self, values: Array) -> Array:
         """The sparse part transposed times some vectors, (prompts, vectors) -> (columns, vectors)."""
