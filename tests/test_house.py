@@ -159,6 +159,7 @@ LIBRARIES_BY_FILE = {
     "gpus/nvml.py": {"pynvml"},
     "hub/fetch.py": {"httpx", "huggingface_hub"},
     "readers/eight_bits.py": {"google", "numpy"},
+    "readers/embedder.py": {"numpy", "onnxruntime", "tokenizers"},
     "readers/rampart.py": {"numpy", "onnxruntime", "tokenizers"},
 }
 

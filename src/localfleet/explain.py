@@ -1,6 +1,6 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -139,6 +139,8 @@ class Explainer:
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
     classifier: Scored | None = None
+    embed: Callable[[str], Sequence[float]] | None = None
+    """Makes the embedding of a text, where the classifier was trained with some."""
     shadows: Mapping[str, tuple[Shadow, ...]] = field(default_factory=dict)
     """By task."""
 
@@ -148,7 +150,7 @@ class Explainer:
         table = self.policy.preference.table
         if self.finder is not None and letter.ask.task is None:
             letter = replace(letter, ask=replace(letter.ask, task=self.finder.find(letter)))
-        moment = None if table is None else table.judged(letter.ask, moment_of(letter))
+        moment = None if table is None else table.judged(letter.ask, self._moment(letter))
         states = {model.name: READY for model in self.models}
         fleet = Fleet(models=self.models, states=states, moment=moment)
         if resolve(letter.ask.model, self.policy, fleet) is None:
@@ -168,6 +170,10 @@ class Explainer:
             classifier=self.classifier,
             shadows=tuple((one, self._mirror(letter.ask, verdict, fleet, one, proof)) for one in shadows),
         )
+
+    def _moment(self, letter: Letter) -> Moment:
+        moment = moment_of(letter)
+        return replace(moment, vector=self.embed(moment.text)) if self.embed is not None and moment.text else moment
 
     def _mirror(self, ask: Ask, verdict: Verdict, fleet: Fleet, shadow: Shadow, proof: Redacted | None) -> Door:
         """The one door of its shadow, by the same law."""

@@ -32,7 +32,7 @@ from localfleet.wire.parts import parts_of
 from localfleet.wire.read import Letter
 from localfleet.wire.spoken import read_spoken
 
-__all__ = ["Grades", "Steering", "TaskFinder", "Tracks", "moment_of"]
+__all__ = ["Embeds", "Grades", "Steering", "TaskFinder", "Tracks", "moment_of"]
 
 GRADED_CHARS = 4000
 """Of the last user turn, for the local model that grades: a small context, and the question stands in front."""
@@ -65,6 +65,22 @@ class Grades:
     engine: Engine
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embeds:
+    """What makes embeddings for the classifier, in a thread of its own, and how long that may take."""
+
+    of: Callable[[str], Sequence[float]]
+    deadline_s: float
+
+    async def read(self, text: str) -> Sequence[float] | None:
+        """The embedding; `None` where it is late, and then the classifier abstains."""
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                return await asyncio.to_thread(self.of, text)
+        except TimeoutError:
+            return None
+
+
 @dataclass(slots=True)
 class Tracks:
     """What outlives a reload of the file: conversations, and how fast doors are."""
@@ -90,6 +106,7 @@ class Steering:
     print_key: bytes = field(repr=False)
     finder: TaskFinder | None = None
     grades: Grades | None = None
+    embeds: Embeds | None = None
     marginal_usd: Callable[[], Mapping[str, Decimal]] = dict
 
     def named(self, letter: Letter) -> Letter:
@@ -107,6 +124,7 @@ class Steering:
         known = replace(
             moment,
             graded=graded,
+            vector=None if self.embeds is None or not moment.text else await self.embeds.read(moment.text),
             requests_an_hour=self._often(ask, now),
             stay=self.tracks.stays.find(self._prints(ask), now) if self.table.sticky else None,
             ms_by_model=self.tracks.pace.ms_by_model,

@@ -4,6 +4,7 @@ One `models.yaml`, built: all that one request may see. A reload builds the next
 Nothing here starts, stops or changes what runs; `reload.py` does.
 """
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,18 +37,21 @@ from localfleet.machine import look
 from localfleet.people.last_door import LastDoor
 from localfleet.ports import Clock, Engine
 from localfleet.providers import dialect_of
+from localfleet.readers.embedder import the_embedder
 from localfleet.readers.load import load_meaning
 from localfleet.redacting import Redactor
 from localfleet.rulebook import build_reading, field_names, layers_ever
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
-from localfleet.steering import Grades, Steering
-from localfleet.strategies import build_caps, build_finder, build_table
+from localfleet.steering import Embeds, Grades, Steering
+from localfleet.strategies import build_caps, build_finder, build_table, threshold_of
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 from localfleet.workflows import build_actions
 
 __all__ = ["World", "build_world"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,8 +184,22 @@ def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping
         grades=None
         if grade is None
         else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
+        embeds=_embeds(settings, table),
         marginal_usd=_turns(settings, engines, ground.clock),
     )
+
+
+def _embeds(settings: Settings, table: Table) -> Embeds | None:
+    """What makes the embeddings that the classifier was trained with; without it the classifier abstains."""
+    scored, shape = threshold_of(table), settings.routing.difficulty
+    if scored is None or scored.scorer.lens is None or shape is None or shape.classifier is None:
+        return None
+    try:
+        model = the_embedder(scored.scorer.lens)
+    except ValueError as exc:
+        _log.warning("classifier abstains: %s", exc)
+        return None
+    return Embeds(of=model.of, deadline_s=shape.classifier.deadline_ms / 1000)
 
 
 def _turns(settings: Settings, engines: Mapping[str, Engine], clock: Clock) -> Callable[[], Mapping[str, Decimal]]:

@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
+from localfleet.core.routing.scored import Scored
 from localfleet.core.winnow import Documents
 from localfleet.documents import FILE_NAME as PRINTS
 from localfleet.documents import read_documents
@@ -35,6 +36,7 @@ from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
 from localfleet.reach import refuse_forbidden
+from localfleet.readers.embedder import the_embedder
 from localfleet.readers.load import load_meaning, load_reader
 from localfleet.redacting import Redactor, Sessions
 from localfleet.rulebook import build_reading, build_rules, field_names, layers_ever, layers_on, plan_layers
@@ -286,6 +288,7 @@ def explainer_of(
         policy=build_policy(settings, table),
         classifier=threshold_of(table),
         tasks=frozenset(settings.tasks),
+        embed=_embed(threshold_of(table)),
         finder=build_finder(settings),
         shadows=build_shadows(settings, read_states(home_path())),
         caller=caller,
@@ -293,6 +296,16 @@ def explainer_of(
         redactor=_redactor(settings, asked=redact),
     )
     return explainer, {model.name: model for model in models}
+
+
+def _embed(scored: Scored | None) -> Callable[[str], Sequence[float]] | None:
+    """What makes the embeddings that a classifier was trained with; raises `FleetError` where it cannot be had."""
+    if scored is None or scored.scorer.lens is None:
+        return None
+    try:
+        return the_embedder(scored.scorer.lens).of
+    except ValueError as exc:
+        raise FleetError(str(exc)) from exc
 
 
 def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:

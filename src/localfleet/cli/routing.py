@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,12 +14,14 @@ import typer
 
 from localfleet.cli.parts import Json, console, home_path, print_json
 from localfleet.core.routing.guarantee import Claim, claimed
+from localfleet.core.routing.lens import Lens
 from localfleet.core.routing.promise import promised
 from localfleet.core.routing.scorer import Scorer, load, with_claim
 from localfleet.errors import FleetError
 from localfleet.keeping import kept_files
 
 if TYPE_CHECKING:
+    from localfleet.readers.embedder import Embedder
     from localfleet.training.table import Table
 
 __all__ = ["read_model", "routing_app"]
@@ -42,6 +44,12 @@ Model = Annotated[
 ]
 
 
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(help="A folder with an embedding model to read beside shape and words: ONNX, or a static table."),
+]
+
+
 @routing_app.callback()
 def _routing() -> None:
     """Train, measure and use the local classifier; no prompt leaves this machine, none is kept."""
@@ -59,6 +67,7 @@ def train(
     weak: Weak = None,
     strong: Strong = None,
     receipts: Receipts = False,
+    embeddings: Embeddings = None,
     as_json: Json = False,
 ) -> None:
     """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
@@ -67,12 +76,14 @@ def train(
     from localfleet.training.share import trained  # noqa: PLC0415  # the same
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    table = _table(data or _own(receipts=receipts), receipts=receipts)
+    model = None if embeddings is None else _embedder(embeddings)
+    more = None if model is None else model.of
+    table, lens = _seen(_table(data or _own(receipts=receipts), receipts=receipts, more=more), model)
     pair = pair_of(table, weak, strong)
     found = trained(table, pair)
     facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
     file = out or _default_model()
-    _write(file, bytes_of(found, facts))
+    _write(file, bytes_of(found, facts, lens))
     if as_json:
         print_json({"model": str(file), **facts})
         return
@@ -93,7 +104,7 @@ def score(
 
     scorer = read_model(model)
     with _opened(jsonl) as lines:
-        for shape, words in read_features(lines, name=str(jsonl)):
+        for shape, words in read_features(lines, name=str(jsonl), more=_eye(scorer)):
             found = scorer.score_features(shape, words)
             if as_json:
                 row = {"score": found.value, "known": found.known, "gain": found.gain}
@@ -103,15 +114,24 @@ def score(
 
 
 @routing_app.command("evaluate")
-def evaluate(data: Data, model: Model = None, weak: Weak = None, strong: Strong = None, as_json: Json = False) -> None:
+def evaluate(
+    data: Data,
+    model: Model = None,
+    weak: Weak = None,
+    strong: Strong = None,
+    embeddings: Embeddings = None,
+    as_json: Json = False,
+) -> None:
     """How well it orders prompts: a file's classifier on this data, or without --model by five folds of the data."""
     from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    table = _table(data)
     if model:
-        found = {"routers": on_file(table, read_model(model), weak, strong)}
+        scorer = read_model(model)
+        found = {"routers": on_file(_table(data, more=_eye(scorer)), scorer, weak, strong)}
     else:
+        reader = None if embeddings is None else _embedder(embeddings)
+        table, _ = _seen(_table(data, more=None if reader is None else reader.of), reader)
         found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
     if as_json:
         print_json(found)
@@ -142,7 +162,7 @@ def calibrate(
         raise FleetError("--quality and --confidence lie between 0 and 1, such as 0.97 and 0.95")
     file = model or _default_model()
     scorer = read_model(model)
-    table = unseen(_table(data), scorer)
+    table = unseen(_table(data, more=_eye(scorer)), scorer)
     outcomes = outcomes_of(table, scorer, pair_of(table, weak, strong))
     random.Random(0).shuffle(outcomes)  # noqa: S311  # files are often sorted; the proof wants an order that says nothing
     claim, today = claimed(outcomes, quality=quality, confidence=confidence), f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"
@@ -233,7 +253,41 @@ def _own(*, receipts: bool) -> list[Path]:
     return files
 
 
-def _table(data: list[Path], *, receipts: bool = False) -> "Table":
+def _embedder(folder: Path) -> "Embedder":
+    from localfleet.readers.embedder import load_embedder  # noqa: PLC0415  # loaded when asked for
+
+    try:
+        return load_embedder(folder)
+    except ValueError as exc:
+        raise FleetError(str(exc)) from exc
+
+
+def _seen(table: "Table", model: "Embedder | None") -> "tuple[Table, Lens | None]":
+    """The table with what a classifier will see of the embeddings."""
+    from localfleet.training.lens import through_lens  # noqa: PLC0415  # numpy comes with it
+
+    if model is None:
+        return table, None
+    return through_lens(table, folder=str(model.folder.resolve()), digest=model.digest)
+
+
+def _eye(scorer: Scorer) -> Callable[[str], Sequence[float]] | None:
+    """What a classifier reads of a text beside its shape and words; nothing where it was trained without embeddings."""
+    lens = scorer.lens
+    if lens is None:
+        return None
+    from localfleet.readers.embedder import the_embedder  # noqa: PLC0415  # loaded when asked for
+
+    try:
+        model = the_embedder(lens)
+    except ValueError as exc:
+        raise FleetError(str(exc)) from exc
+    return lambda text: lens.of(model.of(text))
+
+
+def _table(
+    data: list[Path], *, receipts: bool = False, more: Callable[[str], Sequence[float]] | None = None
+) -> "Table":
     from localfleet.training.labelled import Labelled, read_labelled  # noqa: PLC0415  # loaded when asked for
     from localfleet.training.table import tabled  # noqa: PLC0415  # numpy comes with it
 
@@ -241,7 +295,7 @@ def _table(data: list[Path], *, receipts: bool = False) -> "Table":
     rows: list[Labelled] = []
     for file in data:
         with _opened(file) as lines:
-            rows.extend(read_labelled(lines, name=str(file), judged=judged))
+            rows.extend(read_labelled(lines, name=str(file), judged=judged, more=more))
     return tabled(rows)
 
 

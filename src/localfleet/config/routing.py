@@ -54,6 +54,8 @@ class Classifier(Shape):
     levels: dict[Level, Share] = Field(default={3: 0.5, 4: 0.75, 5: 0.9})
     abstains: Level = 4
     """The level of a prompt unlike all that it was trained on: if unsure, route up."""
+    deadline_ms: int = Field(default=100, ge=1)
+    """What making an embedding may take, where it was trained with some; later than that it abstains."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Classifier":

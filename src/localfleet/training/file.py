@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from localfleet.core.routing.lens import Lens
 from localfleet.core.routing.scorer import FORMAT
 from localfleet.core.routing.shape import SHAPE
 from localfleet.core.routing.words import BUCKETS
@@ -19,9 +20,9 @@ _MOST_BYTE = 127
 _LEAF_BYTE = 255
 
 
-def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
+def bytes_of(found: Fitted, facts: Mapping[str, object], lens: Lens | None = None) -> bytes:
     """One line of JSON (facts, scales, the weights of the shape), then the bytes for each bucket, compressed."""
-    at = 1 + len(SHAPE)
+    at = 1 + len(found.mean)
     planes, rows = [found.rarity.astype(np.uint8).tobytes()], []
     for model, weights in zip(found.models, found.weights, strict=True):
         unit = max(float(np.abs(weights[at:]).max(initial=0)), 1e-9) / _MOST_BYTE
@@ -60,6 +61,7 @@ def bytes_of(found: Fitted, facts: Mapping[str, object]) -> bytes:
             "deviation": [float(deviation) for deviation in found.topics.deviation],
         },
         "blend": asdict(found.blend),
+        "lens": None if lens is None else asdict(lens),
         "homes": [_rounded(home) for home in found.homes],
         "home_spread": _rounded(found.home_spread),
         "reach": found.reach,

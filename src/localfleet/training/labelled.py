@@ -6,7 +6,7 @@ A line has `text` (or `prompt`, or `messages`, or `features` that were kept), an
 in USD for each. `subject`, `task` or `src` names a group, for measuring on groups that training never saw.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from localfleet.errors import FleetError
 
 __all__ = ["Kept", "Labelled", "features_by_id", "kept_features", "read_features", "read_labelled", "text_of"]
 
+More = Callable[[str], Sequence[float]]
 _PAIR = ("weak", "strong")
 _KEPT = (*_PAIR, "scores", "cost", "subject", "task", "src", "id")
 
@@ -48,13 +49,18 @@ class Kept:
 
 
 def read_labelled(
-    lines: Iterable[bytes], *, name: str, judged: Mapping[str, Mapping[str, float]] | None = None
+    lines: Iterable[bytes],
+    *,
+    name: str,
+    judged: Mapping[str, Mapping[str, float]] | None = None,
+    more: More | None = None,
 ) -> Iterator[Labelled]:
     """
     Read labelled prompts; raises `FleetError` that names the file and the line of the first bad one.
 
     With `judged` (request id -> scores) a line is labelled by its `id`; a line that neither has a label nor was judged
-    is passed over.
+    is passed over. What `more` makes of a text (its embedding, or what a classifier sees of it) stands behind
+    its shape.
     """
     for number, row in _rows(lines, name):
         if judged is not None and not _has_label(row):
@@ -62,7 +68,7 @@ def read_labelled(
                 continue
             row["scores"] = judged[str(row["id"])]
         where = f"{name}:{number}"
-        shape, words = _features(row, where)
+        shape, words = _features(row, where, more)
         yield Labelled(
             shape=shape,
             words=words,
@@ -73,9 +79,11 @@ def read_labelled(
         )
 
 
-def read_features(lines: Iterable[bytes], *, name: str) -> Iterator[tuple[Sequence[float], Mapping[int, int]]]:
+def read_features(
+    lines: Iterable[bytes], *, name: str, more: More | None = None
+) -> Iterator[tuple[Sequence[float], Mapping[int, int]]]:
     """Read prompts, labelled or not, as features, one for each line; raises as `read_labelled`."""
-    return (_features(row, f"{name}:{number}") for number, row in _rows(lines, name))
+    return (_features(row, f"{name}:{number}", more) for number, row in _rows(lines, name))
 
 
 def features_by_id(files: Iterable[Path]) -> dict[str, Kept]:
@@ -131,10 +139,14 @@ def _rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, dict[str, An
         yield number, row
 
 
-def _features(row: Mapping[str, Any], where: str) -> tuple[Sequence[float], Mapping[int, int]]:
+def _features(
+    row: Mapping[str, Any], where: str, more: More | None = None
+) -> tuple[Sequence[float], Mapping[int, int]]:
     text = text_of(row)
     if text is not None:
-        return shape_of(text), buckets_of(text)
+        return [*shape_of(text), *(() if more is None else more(text))], buckets_of(text)
+    if more is not None:
+        raise FleetError(f"{where} has no `text`, `prompt` or `messages`, of which an embedding could be made")
     kept = row.get("features")
     try:
         shape = [float(x) for x in kept["shape"]]  # type: ignore[index]  # TypeError is the answer below

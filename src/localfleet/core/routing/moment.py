@@ -1,6 +1,6 @@
 """What strategies may look at beside the ask and the fleet: what was said, what was learned, what is left."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
 
@@ -26,6 +26,7 @@ class Moment:
     """
     A snapshot for one decision. `text` is the last user turn, and leaves the process in no record.
 
+    `vector` is the embedding of `text`, where a classifier reads embeddings and it was made in time.
     `graded` is the level (1 to 5) that a local model gave; `level` the one that the request needs, by `because`,
     and `own_level` without what the conversation adds. `stay` is what is remembered of the conversation, `ms_by_model`
     the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour,
@@ -34,6 +35,7 @@ class Moment:
 
     text: str = ""
     parts: Parts = NOTHING_READ
+    vector: Sequence[float] | None = None
     graded: int | None = None
     level: int | None = None
     own_level: int | None = None

@@ -30,7 +30,7 @@ class Scored:
         """Read the score."""
         if not moment.text:
             return None
-        score = self.scorer.score(moment.text)
+        score = self.scorer.score(moment.text, moment.vector)
         return self.scores.level(score.value) if score.known else self.abstains
 
     def row(self) -> dict[str, object]:

@@ -19,6 +19,7 @@ from typing import Any
 from localfleet.core.routing.blend import Blend
 from localfleet.core.routing.forest import Forest
 from localfleet.core.routing.guarantee import Claim
+from localfleet.core.routing.lens import Lens
 from localfleet.core.routing.shape import SHAPE, shape_of
 from localfleet.core.routing.topics import MOST_Z, Topics
 from localfleet.core.routing.words import BUCKETS, buckets_of
@@ -72,6 +73,8 @@ class Scorer:
     heads: tuple[Chances, ...]
     topics: Topics
     forest: Forest
+    lens: Lens | None
+    """How it sees embeddings, where it was trained with some."""
     weak: int
     strong: int
     mean: Sequence[float]
@@ -99,12 +102,22 @@ class Scorer:
         """The names of the models whose chances it knows."""
         return tuple(head.model for head in self.heads)
 
-    def score(self, text: str) -> Score:
-        """How much a prompt (the last turn of the user) needs the stronger model."""
-        return self.score_features(shape_of(text), buckets_of(text))
+    def score(self, text: str, vector: Sequence[float] | None = None) -> Score:
+        """
+        How much a prompt (the last turn of the user) needs the stronger model.
+
+        One that was trained with embeddings abstains without `vector`, the embedding of the text.
+        """
+        return self.score_features([*shape_of(text), *self.seen_of(vector)], buckets_of(text))
+
+    def seen_of(self, vector: Sequence[float] | None) -> list[float]:
+        """What stands behind the shape in the features: nothing where it reads no embeddings, or has none."""
+        return [] if self.lens is None or vector is None else self.lens.of(vector)
 
     def score_features(self, raw: Sequence[float], counts: Mapping[int, int]) -> Score:
-        """The same from features that were kept, `shape_of` and `buckets_of`."""
+        """The same from features that were kept, `shape_of` (and `seen_of`) and `buckets_of`."""
+        if len(raw) < len(self.mean):
+            return Score(value=squashed((raw[0] - self.mean[0]) / self.deviation[0]), known=False, gain=0.0)
         heads, forest = self._opinions(raw, counts)
         gain = (heads[self.strong] - heads[self.weak] + forest[self.strong] - forest[self.weak]) / 2
         long = (raw[0] - self.mean[0]) / self.deviation[0]
@@ -221,6 +234,7 @@ def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
         rarity=rarity,
         seen=seen.cast("I"),
         blend=Blend(**table["blend"]),
+        lens=Lens(**table["lens"]) if table.get("lens") else None,
         claim=Claim(**table["claim"]) if table.get("claim") else None,
         **{key: table[key] for key in _KEYS},
     )
