@@ -1,8 +1,13 @@
 """Topics and names: one's own affairs against the same matters in general; a name by itself decides nothing."""
 
+import json
+import zlib
 from collections.abc import Sequence
+from math import sqrt
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read
@@ -12,6 +17,10 @@ from localfleet.core.names import Entity, address_findings, masked, supposed
 from localfleet.readers.load import load_meaning
 
 KNOWN = frozenset({"curie", "jane austen"})
+SIGNED = [at % 256 - 128 for at in range(BUCKETS)]
+PACKED = zlib.compress(bytes(weight % 256 for weight in SIGNED))
+ROW = {"name": "topics", "scale": 0.5, "bias": 0.25, "threshold": 0.0}
+HEAD = read_heads(json.dumps({"heads": [ROW]}).encode() + b"\n" + PACKED)["topics"]
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +154,10 @@ def test_what_names_add_only_raises(meaning: Meaning) -> None:
     assert (after.label, after.because) == (Label.RESTRICTED, ("name:person",))
     assert after.findings == (Finding(kind="name:person", count=1),)
     assert named(before, rules, text, []) is before
+
+
+@given(st.sets(st.integers(0, BUCKETS - 1), min_size=1, max_size=90))
+def test_a_score_is_the_sum_of_its_weights(buckets: set[int]) -> None:
+    """Each bucket counts once, bucket 0 only where it is asked for, and weights keep their sign in the file's bytes."""
+    expected = 0.25 + 0.5 * sum(SIGNED[bucket] for bucket in buckets) / sqrt(len(buckets))
+    assert HEAD.score(buckets) == pytest.approx(expected)

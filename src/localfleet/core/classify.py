@@ -65,24 +65,26 @@ class Rules:
 
 def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict:
     """Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2)."""
-    findings = _detect(ask.spans, rules)
+    text = _whole(ask.spans)
+    findings = _detect(text, rules)
     if rules.fields:
         findings = (*findings, *_fields(ask.spans, rules))
     said: list[tuple[Label, str]] = [(ask.caller.default_label, "key_default")]
     if ask.declared is not None:
         said.append((ask.declared, ask.declared_by))
-    tasks = [task for task in (ask.task, ask.also_task) if task is not None and task in rules.tasks]
-    said += [(rules.tasks[task], f"task:{task}") for task in tasks]
+    if rules.tasks:
+        tasks = [task for task in (ask.task, ask.also_task) if task is not None and task in rules.tasks]
+        said += [(rules.tasks[task], f"task:{task}") for task in tasks]
     if remembered is not None:
         said.append((remembered, "conversation"))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
     if rules.documents is not None and all(label is not Label.RESTRICTED for label, _ in said):
-        known = rules.documents.found(_whole(ask.spans))
+        known = rules.documents.found(text)
         findings = (*findings, *known)
         said += [(found.label, found.kind) for found in known]
     if rules.topics is not None and all(label is not Label.RESTRICTED for label, _ in said):
-        topics = rules.topics.of(_whole(ask.spans))
+        topics = rules.topics.of(text)
         findings = (*findings, *topics)
         said += [(found.label, found.kind) for found in topics]
     return _joined(said, findings)
@@ -123,8 +125,7 @@ def _whole(spans: tuple[Span, ...]) -> str:
     return "\n".join([span.text for span in spans])
 
 
-def _detect(spans: tuple[Span, ...], rules: Rules) -> tuple[Finding, ...]:
-    text = _whole(spans)
+def _detect(text: str, rules: Rules) -> tuple[Finding, ...]:
     if not rules.texts:
         return scan(text, rules.kinds)
     # An operator's word disguised with invisible or wide characters is still that word.
