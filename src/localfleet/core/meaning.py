@@ -144,7 +144,7 @@ class Head:
     def score(self, buckets: set[int]) -> float:
         """The log-odds for one window; the more words, the less each counts."""
         # Bucket 0 goes along so that there are always several to get.
-        got = itemgetter(0, *buckets)(self.weights)
+        got: tuple[int, ...] = itemgetter(0, *buckets)(self.weights)
         total = sum(got) - got[0] - _LIFT * len(buckets)
         return self.bias + self.scale * total / sqrt(len(buckets))
 
