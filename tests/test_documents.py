@@ -9,6 +9,8 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from typer.testing import CliRunner
 
 from localfleet.cli import build_cli
@@ -148,3 +150,47 @@ def test_cases_of_ones_own_hold_or_are_named(place: Path) -> None:
     assert "harmless" not in done.stdout + done.stderr
     cases.write_text("\n".join(map(json.dumps, rows[:3])), encoding="utf-8")
     assert run(place, "privacy", "test").returncode == 0
+
+
+def pdf(words: str) -> PdfWriter:
+    """A page that says these words, one line for each twelve; none for no words."""
+    writer = PdfWriter()
+    page = writer.add_blank_page(595, 842)
+    lines = [words.split()[at : at + 12] for at in range(0, len(words.split()), 12)]
+    shown = "".join(f"({' '.join(line)}) Tj 0 -14 Td " for line in lines)
+    stream = DecodedStreamObject()
+    stream.set_data(f"BT /F1 10 Tf 20 800 Td {shown}ET".encode())
+    font = DictionaryObject(
+        {
+            NameObject("/Type"): NameObject("/Font"),
+            NameObject("/Subtype"): NameObject("/Type1"),
+            NameObject("/BaseFont"): NameObject("/Helvetica"),
+        }
+    )
+    fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
+    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    page[NameObject("/Contents")] = writer._add_object(stream)
+    return writer
+
+
+def test_pdf_files_are_read_and_those_that_cannot_be_are_told(tmp_path: Path) -> None:
+    """The words of a page are known again; a password, a scan and a damaged file are counted, not passed over."""
+    locked = pdf(PLAN)
+    locked.encrypt("a password", algorithm="RC4-128")
+    for name, writer in (("plan.pdf", pdf(PLAN)), ("scan.PDF", pdf("")), ("locked.pdf", locked)):
+        writer.write(tmp_path / name)
+    (tmp_path / "damaged.pdf").write_bytes(b"%PDF-1.7 and no more")
+    assert PdfReader(tmp_path / "locked.pdf").is_encrypted
+    read = read_folder(tmp_path, KEY)
+    assert (len(read.documents), read.skipped, read.locked, read.scanned) == (1, 3, 1, 2)
+    known = with_set(None, KEY, "plans", Label.RESTRICTED, read.documents)
+    assert [found.kind for found in known.found(" ".join(PLAN.split()[40:60]))] == ["document:plans"]
+
+
+def test_a_folder_of_scans_says_what_to_do(place: Path) -> None:
+    """Nothing could be read, and the reason stands beside it."""
+    (place / "scans").mkdir()
+    pdf("").write(place / "scans" / "page.pdf")
+    told = run(place, "privacy", "register", "scans")
+    assert told.returncode != 0
+    assert "without text, such as scans: 1" in " ".join(told.stderr.split())

@@ -158,6 +158,7 @@ LIBRARIES_BY_FILE = {
     "engines/llamacpp_child.py": {"xllamacpp"},
     "gpus/nvml.py": {"pynvml"},
     "hub/fetch.py": {"httpx", "huggingface_hub"},
+    "documents.py": {"pypdf"},
     "readers/eight_bits.py": {"google", "numpy"},
     "readers/embedder.py": {"numpy", "onnxruntime", "tokenizers"},
     "readers/rampart.py": {"numpy", "onnxruntime", "tokenizers"},

@@ -6,6 +6,7 @@ its owner. May not: keep a word, or the name of a file.
 """
 
 import json
+import logging
 import re
 import zipfile
 from array import array
@@ -27,6 +28,7 @@ MOST_BYTES = 64 * 2**20
 """Of one file; larger ones are data, not documents."""
 OFFICE = {".docx": "word/document.xml", ".odt": "content.xml", ".pptx": "ppt/slides/"}
 """Documents that are an archive, and where in it their text is."""
+PDF = ".pdf"
 MARKUP = frozenset({".html", ".htm", ".xml"})
 _TAG = re.compile(r"<[^>]{0,4000}>")
 _ENDS = re.compile(r"</(?:w:p|a:p|text:p|text:h|p|div|li|td|tr|h[1-6])>|<(?:br|w:br|w:tab|text:tab|text:s)[^>]{0,99}>")
@@ -38,6 +40,10 @@ class Folder:
 
     documents: tuple[frozenset[int], ...]
     skipped: int
+    locked: int = 0
+    """Of those skipped, PDF files that ask for a password."""
+    scanned: int = 0
+    """Of those skipped, PDF files that hold no text: pictures of pages, most often."""
 
 
 def read_folder(folder: Path, key: bytes, beside: frozenset[int] = frozenset()) -> Folder:
@@ -49,14 +55,20 @@ def read_folder(folder: Path, key: bytes, beside: frozenset[int] = frozenset()) 
     files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise FleetError(f"{folder} holds no files; give a folder of documents, or one document")
-    found, skipped = [], 0
+    found, skipped, locked, scanned = [], 0, 0, 0
     for file in files:
-        prints = frozenset().union(*(fingerprints(text, key) for text in _texts(file))) - beside
+        try:
+            texts = list(_texts(file))
+        except _PdfLockedError:
+            texts, locked = [], locked + 1
+        else:
+            scanned += file.suffix.lower() == PDF and not any(text.strip() for text in texts)
+        prints = frozenset().union(*(fingerprints(text, key) for text in texts)) - beside
         if prints:
             found.append(prints)
         else:
             skipped += 1
-    return Folder(documents=tuple(found), skipped=skipped)
+    return Folder(documents=tuple(found), skipped=skipped, locked=locked, scanned=scanned)
 
 
 def _texts(file: Path) -> Iterator[str]:
@@ -66,6 +78,9 @@ def _texts(file: Path) -> Iterator[str]:
             return
         if file.suffix.lower() in OFFICE:
             yield from _office(file, OFFICE[file.suffix.lower()])
+            return
+        if file.suffix.lower() == PDF:
+            yield _pdf_text(file)
             return
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, zipfile.BadZipFile):
@@ -79,6 +94,29 @@ def _office(file: Path, inside: str) -> Iterator[str]:
         for one in archive.infolist():
             if one.filename.startswith(inside) and one.filename.endswith(".xml") and one.file_size <= MOST_BYTES:
                 yield _plain(archive.read(one).decode("utf-8", "replace"))
+
+
+class _PdfLockedError(Exception):
+    """The file asks for a password that is not empty, or is locked in a way that needs more than is installed."""
+
+
+def _pdf_text(file: Path) -> str:
+    """All pages in order; empty where the file holds no text or is none. Raises `_PdfLockedError`."""
+    from pypdf import PdfReader  # noqa: PLC0415  # it takes a while, and few commands need it
+    from pypdf.errors import DependencyError, PyPdfError  # noqa: PLC0415  # the same
+
+    # It quotes what it cannot read, and what it cannot read is a document.
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    try:
+        reader = PdfReader(file)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _PdfLockedError
+        return "\n".join(page.extract_text() for page in reader.pages)
+    except DependencyError as exc:
+        raise _PdfLockedError from exc
+    # Of a damaged file anything may be missing.
+    except (PyPdfError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return ""
 
 
 def _plain(markup: str) -> str:

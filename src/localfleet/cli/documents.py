@@ -12,7 +12,7 @@ from localfleet.cli.check import explainer_of
 from localfleet.cli.parts import Config, Json, console, print_json, state_home
 from localfleet.config import load_settings
 from localfleet.core.label import Label
-from localfleet.documents import read_documents, read_folder, with_set, without_set, write_documents
+from localfleet.documents import Folder, read_documents, read_folder, with_set, without_set, write_documents
 from localfleet.errors import FleetError
 from localfleet.storage.secret import derive, load_secret
 
@@ -46,7 +46,7 @@ def register_command(
     home = state_home()
     key = documents_key(home)
     known = read_documents(home, key)
-    skipped = 0
+    read = Folder(documents=(), skipped=0)
     if remove:
         if known is None:
             raise FleetError("no documents are registered, so there is nothing to remove")
@@ -57,32 +57,45 @@ def register_command(
         )
         read = read_folder(folder, key, beside)
         if not read.documents:
-            raise FleetError(f"{folder} holds no document of eight words or more that could be read; nothing changed")
-        documents, skipped = with_set(known, key, name, Label.read(label), read.documents), read.skipped
+            why = "".join(f"; {one}" for one in _unread(read))
+            raise FleetError(
+                f"{folder} holds no document of eight words or more that could be read; nothing changed{why}"
+            )
+        documents = with_set(known, key, name, Label.read(label), read.documents)
     write_documents(home, documents)
-    _told(documents.sets, skipped, as_json=as_json)
+    _told(documents.sets, read, as_json=as_json)
 
 
 def documents_command(as_json: Json = False) -> None:
     """List what is registered: names, labels, numbers of documents."""
     home = state_home()
     known = read_documents(home, documents_key(home))
-    _told(() if known is None else known.sets, 0, as_json=as_json)
+    _told(() if known is None else known.sets, Folder(documents=(), skipped=0), as_json=as_json)
 
 
-def _told(sets: tuple[Any, ...], skipped: int, *, as_json: bool) -> None:
+def _unread(read: Folder) -> Iterator[str]:
+    """What to do about PDF files that gave no text."""
+    if read.locked:
+        yield f"PDF files that ask for a password: {read.locked}; save them without one and register again"
+    if read.scanned:
+        yield f"PDF files without text, such as scans: {read.scanned}; give them a text layer (OCR) and register again"
+
+
+def _told(sets: tuple[Any, ...], read: Folder, *, as_json: bool) -> None:
     rows = [{"name": one.name, "label": one.label.word, "documents": one.documents} for one in sets]
     if as_json:
-        print_json({"sets": rows, "skipped": skipped})
+        print_json({"sets": rows, "skipped": read.skipped, "pdf_locked": read.locked, "pdf_without_text": read.scanned})
         return
     out = console()
     for row in rows:
         out.print(f"document:{row['name']}  {row['label']}  {row['documents']} documents", markup=False)
-    if skipped:
-        out.print(f"{skipped} files were left out: no text, or fewer than eight words", markup=False)
+    if read.skipped:
+        out.print(f"{read.skipped} files were left out: no text, or fewer than eight words", markup=False)
+    for one in _unread(read):
+        out.print(one, markup=False)
     if not rows:
         out.print("no documents are registered", markup=False)
-    elif skipped or rows:
+    else:
         out.print("a running router reads them at its next start or reload (SIGHUP)", markup=False)
 
 
