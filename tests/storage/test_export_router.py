@@ -18,6 +18,7 @@ from localfleet.core.cost.points import Point
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.label import Label
 from localfleet.core.route import Route
+from localfleet.core.routing.bid import bid_usd
 from localfleet.errors import ConfigError, FleetError
 from localfleet.ports import Call, Reply
 from localfleet.storage.ledger import SqliteLedger
@@ -144,21 +145,25 @@ def test_what_is_missing_is_told(place: Path) -> None:
         raise export("--traffic", traffic(place, per_second=1)).exception or AssertionError
 
 
-def test_a_stale_file_is_refused_with_its_date(place: Path) -> None:
-    """Valid for the days that were asked for; on the day after, `check` and the router say to write it anew."""
+def test_a_stale_file_has_no_say_and_stops_nobody(place: Path) -> None:
+    """Valid for the days that were asked for; on the day after it is free again, `check` warns, and a start goes on."""
     assert export("--traffic", traffic(place, per_second=1), "--valid-days", "3").exit_code == 0
     written = (place / "prices.json").read_bytes()
     until = TODAY + timedelta(days=3)
-    assert read_router_prices(written, today=until).model == "small"
-    with pytest.raises(ValueError, match=f"was valid until {until.isoformat()}; write it anew"):
-        read_router_prices(written, today=until + timedelta(days=1))
+    bid = read_router_prices(written, today=until)
+    full = EngineState(readiness=Readiness.READY, wait_s=1e9)
+    end = datetime(until.year, until.month, until.day, tzinfo=UTC).timestamp() + 86_400
+    assert bid_usd(bid, full, end - 1) > 0
+    assert bid_usd(bid, full, end) == 0
     with pytest.raises(ValueError, match="which is to come"):
         read_router_prices(written, today=TODAY - timedelta(days=2))
     stale = json.loads(written) | {"made": "2020-01-01", "valid_until": "2020-02-01"}
     (place / "prices.json").write_text(json.dumps(stale))
     (place / "models.yaml").write_text(FILE + "routing: {order: standard, marginal_prices: prices.json}\n")
-    with pytest.raises(ConfigError, match="was valid until 2020-02-01"):
-        load_checked("models.yaml")
+    assert load_checked("models.yaml")[0].routing.marginal_prices == "prices.json"
+    said = CliRunner().invoke(build_cli("check"), ["check"])
+    assert said.exit_code == 0
+    assert "the file was valid until 2020-02-01, so it has no say" in said.stdout
 
 
 def test_each_hour_has_its_marginal_and_its_shadow_price(place: Path) -> None:

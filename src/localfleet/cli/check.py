@@ -14,7 +14,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from localfleet.catalogue import anyone, build_models, build_policy, planned
+from localfleet.catalogue import anyone, build_models, build_policy, planned, read_bid
 from localfleet.cli.config import check_local, load_checked
 from localfleet.cli.parts import Config, Json, console, home_path, print_json
 from localfleet.cli.paths import paths_command
@@ -157,8 +157,20 @@ def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
         found.append("no local model: restricted requests will be refused")
     if settings.routing.keep_features == "restricted":
         found.append("routing.keep_features: restricted: who has the file can guess words of restricted requests")
+    found += _price_file_warnings(settings, datetime.now(UTC))
     found += threshold_warnings(threshold_of(build_table(settings)))
     return [*found, *_vllm_warnings(settings)]
+
+
+def _price_file_warnings(settings: Settings, now: datetime) -> Iterator[str]:
+    """A file of marginal prices that is out of date has no say; nothing stops for it."""
+    file = settings.routing.marginal_prices
+    if file is not None and now.timestamp() >= (until_s := read_bid(file).until_s):
+        last = datetime.fromtimestamp(until_s - 1, UTC).date().isoformat()
+        yield (
+            f"routing.marginal_prices: the file was valid until {last}, so it has no say: write it anew with "
+            "`localfleet cost export-router`, and reload"
+        )
 
 
 def _old_facts(settings: Settings, today: date) -> Iterator[str]:

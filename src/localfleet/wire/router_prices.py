@@ -1,6 +1,6 @@
 """The file that `cost export-router` writes -> the bids that routing looks at. Bytes in, values out."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import Any
 
@@ -12,10 +12,11 @@ __all__ = ["FORMAT", "read_router_prices"]
 
 FORMAT = "localfleet-router-prices-2"
 LARGEST = 2**20
+DAY_S = 86_400
 
 
 def read_router_prices(data: bytes, *, today: date) -> Bid:
-    """The bid in a file that holds on `today`; `ValueError` names what is wrong with it, also that it is stale."""
+    """The bid in a file, with the end of its last day; `ValueError` names what is wrong with it."""
     try:
         read: Any = orjson.loads(data) if len(data) <= LARGEST else None
     except orjson.JSONDecodeError:
@@ -25,13 +26,14 @@ def read_router_prices(data: bytes, *, today: date) -> Bid:
     model = read.get("model")
     if not isinstance(model, str) or not model:
         raise ValueError("names no `model`; write the file anew")
-    _check_dates(read, today)
+    until = _checked(read, today)
     return Bid(
         model=model,
         seconds_per_request=_number(read, "seconds_per_request"),
         usd_per_replica_s_highest=_number(read, "usd_per_replica_s_highest"),
         wait_budget_s=_number(read, "wait_budget_s"),
         usd_per_replica_s_by_hour=_hours(read),
+        until_s=datetime(until.year, until.month, until.day, tzinfo=UTC).timestamp() + DAY_S,
     )
 
 
@@ -42,14 +44,13 @@ def _hours(read: dict[str, Any]) -> tuple[float, ...]:
     return tuple(_number({"usd_per_replica_s_shadow": each}, "usd_per_replica_s_shadow") for each in listed)
 
 
-def _check_dates(read: dict[str, Any], today: date) -> None:
+def _checked(read: dict[str, Any], today: date) -> date:
+    """The last day on which it holds."""
     made, until = (_date(read, field) for field in ("made", "valid_until"))
-    if today > until:
-        msg = f"was valid until {until.isoformat()}; write it anew with `localfleet cost export-router`"
-        raise ValueError(msg)
     if made > today + timedelta(days=1):
         msg = f"was `made` on {made.isoformat()}, which is to come: look at the clocks, or write it anew"
         raise ValueError(msg)
+    return until
 
 
 def _date(read: dict[str, Any], field: str) -> date:

@@ -7,6 +7,7 @@ as `live_bid` of `core/cost/shadow.py` does, without numpy: it is asked for ever
 """
 
 from decimal import Decimal
+from math import inf
 
 from localfleet.core.fleet import EngineState
 from localfleet.core.value import value
@@ -32,6 +33,8 @@ class Bid:
     wait_budget_s: float
     usd_per_replica_s_by_hour: tuple[float, ...] = ()
     """Of each hour of the week from Monday 0:00 UTC on: what a second is usually worth then; empty: not known."""
+    until_s: float = inf
+    """Unix time from which on it has no say: old prices are no prices, and a router does not stop for them."""
 
     def __post_init__(self) -> None:
         """Refuse what is no price."""
@@ -42,7 +45,9 @@ class Bid:
 
 
 def bid_usd(bid: Bid, state: EngineState, at_s: float) -> Decimal:
-    """US dollars that one more request displaces at a Unix time: 0 for an idle model in an idle hour of the week."""
+    """US dollars that one more request displaces at a time: 0 for an idle model in an idle hour, and out of date."""
+    if at_s >= bid.until_s:
+        return FREE
     usual = bid.usd_per_replica_s_by_hour[hour_of_week(at_s)] if bid.usd_per_replica_s_by_hour else 0.0
     filled = (state.wait_s / bid.wait_budget_s - SLACK_SHARE) / (1 - SLACK_SHARE)
     usd_per_s = max(usual, bid.usd_per_replica_s_highest * min(1.0, max(0.0, filled)))
