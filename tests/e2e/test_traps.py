@@ -32,7 +32,10 @@ def loud_router(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap
     """A router under every debugging variable that it, its libraries or Python knows."""
     local, openai, anthropic = shared_taps
     settings = fleet(
-        local=local, openai=openai, anthropic=anthropic, privacy={"default": "public", "detector_budget_ms": 60_000}
+        local=local,
+        openai=openai,
+        anthropic=anthropic,
+        privacy={"default": "public", "detector_budget_ms": 60_000, "layers": ["own", "secrets", "patterns"]},
     )
     settings["hosted"]["claude"]["timeout_s"] = 60  # litellm takes its time to load, in development mode more so
     with Router.start(tmp_path_factory.mktemp("traps"), settings, env=LOUD) as started:
