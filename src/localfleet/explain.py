@@ -106,6 +106,14 @@ class Explained:
         return {**by, "task": self.ask.task, "level": self.moment.level, "tokens": tokens, "strategies": said}
 
 
+def _with_names(reader: Reader, ask: Ask, verdict: Verdict, rules: Rules) -> Verdict:
+    for piece in names_to_read(ask, verdict, rules):
+        verdict = named(verdict, rules, piece, read_all(reader, piece))
+        if verdict.label is Label.RESTRICTED:
+            break
+    return verdict
+
+
 def _reads_nothing(_text: str) -> Sequence[Entity]:
     return ()
 
@@ -226,10 +234,7 @@ class Explainer:
         try:
             rules = self._rules(ask)
             verdict = classify(ask, rules)
-            text = names_to_read(ask, verdict, rules) if self.reader is not None else None
-            if self.reader is None or text is None:
-                return verdict
-            return named(verdict, rules, text, read_all(self.reader, text))
+            return verdict if self.reader is None else _with_names(self.reader, ask, verdict, rules)
         except (ValueError, RecursionError, OverflowError):
             return unclassified("detector_failed")
 

@@ -121,15 +121,20 @@ def restrict(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
 async def _classified(bench: Bench, rules: Rules, ask: Ask, remembered: Label | None) -> Verdict:
     """The cheap layers first; the model of names only where they leave the answer open."""
     if sum(len(span.text) for span in ask.spans) <= LONG_TEXT:
-        verdict, text = _cheaply(bench, rules, ask, remembered)
+        verdict, pieces = _cheaply(bench, rules, ask, remembered)
     else:
         reading = asyncio.to_thread(_cheaply, bench, rules, ask, remembered)
-        verdict, text = await asyncio.wait_for(reading, bench.detector_budget_s)
-    if bench.names is None or text is None:
+        verdict, pieces = await asyncio.wait_for(reading, bench.detector_budget_s)
+    if bench.names is None or not pieces:
         return verdict
-    return named(verdict, rules, text, await bench.names.read(text, bench.detector_budget_s))
+    async with asyncio.timeout(bench.detector_budget_s):
+        for piece in pieces:
+            verdict = named(verdict, rules, piece, await bench.names.read(piece, bench.detector_budget_s))
+            if verdict.label is Label.RESTRICTED:
+                break
+    return verdict
 
 
-def _cheaply(bench: Bench, rules: Rules, ask: Ask, remembered: Label | None) -> tuple[Verdict, str | None]:
+def _cheaply(bench: Bench, rules: Rules, ask: Ask, remembered: Label | None) -> tuple[Verdict, tuple[str, ...]]:
     verdict = classify(ask, rules, remembered)
-    return verdict, names_to_read(ask, verdict, rules) if bench.names is not None else None
+    return verdict, names_to_read(ask, verdict, rules) if bench.names is not None else ()

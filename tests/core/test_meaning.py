@@ -137,12 +137,29 @@ def test_names_are_asked_for_only_where_they_would_matter(meaning: Meaning) -> N
     """Nothing name-like, an exercise, a restricted verdict: the model of names is spared."""
     rules, public = Rules(names=meaning), Verdict(label=Label.PUBLIC)
     private = "Write a reminder to Ilse Okonjo that her rent is late."
-    assert names_to_read(ask(private), public, rules) == private
+    assert names_to_read(ask(private), public, rules) == (private,)
     for text in ("what is the boiling point of water", "Explain how HTTP works.", "What is the capital of France?"):
-        assert names_to_read(ask(text), public, rules) is None
-    assert names_to_read(ask(private), Verdict(label=Label.RESTRICTED), rules) is None
-    assert names_to_read(ask(private), public, Rules()) is None
+        assert names_to_read(ask(text), public, rules) == ()
+    assert names_to_read(ask(private), Verdict(label=Label.RESTRICTED), rules) == ()
+    assert names_to_read(ask(private), public, Rules()) == ()
     assert supposed("no capitals here") == ()
+
+
+def test_of_a_long_text_only_the_pieces_about_somebody_are_read(meaning: Meaning) -> None:
+    """Wherever it stands in a long text, the private sentence is in a piece, and little else is."""
+    private = (
+        "Write a reminder to our tenant Ilse Okonjo that her rent is late again, and that she owes us 300 dollars. "
+    )
+    filler = "the height of the wall is nine metres and its colour does not matter at all here. "
+    for before in range(0, 60, 7):
+        text = filler * before + private + filler * 40
+        pieces = meaning.to_read(text)
+        assert any("Ilse Okonjo" in piece for piece in pieces), before
+        assert sum(map(len, pieces)) <= 2000, before
+        assert meaning.to_read(text + filler * 30)[: len(pieces)] == pieces, before
+    everywhere = private * 100
+    assert max(map(len, meaning.to_read(everywhere))) <= 1400
+    assert sum(map(len, meaning.to_read(everywhere))) >= len(everywhere)
 
 
 def test_what_names_add_only_raises(meaning: Meaning) -> None:

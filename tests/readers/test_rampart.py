@@ -72,6 +72,31 @@ def test_aside_finds_the_same_off_the_loop(model: Reader) -> None:
     asyncio.run(run())
 
 
+def test_a_piece_is_read_once() -> None:
+    """What was found in a piece is known when it comes again, also where nothing was; another piece is read."""
+    read: list[str] = []
+
+    class Counting:
+        def batches(self, text: str) -> list[Windows]:
+            """All of it."""
+            return [[(0, text)]]
+
+        def read(self, batch: Sequence[tuple[int, str]]) -> list[Entity]:
+            """Counts."""
+            read.extend(text for _, text in batch)
+            return [Entity(kind="CITY", start=0, end=1, score=1.0)] if "x" in batch[0][1] else []
+
+    async def run() -> None:
+        aside = Aside(Counting())
+        first = [await aside.read(text, 30.0) for text in ("axa", "bbb", "axa", "bbb", "axb")]
+        aside.close()
+        assert first[0] == first[2]
+        assert [len(found) for found in first] == [1, 0, 1, 0, 1]
+
+    asyncio.run(run())
+    assert read == ["axa", "bbb", "axb"]
+
+
 class Slow:
     """A reader of twenty batches, each slow."""
 

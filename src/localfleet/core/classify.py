@@ -98,16 +98,15 @@ def _joined(said: Sequence[tuple[Label, str]], findings: tuple[Finding, ...]) ->
     return Verdict(label=label, findings=findings, because=because)
 
 
-def names_to_read(ask: Ask, verdict: Verdict, rules: Rules) -> str | None:
-    """The text in which names could still change the verdict; `None` where a model of names need not be asked."""
+def names_to_read(ask: Ask, verdict: Verdict, rules: Rules) -> tuple[str, ...]:
+    """The pieces in which names could still change the verdict; none where a model of names need not be asked."""
     if verdict.label is Label.RESTRICTED or rules.names is None:
-        return None
-    text = fold(_whole(ask.spans))
-    return text if rules.names.names_matter(text) else None
+        return ()
+    return rules.names.to_read(fold(_whole(ask.spans)))
 
 
 def named(verdict: Verdict, rules: Rules, text: str, entities: Sequence[Entity]) -> Verdict:
-    """The verdict with what the names in `text` add to it; never lower."""
+    """The verdict with what the names in a piece of the text add to it; never lower."""
     findings = rules.names.of_names(text, entities) if rules.names is not None else ()
     if not findings:
         return verdict
