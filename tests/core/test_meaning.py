@@ -173,8 +173,8 @@ def test_what_names_add_only_raises(meaning: Meaning) -> None:
     assert named(before, rules, text, []) is before
 
 
-@given(st.sets(st.integers(0, BUCKETS - 1), min_size=1, max_size=90))
-def test_a_score_is_the_sum_of_its_weights(buckets: set[int]) -> None:
+@given(st.lists(st.integers(0, BUCKETS - 1), min_size=1, max_size=40).map(frozenset))
+def test_a_score_is_the_sum_of_its_weights(buckets: frozenset[int]) -> None:
     """Each bucket counts once, bucket 0 only where it is asked for, and weights keep their sign in the file's bytes."""
     expected = 0.25 + 0.5 * sum(SIGNED[bucket] for bucket in buckets) / sqrt(len(buckets))
-    assert HEAD.score(buckets) == pytest.approx(expected)
+    assert HEAD.score(set(buckets)) == pytest.approx(expected)
