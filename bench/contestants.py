@@ -124,7 +124,8 @@ def line_up(work: Path, cache: Path, up: Contestant, skip: frozenset[str]) -> li
         port=port,
         argv=nginx(work, "proxy", port=port, upstream=str(up.port)),
     )
-    everybody = [plain, passthrough("own", url), passthrough("pyreqwest", url), *router(work, url)]
+    few = router(work, url, name="tables", privacy=TABLES, beside=", without topics and names")
+    everybody = [plain, passthrough("own", url), passthrough("pyreqwest", url), *router(work, url), *few]
     others = {"litellm": litellm, "portkey": portkey}
     return everybody + [make(work, cache, url) for name, make in others.items() if name not in skip]
 
@@ -146,15 +147,15 @@ def passthrough(client: str, url: str) -> Contestant:
     return Contestant(name=f"passthrough-{client}", title=title, port=port, argv=argv)
 
 
-def router(work: Path, url: str, name: str = "router") -> list[Contestant]:
+def router(work: Path, url: str, *, name: str = "router", privacy: str = "", beside: str = "") -> list[Contestant]:
     """Localfleet with everything on, three ways through: the local door, the hosted door, and restricted text."""
     port = free_port()
     home = work / f"{name}-home"
     config = work / f"{name}.yaml"
-    config.write_text(router_config(url))
+    config.write_text(router_config(url) + privacy)
     local = Contestant(
         name=f"{name}-local",
-        title="localfleet, local door",
+        title=f"localfleet, local door{beside}",
         port=port,
         argv=(str(Path(sys.executable).with_name("localfleet")), "serve", "--config", str(config), "--port", str(port)),
         env={"LOCALFLEET_HOME": str(home), "BENCH_KEY": "sk-bench"},
@@ -163,7 +164,7 @@ def router(work: Path, url: str, name: str = "router") -> list[Contestant]:
     )
     hosted = Contestant(
         name=f"{name}-hosted",
-        title="localfleet, hosted door",
+        title=f"localfleet, hosted door{beside}",
         port=port,
         model="auto",
         expects={"x-localfleet-tier": "low_cost", "x-localfleet-privacy": "internal"},
@@ -171,7 +172,7 @@ def router(work: Path, url: str, name: str = "router") -> list[Contestant]:
     )
     restricted = Contestant(
         name=f"{name}-restricted",
-        title="localfleet, restricted text",
+        title=f"localfleet, restricted text{beside}",
         port=port,
         model="auto",
         question=SECRET_QUESTION,
@@ -179,6 +180,10 @@ def router(work: Path, url: str, name: str = "router") -> list[Contestant]:
         shares=local.name,
     )
     return [local, hosted, restricted]
+
+
+TABLES = "privacy: {layers: [own, secrets, patterns]}\n"
+"""The layers that find what has a shape, and no others."""
 
 
 def router_config(url: str) -> str:
