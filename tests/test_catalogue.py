@@ -47,6 +47,18 @@ def counts(settings: Settings, text: str) -> int:
     return build_rules(settings).texts[0].matcher.count(text)
 
 
+def test_a_hosted_model_s_own_words_are_read_before_any_request_comes() -> None:
+    """Words that it does not accept are told with their place; harmless ones, and those of a local model, are not."""
+    form = ", form: {before: %s}"
+    private, plain = "My own SSN is 581-83-5989.", "Answer in one sentence."
+    said = complaints(HEAD + "hosted:\n" + MINI % (form % private), {"K": "k"})
+    assert "hosted.mini.form" in said
+    assert "581-83" not in said
+    assert "hosted.mini.form" not in complaints(HEAD + "hosted:\n" + MINI % (form % plain), {"K": "k"})
+    local = HEAD.replace("can: [tools]", "can: [tools]" + form % private)
+    assert "form" not in complaints(local, {})
+
+
 def test_models_as_a_decision_sees_them() -> None:
     """Local ones first and without `accepts`; a hosted one with its label, abilities and the price of the day."""
     prices = f", prices: [{{since: 2025-01-01, {PRICE}}}, {{since: 2027-01-01, {PRICE.replace('1', '9', 1)}}}]"

@@ -79,7 +79,7 @@ class Pipelines:
         visit = action.visit
         said = await self._said(letter)  # first: judging remembers a restricted conversation
         visit.verdict = verdict = await judge(self.gateway, letter, visit)
-        visit.redaction = None  # each stage is redacted for itself, where the file says so
+        visit.redaction = None  # a stage reads parts of a request: what is restricted in the whole stays in each
         if not UNREAD.isdisjoint(verdict.because):
             said = verdict.label
         known = {
