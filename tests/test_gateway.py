@@ -264,7 +264,7 @@ class Namer:
         """How it behaves."""
         self.wait_s, self.fault, self.asked = wait_s, fault, 0
 
-    async def read(self, text: str, budget_s: float) -> Sequence[Entity]:
+    async def read(self, text: str, budget_s: float, *, whose: str) -> Sequence[Entity]:
         """What it finds, or its fault."""
         self.asked += 1
         if self.fault is not None:

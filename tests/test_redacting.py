@@ -100,14 +100,14 @@ def test_a_reader_of_names_that_is_late_leaves_nothing_redacted() -> None:
     """What takes longer than the budget stays restricted."""
 
     class Late:
-        async def read(self, text: str, budget_s: float) -> list[Any]:
+        async def read(self, text: str, budget_s: float, *, whose: str) -> list[Any]:
             await asyncio.sleep(60)
             return [text, budget_s]
 
     asked = letter(MAIL)
     was = classify(asked.ask, Rules())
-    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), Late(), 0.02)) is None
-    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), None, 5)) is not None
+    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), Late(), 0.02, whose="k")) is None
+    assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), None, 5, whose="k")) is not None
 
 
 @pytest.mark.parametrize("api", [Api.EMBEDDING])

@@ -100,7 +100,7 @@ async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[b
             verdict = unclassified("session")
         if verdict.label is Label.RESTRICTED:
             steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=remembered)
-            visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s)
+            visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s, whose=ask.caller.key_id)
     return verdict
 
 
@@ -129,7 +129,8 @@ async def _classified(bench: Bench, rules: Rules, ask: Ask, remembered: Label | 
         return verdict
     async with asyncio.timeout(bench.detector_budget_s):
         for piece in pieces:
-            verdict = named(verdict, rules, piece, await bench.names.read(piece, bench.detector_budget_s))
+            entities = await bench.names.read(piece, bench.detector_budget_s, whose=ask.caller.key_id)
+            verdict = named(verdict, rules, piece, entities)
             if verdict.label is Label.RESTRICTED:
                 break
     return verdict

@@ -152,6 +152,10 @@ class Clock(Protocol):
 class Names(Protocol):
     """The model of names, off the event loop."""
 
-    async def read(self, text: str, budget_s: float) -> Sequence[Entity]:
-        """What is in the text, in order; raises `TimeoutError` where the budget (seconds) does not suffice."""
+    async def read(self, text: str, budget_s: float, *, whose: str) -> Sequence[Entity]:
+        """
+        What is in the text, in order; raises `TimeoutError` where the budget (seconds) does not suffice.
+
+        `whose` is the caller's key: what is remembered of a text is remembered for its caller alone.
+        """
         ...

@@ -148,13 +148,13 @@ def redact_now(steps: Steps, read: Callable[[str], Sequence[Entity]]) -> Redacti
     return step
 
 
-async def redact_aside(steps: Steps, names: Names | None, budget_s: float) -> Redaction | None:
+async def redact_aside(steps: Steps, names: Names | None, budget_s: float, *, whose: str) -> Redaction | None:
     """Take the steps off the event loop; `None` where that takes longer than the budget, waiting included."""
     try:
         async with asyncio.timeout(budget_s):
             step = await asyncio.to_thread(_next, steps, None)
             while isinstance(step, str):
-                entities = () if names is None else await names.read(step, budget_s)
+                entities = () if names is None else await names.read(step, budget_s, whose=whose)
                 step = await asyncio.to_thread(_next, steps, entities)
             return step
     except TimeoutError:

@@ -64,16 +64,16 @@ def test_aside_finds_the_same_off_the_loop(model: Reader) -> None:
 
     async def run() -> None:
         aside = Aside(model)
-        assert list(await aside.read(text, 30.0)) == read_all(model, text)
+        assert list(await aside.read(text, 30.0, whose="k")) == read_all(model, text)
         with pytest.raises(TimeoutError):
-            await aside.read(text * 400, 0.05)
+            await aside.read(text * 400, 0.05, whose="k")
         aside.close()
 
     asyncio.run(run())
 
 
 def test_a_piece_is_read_once() -> None:
-    """What was found in a piece is known when it comes again, also where nothing was; another piece is read."""
+    """A piece is known when its caller sends it again, also where nothing was found; nobody else can time that."""
     read: list[str] = []
 
     class Counting:
@@ -88,13 +88,14 @@ def test_a_piece_is_read_once() -> None:
 
     async def run() -> None:
         aside = Aside(Counting())
-        first = [await aside.read(text, 30.0) for text in ("axa", "bbb", "axa", "bbb", "axb")]
+        first = [await aside.read(text, 30.0, whose="ada") for text in ("axa", "bbb", "axa", "bbb", "axb")]
+        assert await aside.read("axa", 30.0, whose="bob") == first[0]
         aside.close()
         assert first[0] == first[2]
         assert [len(found) for found in first] == [1, 0, 1, 0, 1]
 
     asyncio.run(run())
-    assert read == ["axa", "bbb", "axb"]
+    assert read == ["axa", "bbb", "axb", "axa"]
 
 
 class Slow:
@@ -115,9 +116,9 @@ def test_a_long_text_lets_short_ones_pass() -> None:
 
     async def run() -> tuple[float, float]:
         aside, began = Aside(Slow()), time.monotonic()
-        long = asyncio.create_task(aside.read("x" * 20, 30.0))
+        long = asyncio.create_task(aside.read("x" * 20, 30.0, whose="k"))
         await asyncio.sleep(0.01)
-        await aside.read("y", 30.0)
+        await aside.read("y", 30.0, whose="k")
         short_s = time.monotonic() - began
         await long
         aside.close()

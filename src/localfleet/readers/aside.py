@@ -2,7 +2,7 @@
 The model of names off the event loop: one thread, one batch at a time.
 
 A long text gives up the thread after each batch, so that short ones need not wait for all of it. What was found in a
-piece is known by the piece's keyed hash, for a conversation is sent again with each of its turns; no word is kept.
+piece is known by its keyed hash to the caller who sent it, for a conversation comes again each turn; no word is kept.
 """
 
 import asyncio
@@ -30,9 +30,10 @@ class Aside:
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, tuple[Entity, ...]] = OrderedDict()
 
-    async def read(self, text: str, budget_s: float) -> Sequence[Entity]:
+    async def read(self, text: str, budget_s: float, *, whose: str) -> Sequence[Entity]:
         """What is in the text; raises `TimeoutError` where that takes longer than the budget, waiting included."""
-        mark = hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
+        # By key: a piece that is answered at once would tell one caller what another has sent.
+        mark = hashlib.blake2b(f"{whose}\0{text}".encode(), key=self._key, digest_size=16).digest()
         if (known := self._known.get(mark)) is not None:
             self._known.move_to_end(mark)
             return known
