@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from localfleet.config import (
     FormEntry,
@@ -10,6 +11,7 @@ from localfleet.config import (
     LocalModel,
     ProviderDemand,
     ProviderFacts,
+    Search,
     Settings,
     read_key,
     shown_variable,
@@ -21,7 +23,7 @@ from localfleet.core.fleet import Model
 from localfleet.core.form import AnswerForm, Form
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
-from localfleet.core.pricing import price_at
+from localfleet.core.pricing import Price, price_at
 from localfleet.core.routing.bid import Bid
 from localfleet.core.routing.order import Preference
 from localfleet.core.routing.table import Table
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 SPOKEN = frozenset({Api.CHAT, Api.MESSAGES, Api.RESPONSES})
+MOST_TOKENS = 2**31
 Problem = tuple[str, str]
 """The dotted path of a key, and what is wrong with it."""
 
@@ -66,7 +69,8 @@ def build_models(settings: Settings, prices: PriceMap, today: date) -> tuple[Mod
         replace(_local(name, model), specialised=True, domains=frozenset()) for name, model in settings.adapters.items()
     )
     hosted = (_hosted(name, m, prices.find(m.provider, m.model), today) for name, m in settings.hosted.items())
-    return (*local, *adapters, *hosted)
+    searches = (_search(name, one) for name, one in settings.search.items())
+    return (*local, *adapters, *hosted, *searches)
 
 
 def _local(name: str, model: LocalModel) -> Model:
@@ -101,6 +105,26 @@ def _hosted(name: str, model: HostedModel, listed: Listed | None, today: date) -
         form=_form(model.form),
         specialised=bool(model.specialised),
         domains=frozenset(model.specialised),
+    )
+
+
+def _search(name: str, one: Search) -> Model:
+    """A hosted door that nothing but its name leads to. The length of a question shuts it to nobody: it is cut."""
+    usd = one.usd_per_query
+    free = Decimal(0)
+    return Model(
+        name=name,
+        tier=one.tier,
+        accepts=Label.read(one.accepts),
+        context_tokens=MOST_TOKENS,
+        apis=frozenset({Api.CHAT}),
+        max_output_tokens=0,
+        price=None
+        if usd is None
+        else Price(usd_per_mtok_in=free, usd_per_mtok_out=free, usd_per_request=usd, version="models.yaml"),
+        host=host_of(one.url),
+        data=_data(one.data_policy),
+        specialised=True,
     )
 
 
@@ -250,7 +274,7 @@ def _loc(path: str) -> tuple[int | str, ...]:
 
 
 def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:
-    for section, models in (("local", settings.local), ("hosted", settings.hosted)):
+    for section, models in (("local", settings.local), ("hosted", settings.hosted), ("search", settings.search)):
         for name, model in models.items():
             variable = model.api_key_env
             shown = shown_variable(variable or "")
@@ -301,7 +325,7 @@ def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:
             yield f"hosted.{name}.apis", f"this provider serves chat, messages and responses, not {min(unspoken)}"
 
 
-def secret_of(model: HostedModel | LocalModel, env: Mapping[str, str]) -> str | None:
+def secret_of(model: HostedModel | LocalModel | Search, env: Mapping[str, str]) -> str | None:
     """The key, from the variable or the file that the entry names."""
     if isinstance(model, HostedModel) and model.api_key_file is not None:
         with open(model.api_key_file, encoding="utf-8") as handle:  # noqa: PTH123  # the operator's path, as written

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from localfleet.catalogue import anyone, build_policy, planned
-from localfleet.config import Audit, HostedModel, LocalModel, Settings, Vllm, is_loopback
+from localfleet.config import Audit, HostedModel, LocalModel, Search, Settings, Vllm, is_loopback
 from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
@@ -66,6 +66,8 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
         yield from _local(name, local)
     for name, hosted in settings.hosted.items():
         yield _hosted(name, hosted, apis[name])
+    for name, search in settings.search.items():
+        yield _search(name, search)
     yield from _judges(settings, models)
     yield from _stages(settings, models)
     yield from _shadows(settings, models)
@@ -185,7 +187,8 @@ def _asked_by_us(kind: str, at: str, settings: Settings, model: Model) -> Outlet
         host = host_of(entry.url or "") or OURS
     else:
         place, host = Place.STREET, model.host or "?"
-        rule = f"`accepts: {settings.hosted[model.name].accepts}`, and at least the label of the request"
+        entries: dict[str, HostedModel | Search] = {**settings.hosted, **settings.search}
+        rule = f"`accepts: {entries[model.name].accepts}`, and at least the label of the request"
     return Outlet(kind=kind, name=at, host=host, place=place, cargo=Cargo.TEXT, rule=rule, model=model.name)
 
 
@@ -214,6 +217,20 @@ def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:
         rule=f"`accepts: {model.accepts}`",
         model=name,
         apis=_spoken(model, apis),
+    )
+
+
+def _search(name: str, search: Search) -> Outlet:
+    """Also on this box: it passes queries on to engines that nobody here knows."""
+    return Outlet(
+        kind="search",
+        name=f"search.{name}",
+        host=host_of(search.url) or "?",
+        place=Place.STREET,
+        cargo=Cargo.TEXT,
+        rule=f"`accepts: {search.accepts}`, the query of a stage",
+        model=name,
+        apis={str(Api.CHAT): "translated"},
     )
 
 

@@ -64,7 +64,9 @@ def build_actions(
     named |= {one.cascade.call for ones in shadows.values() for one in ones if one.cascade.call is not None}
     bench = Bench(gateway=gateway, callables={name: resolved(name) for name in named})
     by_task = {name: build_cascade(shape) for name, shape in shapes.items()}
-    pipelines = {name: build_pipeline(name, shape) for name, shape in settings.pipelines.items()}
+    pipelines = {
+        name: build_pipeline(name, shape, frozenset(settings.search)) for name, shape in settings.pipelines.items()
+    }
     return Actions(
         gateway=gateway,
         cascades=Cascades(gateway=gateway, bench=bench, by_task=by_task),
@@ -94,15 +96,15 @@ def build_shadow(name: str, shape: ExperimentShape) -> Shadow:
     )
 
 
-def build_pipeline(name: str, shape: PipelineShape) -> Pipeline:
-    """One pipeline; raises `ValueError` for a pattern that RE2 does not know."""
-    return Pipeline(name=name, stages=tuple(map(_stage, shape.stages)))
+def build_pipeline(name: str, shape: PipelineShape, searches: frozenset[str] = frozenset()) -> Pipeline:
+    """One pipeline; `searches` are names of search endpoints. `ValueError` for a pattern that RE2 does not know."""
+    return Pipeline(name=name, stages=tuple(_stage(stage, searches) for stage in shape.stages))
 
 
-def _stage(shape: StageShape) -> Stage:
+def _stage(shape: StageShape, searches: frozenset[str]) -> Stage:
     enough = None if shape.enough is None else build_cascade(CascadeShape(judge=shape.enough))
     plain = {name: getattr(shape, name) for name in PLAIN}
-    return Stage(enough=enough, **plain)
+    return Stage(enough=enough, search=shape.model in searches, **plain)
 
 
 def build_cascade(shape: CascadeShape) -> Cascade:

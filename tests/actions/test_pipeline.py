@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from action_rig import Room, chat
+from action_rig import Room, chat, model, text_of
 from gateway_rig import ANYONE, USED
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -225,6 +225,71 @@ def test_the_most_it_may_cost_holds_for_all_stages() -> None:
     assert room.books.events == ["intent mini", "send mini"]
 
 
+WEB = model("web", Label.INTERNAL, "1", specialised=True)
+
+
+def found(*texts: str) -> str:
+    """What a search endpoint's engine makes of its results."""
+    return json.dumps([{"title": "", "url": f"https://x.example/{n}", "text": text} for n, text in enumerate(texts)])
+
+
+SEARCH = Pipeline(
+    name="search",
+    stages=(
+        Stage(name="queries", model="small", prompt="Queries for: {input}"),
+        Stage(name="found", model="web", search=True, prompt="{item}", each="queries", distinct=True),
+        Stage(name="claims", model="small", prompt="Claims in: {item}", each="found"),
+        Stage(name="answer", model="mini", prompt="From {claims}"),
+    ),
+)
+
+
+def searching(text: str = "What of the town?", **web: str) -> tuple[Room, Answer]:
+    """Two queries; `web` says what is found for each."""
+    room = Room(
+        small=lambda asked: "- wells\n- lakes" if asked.startswith("Queries") else asked.removeprefix("Claims in: "),
+        mini=lambda asked: asked,
+        more={"web": (WEB, lambda query: found(web.get(query, f"of {query}"), "a page that both queries find"))},
+    )
+    answer, _ = run(room, SEARCH, text)
+    return room, answer
+
+
+def test_what_a_search_finds_are_the_documents_of_the_next_stage() -> None:
+    """S42: a query for each line, results read one by one, the same one once; the stage is a part with its own door."""
+    room, answer = searching()
+    assert answer.error is None
+    (call,) = room.engines["mini"].calls
+    lines = [line for line in call.body["messages"][0]["content"].splitlines() if "example" not in line]
+    assert lines == ["of wells", "a page that both queries find", "of lakes"]
+    assert [text_of(call.body) for call in room.engines["web"].calls] == ["wells", "lakes"]
+    assert room.books.events.index("intent web") < room.books.events.index("send web")
+    searches = [(part.role, part.tier) for part in room.root.parts if part.model == "web"]
+    assert searches == [("stage:found", WEB.tier)] * 2
+
+
+def test_one_document_that_was_found_is_not_a_list_of_lines() -> None:
+    """A stage that is asked about each result gets it whole, also where it is the only one."""
+    room = Room(small=lambda asked: asked, more={"web": (WEB, lambda _: found("two\nlines"))})
+    stages = (
+        Stage(name="found", model="web", search=True, prompt="{input}"),
+        Stage(name="claims", model="small", prompt="In: {item}", each="found"),
+        Stage(name="answer", model="small", prompt="{claims}"),
+    )
+    run(room, Pipeline(name="p", stages=stages))
+    assert len(room.engines["small"].calls) == 2
+
+
+def test_what_was_found_is_read_as_any_text() -> None:
+    """A private value in a result keeps the stages that read it at home: what a door brought in has a label too."""
+    room, answer = searching(wells=f"ask {CANARY}")
+    assert answer.error is not None
+    assert answer.error.reason is Reason.PRIVACY_FORBIDS
+    assert not room.engines["mini"].calls
+    room, answer = searching(f"What of {CANARY}?")
+    assert (answer.error is None, room.leaving) == (False, "")
+
+
 NAMES = ("small", "mini", "best", "auto", "local")
 PLACES = ("{input}", "{documents}", "{a}", "{b}")
 
@@ -236,11 +301,13 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
     for number, name in enumerate(("a", "b", "c")):
         said = draw(st.lists(st.sampled_from(PLACES[: 2 + number]), max_size=3))
         judged = number < 2 and draw(st.booleans())
-        released = number < 2 and not judged and draw(st.booleans())
+        searches = number < 2 and not judged and draw(st.booleans())
+        released = number < 2 and not judged and not searches and draw(st.booleans())
         stages.append(
             Stage(
                 name=name,
-                model=draw(st.sampled_from(NAMES)),
+                model="web" if searches else draw(st.sampled_from(NAMES)),
+                search=searches,
                 prompt="Say. " + " ".join(said),
                 each=draw(st.sampled_from([None, "documents", "input"])) if number < 2 and not judged else None,
                 fields={"age": "integer", "band": ("low", "high")} if released else {},
@@ -269,7 +336,7 @@ def test_no_stage_opens_a_closed_door(
     """Every composition, label, permission, engine, ledger and budget: a canary is heard by no hosted engine."""
     readiness, ledger_open, usd = state
     parrot = lambda text: f"{text} age 41"  # noqa: E731  # a model that repeats all it reads is the worst case
-    room = Room(small=parrot, mini=parrot, best=parrot)
+    room = Room(small=parrot, mini=parrot, best=parrot, more={"web": (WEB, found)})
     room.engines["mini"].readiness, room.books.shut = readiness, not ledger_open
     caller = replace(ANYONE, models=models, usd_per_month=usd)
     text = CANARY if canary else "harmless"

@@ -94,7 +94,8 @@ class RawServer:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                lines = head.lower().split(b"\r\n")
+                length = next((line for line in lines if line.startswith(b"content-length:")), b"content-length: 0")
                 body = await reader.readexactly(int(length.partition(b":")[2]))
                 peer = Peer(head, body, reader, writer)
                 self.requests.append(peer)

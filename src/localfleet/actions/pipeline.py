@@ -24,6 +24,7 @@ from localfleet.gateway import Answer, Gateway
 from localfleet.judging import judge
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
+from localfleet.wire.search import documents_in
 from localfleet.wire.spoken import read_spoken
 from localfleet.wire.staged import documents_of, input_of, last_letter, stage_letter
 
@@ -114,12 +115,15 @@ class Pipelines:
         else:
             items = items_of(run.known[stage.each], stage.most_items)
             texts, label = await self._asked(run, stage, items)
-        if stage.distinct:
+        if stage.search:
+            found = [document for text in texts for document in documents_in(text)]
+            texts = distinct(found) if stage.distinct else tuple(found)
+        elif stage.distinct:
             texts = distinct([item for text in texts for item in items_of(Held(items=(text,), label=label), 1000)])
         if stage.fields:
             texts = tuple(closed(text, stage.fields) for text in texts)
         # What a closed structure holds is read anew by the stage that gets it.
-        run.known[stage.name] = Held(items=texts, label=run.said if stage.release else label)
+        run.known[stage.name] = Held(items=texts, label=run.said if stage.release else label, whole=stage.search)
         return None
 
     async def _asked(self, run: Run, stage: Stage, items: tuple[str | None, ...]) -> tuple[tuple[str, ...], Label]:

@@ -3,23 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from localfleet.assemble.entry import Entry
 from localfleet.assemble.tier import LocalTier
 from localfleet.catalogue import secret_of
-from localfleet.config import HostedModel, LocalModel, Settings
+from localfleet.config import HostedModel, LocalModel, Search, Settings
 from localfleet.core.ask import Api
 from localfleet.engines.by_api import ByApi
 from localfleet.engines.client import HttpClient, Secret
 from localfleet.engines.http_engine import HttpEngine
 from localfleet.engines.litellm_sdk import LitellmEngine
+from localfleet.engines.search import SearchEngine
 from localfleet.ports import Engine
 from localfleet.providers import base_url_of, dialect_of
+from localfleet.wire.search import SearchForm
 
 __all__ = ["Engines", "Place"]
 
 COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
-Place = tuple[Literal["local", "hosted"], str]
+Place = tuple[Literal["local", "hosted", "search"], str]
 """A section and a name in it."""
 OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}
 
@@ -34,18 +37,42 @@ class Engines:
 
     def build(self, settings: Settings, before: Mapping[Place, Entry]) -> dict[Place, Entry]:
         """Every entry by its place in the file, those of `before` where they serve; raises `ConfigError`."""
-        models: dict[Place, LocalModel | HostedModel] = {("local", name): m for name, m in settings.local.items()}
+        models: dict[Place, LocalModel | HostedModel | Search] = {
+            ("local", name): m for name, m in settings.local.items()
+        }
         models |= {("hosted", name): model for name, model in settings.hosted.items()}
+        models |= {("search", name): one for name, one in settings.search.items()}
         return {place: self._entry(place[1], model, before.get(place)) for place, model in models.items()}
 
-    def _entry(self, name: str, model: LocalModel | HostedModel, before: Entry | None) -> Entry:
+    def _entry(self, name: str, model: LocalModel | HostedModel | Search, before: Entry | None) -> Entry:
         secret = secret_of(model, self.env)
         kept = None if before is None else before.kept_for(model, secret)
         if kept is not None:
             return kept
         if isinstance(model, LocalModel):
             return self.tier.build(name, model)
-        return Entry(model=model, secret=secret, engines={name: self._hosted(name, model, secret)})
+        engine = self._search(name, model, secret) if isinstance(model, Search) else self._hosted(name, model, secret)
+        return Entry(model=model, secret=secret, engines={name: engine})
+
+    def _search(self, name: str, one: Search, secret: str | None) -> Engine:
+        parts = urlsplit(one.url)
+        return SearchEngine(
+            name=name,
+            base_url=f"{parts.scheme}://{parts.netloc}",
+            form=SearchForm(
+                path=parts.path or "/",
+                send=one.send,
+                query_field=one.query_field,
+                params=one.params,
+                results=tuple(one.results_field.split(".")),
+                most_results=one.most_results,
+                result_chars=one.result_chars,
+                query_chars=one.query_chars,
+            ),
+            key=None if secret is None else (one.key_header, Secret(secret)),
+            client=self.client,
+            timeout_s=one.timeout_s,
+        )
 
     def _hosted(self, name: str, model: HostedModel, secret: str | None) -> Engine:
         key = None if secret is None else Secret(secret)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from localfleet.config import HostedModel, LocalModel, runs_on
+from localfleet.config import HostedModel, LocalModel, Search, runs_on
 from localfleet.core.fleet import Readiness
 from localfleet.engines.admission import Admission
 from localfleet.engines.residents import Tenant
@@ -16,7 +16,7 @@ __all__ = ["Entry"]
 class Entry:
     """`engines` by the names that clients use: a vLLM entry has one for each of its adapters too."""
 
-    model: LocalModel | HostedModel
+    model: LocalModel | HostedModel | Search
     secret: str | None = field(repr=False)
     engines: Mapping[str, Engine]
     door: Admission | None = None
@@ -26,7 +26,7 @@ class Entry:
     weights_bytes: int | None = None
     """The size of a llama.cpp model's file."""
 
-    def kept_for(self, model: LocalModel | HostedModel, secret: str | None) -> "Entry | None":
+    def kept_for(self, model: LocalModel | HostedModel | Search, secret: str | None) -> "Entry | None":
         """
         The entry with its engines as they are, for what the file says now; `None` where other ones are needed.
 

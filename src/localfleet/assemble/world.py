@@ -83,7 +83,7 @@ class World:
     @property
     def tiers(self) -> frozenset[str]:
         """Every hosted tier."""
-        return frozenset(model.tier for model in self.settings.hosted.values())
+        return self.settings.hosted_tiers
 
     @property
     def shadows(self) -> frozenset[str]:
@@ -257,6 +257,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
     )
     timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}
+    timeouts |= {name: one.timeout_s for name, one in settings.search.items()}
     return DataPlane(
         last_door=_last_door(settings, ground),
         gateway=gateway,

@@ -59,7 +59,8 @@ def _say(text: str) -> None:
 
 def _models(settings: Settings) -> str:
     hosted = ", ".join(f"{name} ({model.tier}, up to {model.accepts})" for name, model in settings.hosted.items())
-    return f"local: {', '.join(settings.local) or 'none'}; hosted: {hosted or 'none'}"
+    searches = f"; search: {', '.join(settings.search)}" if settings.search else ""
+    return f"local: {', '.join(settings.local) or 'none'}; hosted: {hosted or 'none'}{searches}"
 
 
 def _progress(progress: Progress) -> None:

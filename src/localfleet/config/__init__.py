@@ -18,6 +18,7 @@ from localfleet.config.people import People
 from localfleet.config.privacy import Layers, Privacy, Rule
 from localfleet.config.reading import load_settings, parse_settings, parse_with_lines, read_settings, read_text
 from localfleet.config.routing import Difficulty, Quality, Routing, Tier
+from localfleet.config.search import Search
 from localfleet.config.settings import Limits, Plan, Settings, Task
 from localfleet.config.shape import is_loopback, shown_variable
 from localfleet.config.vllm import Vllm
@@ -46,6 +47,7 @@ __all__ = [
     "Quality",
     "Routing",
     "Rule",
+    "Search",
     "Settings",
     "Sharing",
     "Task",

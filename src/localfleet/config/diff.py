@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from localfleet.config.hosted import HostedModel
 from localfleet.config.local import LocalModel
+from localfleet.config.search import Search
 from localfleet.config.settings import Settings
 from localfleet.core.changes import Changes
 
@@ -15,6 +16,7 @@ DECIDED_BY = {
     HostedModel: frozenset(
         {"tier", "accepts", "context_tokens", "max_output_tokens", "can", "apis", "prices", "data_policy"}
     ),
+    Search: frozenset({"tier", "accepts", "usd_per_query", "data_policy"}),
 }
 """Keys that decisions, the line and the residents look at, and no engine."""
 Found = tuple[Literal["added", "removed", "changed"], str]
@@ -26,7 +28,7 @@ def differences(old: Settings, new: Settings) -> Changes:
     return Changes(**{how: tuple(path for one, path in found if one == how) for how in ("added", "removed", "changed")})
 
 
-def runs_on(old: LocalModel | HostedModel, new: LocalModel | HostedModel) -> bool:
+def runs_on(old: LocalModel | HostedModel | Search, new: LocalModel | HostedModel | Search) -> bool:
     """Whether the engine of `old` serves `new` as it is: its process, line, breaker and connections stay."""
     if type(old) is not type(new):
         return False

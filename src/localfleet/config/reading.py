@@ -75,15 +75,19 @@ def _name_complaints(settings: Settings) -> Iterator[Complaint]:
         yield (), "no models: add one under `local:` or `hosted:`"
     for name in sorted(frozenset(settings.local) & frozenset(settings.hosted)):
         yield ("hosted", name), "is also the name of a local model; names are unique"
-    for section in ("local", "hosted"):
+    for name in sorted(frozenset(settings.search) & settings.names):
+        yield ("search", name), "is also the name of a model; names are unique"
+    for section in ("local", "hosted", "search"):
         for name in sorted(RESERVED & frozenset(getattr(settings, section))):
             yield (section, name), f"`{name}` is a reserved name; choose another"
     yield from _adapter_complaints(settings)
-    for alias in sorted(frozenset(settings.aliases) & (settings.names | RESERVED)):
+    for alias in sorted(frozenset(settings.aliases) & (settings.names | frozenset(settings.search) | RESERVED)):
         yield ("aliases", alias), "is already a model's name"
-    for name, model in settings.hosted.items():
-        if model.tier == "local":
-            yield ("hosted", name, "tier"), "`local` is the privacy tier; name the hosted tier otherwise"
+    tiers = [("hosted", name, model.tier) for name, model in settings.hosted.items()]
+    tiers += [("search", name, one.tier) for name, one in settings.search.items()]
+    for section, name, tier in tiers:
+        if tier == "local":
+            yield (section, name, "tier"), "`local` is the privacy tier; name the hosted tier otherwise"
     if len({rule.name for rule in settings.privacy.rules}) != len(settings.privacy.rules):
         yield ("privacy", "rules"), "two rules have one name; names are unique"
 
@@ -111,12 +115,11 @@ def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
     yield from _pipeline_complaints(settings)
     yield from _experiment_complaints(settings)
     for name, plan in settings.plans.items():
-        for wanted in sorted((plan.models or frozenset()) - settings.names):
+        for wanted in sorted((plan.models or frozenset()) - settings.names - frozenset(settings.search)):
             yield ("plans", name), f"names `{wanted}`, which is no model here"
     yield from routing_complaints(settings)
-    tiers = {model.tier for model in settings.hosted.values()}
     for place in tier_places(settings):
-        if place[-1] not in tiers:
+        if place[-1] not in settings.hosted_tiers:
             yield place, "is no tier of any hosted model"
 
 
@@ -141,6 +144,9 @@ def _pipeline_complaints(settings: Settings) -> Iterator[Complaint]:
         if last.each is not None or last.fields or last.enough is not None:
             sentence = "answers the client: `each`, `fields` and `enough` belong to earlier stages"
             yield ("pipelines", name, "stages", len(pipeline.stages) - 1), sentence
+        if last.model in settings.search:
+            sentence = "finds documents and answers nobody: let a later stage read them"
+            yield ("pipelines", name, "stages", len(pipeline.stages) - 1), sentence
 
 
 def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iterator[str]:
@@ -154,7 +160,10 @@ def _stage_complaints(stage: Stage, known: set[str], settings: Settings) -> Iter
         yield f"the name `{stage.name}` is taken; a stage has one of its own"
     graders = () if stage.enough is None or stage.enough.model is None else (stage.enough.model.model,)
     for model in {stage.model, *graders} - settings.names - RESERVED:
-        yield f"names `{model}`, which is no model here"
+        if model != stage.model or model not in settings.search:
+            yield f"names `{model}`, which is no model here"
+    if stage.model in settings.search and (stage.system or stage.max_tokens or stage.fields or stage.enough):
+        yield "searches: it has a prompt, `each`, `most_items` and `distinct`, and nothing else"
 
 
 def _experiment_complaints(settings: Settings) -> Iterator[Complaint]:

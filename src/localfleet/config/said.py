@@ -24,7 +24,7 @@ def routing_complaints(settings: Settings) -> Iterator[Complaint]:
     if grade is not None and grade.model not in settings.local:
         place = ("routing", "difficulty", "grade", "model")
         yield place, f"`{grade.model}` is no model under `local:`; requests of any label are graded, so it stays here"
-    known = {"local"} | {model.tier for model in settings.hosted.values()} | set(settings.tiers)
+    known = {"local"} | settings.hosted_tiers | set(settings.tiers)
     for name, plan in settings.plans.items():
         if plan.tiers and "plan" not in on:
             yield ("plans", name, "tiers"), _no_say("plan")

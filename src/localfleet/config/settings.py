@@ -16,6 +16,7 @@ from localfleet.config.people import People
 from localfleet.config.pipelines import Pipeline
 from localfleet.config.privacy import LayerName, Layers, Privacy
 from localfleet.config.routing import Level, Routing, Share, Tier
+from localfleet.config.search import Search
 from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
 from localfleet.core.label import Label
 from localfleet.core.routing.asked import Objective
@@ -132,6 +133,8 @@ class Settings(Shape):
     """Shares of a task's requests by another row of the table."""
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     """Virtual models, asked for as `pipeline/<name>`."""
+    search: dict[Name, Search] = Field(default_factory=dict)
+    """Search endpoints that stages of pipelines ask."""
     routing: Routing = Routing()
     limits: Limits = Limits()
     plans: dict[Name, Plan] = Field(default_factory=dict)
@@ -149,6 +152,11 @@ class Settings(Shape):
     def names(self) -> frozenset[str]:
         """Every model name: local ones, their adapters, hosted ones."""
         return frozenset(self.local) | frozenset(self.adapters) | frozenset(self.hosted)
+
+    @property
+    def hosted_tiers(self) -> frozenset[str]:
+        """Every tier that money is spent in: of hosted models, of search endpoints."""
+        return frozenset(one.tier for one in self.hosted.values()) | {one.tier for one in self.search.values()}
 
     @property
     def default_label(self) -> Label:

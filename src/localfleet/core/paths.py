@@ -65,7 +65,7 @@ class Outlet:
     """One thing that can open a connection: to which host, with what, and why it may."""
 
     kind: str
-    """`model`, `adapter`, `judge`, `stage`, `shadow`, `media`, `hub`, `head` today."""
+    """`model`, `adapter`, `search`, `judge`, `stage`, `shadow`, `media`, `hub`, `head` today."""
     name: str
     """Its place in models.yaml."""
     host: str

@@ -47,6 +47,8 @@ class Stage:
     fields: Mapping[str, Field] = field(default_factory=dict)
     release: bool = False
     """What it makes is a closed structure, labelled by what it holds and not by what it was made of."""
+    search: bool = False
+    """Its model is a search endpoint: the question is a query, and what comes back are documents."""
     enough: Cascade | None = None
     """Where its answer passes these judges, it is the pipeline's, and the later stages are left out."""
 
@@ -71,6 +73,8 @@ class Held:
 
     items: tuple[str, ...]
     label: Label
+    whole: bool = False
+    """Each is one whole, however few there are: a document that was found, not a list in lines."""
 
     @property
     def text(self) -> str:
@@ -99,7 +103,7 @@ def rendered(stage: Stage, known: Mapping[str, Held], floor: Label, item: str | 
 def items_of(held: Held, most: int) -> tuple[str, ...]:
     """The items of a list: as they were made, or the lines of a single text without their bullets."""
     items: Sequence[str] = held.items
-    if len(items) == 1:
+    if len(items) == 1 and not held.whole:
         items = [BULLET.sub("", line).strip() for line in items[0].splitlines()]
     return tuple(item for item in items if item)[:most]
 

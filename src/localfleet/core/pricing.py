@@ -49,6 +49,8 @@ class Price:
     """Output tokens that were spent on thinking, where they have a price of their own; else they are plain output."""
     batch_share: Decimal | None = None
     """What work in a provider's batch pays of all rates; `None`: no batch price is known."""
+    usd_per_request: Decimal = NOTHING
+    """What each request costs beside its tokens: a search is paid for so."""
 
 
 def at_batch_rates(price: Price) -> Price:
@@ -102,6 +104,8 @@ def usd_for(price: Price, usage: Usage) -> Decimal:
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
     )
+    if price.usd_per_request:
+        usd += price.usd_per_request
     if price.usd_per_mtok_reasoning is None or not usage.reasoning_tokens:
         return usd
     plain = rates_at(price, usage.input_tokens).usd_per_mtok_out
@@ -139,7 +143,7 @@ def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal
     reached += [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
     dearest_in = max(max(rates.usd_per_mtok_in, rates.usd_per_mtok_cache_write or NOTHING) for rates in reached)
     dearest_out = max(*(rates.usd_per_mtok_out for rates in reached), price.usd_per_mtok_reasoning or NOTHING)
-    return (input_tokens * dearest_in + output_tokens * dearest_out) / MTOK
+    return (input_tokens * dearest_in + output_tokens * dearest_out) / MTOK + price.usd_per_request
 
 
 def _edge(tier: PriceTier) -> int:

@@ -20,7 +20,16 @@ from localfleet.engines.http1 import Connection, Trouble, connect, connect_unix
 __all__ = ["Headers", "Host", "HttpClient", "Response", "Secret"]
 
 ALLOWED_HEADERS = frozenset(
-    {"accept", "anthropic-beta", "anthropic-version", "authorization", "content-type", "x-api-key", "x-goog-api-key"}
+    {
+        "accept",
+        "anthropic-beta",
+        "anthropic-version",
+        "authorization",
+        "content-type",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-subscription-token",
+    }
 )
 """`user-agent`, `host`, `x-client-request-id` and `content-length` are written here; nothing else ever leaves."""
 PRINTABLE = re.compile(r"[ -~]*")
