@@ -44,7 +44,7 @@ from localfleet.config.cascade import Cascade, ConfidenceJudge, ConsistencyJudge
 from localfleet.config.experiments import Experiment, Shadow
 from localfleet.config.form import AnswerEntry, FormEntry
 from localfleet.config.pipelines import Pipeline, Stage
-from localfleet.config.routing import Classifier, Grade
+from localfleet.config.routing import Classifier, Grade, Prior
 from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
@@ -85,6 +85,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`search.<name>`": Search,
     "`tiers.<name>`": Tier,
     "`routing`": Routing,
+    "`routing.prior`": Prior,
     "`routing.difficulty`": Difficulty,
     "`routing.difficulty.classifier`": Classifier,
     "`routing.difficulty.grade`": Grade,

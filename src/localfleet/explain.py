@@ -16,7 +16,9 @@ from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, Door
+from localfleet.core.routing.asked import Asked
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.prior import Outcomes
 from localfleet.core.routing.scored import Scored
 from localfleet.core.routing.table import Said
 from localfleet.core.shadow import Shadow, as_if_asked, once
@@ -47,6 +49,8 @@ class Explained:
     """Where requests of this task would be mirrored to, and whether they may."""
     classifier: Scored | None = None
     """Where one says how hard requests are: by which threshold."""
+    quality: tuple[tuple[str, float | None, str], ...] = ()
+    """Where scores are published: each model, how right it is at this task, and where that comes from."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -102,7 +106,9 @@ class Explained:
             for one in self.said
         ]
         tokens = self.moment.parts.row()
-        by = {} if self.classifier is None else {"classifier": self.classifier.row()}
+        by: dict[str, Any] = {} if self.classifier is None else {"classifier": self.classifier.row()}
+        if self.quality:
+            by["quality"] = [{"model": name, "quality": right, "why": why} for name, right, why in self.quality]
         return {**by, "task": self.ask.task, "level": self.moment.level, "tokens": tokens, "strategies": said}
 
 
@@ -149,6 +155,8 @@ class Explainer:
     classifier: Scored | None = None
     embed: Callable[[str], Sequence[float]] | None = None
     """Makes the embedding of a text, where the classifier was trained with some."""
+    outcomes: Outcomes | None = None
+    """What callers said of answers, where scores are published."""
     shadows: Mapping[str, tuple[Shadow, ...]] = field(default_factory=dict)
     """By task."""
 
@@ -176,11 +184,15 @@ class Explainer:
             moment=moment,
             said=said,
             classifier=self.classifier,
+            quality=() if table is None or self.outcomes is None else self._quality(table.asked(letter.ask, fleet)),
             shadows=tuple((one, self._mirror(letter.ask, verdict, fleet, one, proof)) for one in shadows),
         )
 
+    def _quality(self, asked: Asked) -> tuple[tuple[str, float | None, str], ...]:
+        return tuple((model.name, asked.quality(model), asked.quality_words(model)) for model in self.models)
+
     def _moment(self, letter: Letter) -> Moment:
-        moment = moment_of(letter)
+        moment = replace(moment_of(letter), outcomes=self.outcomes)
         return replace(moment, vector=self.embed(moment.text)) if self.embed is not None and moment.text else moment
 
     def _mirror(self, ask: Ask, verdict: Verdict, fleet: Fleet, shadow: Shadow, proof: Redacted | None) -> Door:

@@ -21,6 +21,7 @@ from localfleet.core.routing.graded import INSTRUCTION, read_grade
 from localfleet.core.routing.kinds import kind_of
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.pace import Pace
+from localfleet.core.routing.prior import Outcomes
 from localfleet.core.routing.session import stay_after
 from localfleet.core.routing.shares import Shares
 from localfleet.core.routing.stays import Stays
@@ -83,15 +84,17 @@ class Embeds:
 
 @dataclass(slots=True)
 class Tracks:
-    """What outlives a reload of the file: conversations, and how fast doors are."""
+    """What outlives a reload of the file: conversations, how fast doors are, how right their answers were."""
 
     stays: Stays = field(default_factory=Stays)
     pace: Pace = field(default_factory=Pace)
     counts: Counts = field(default_factory=Counts)
     shares: Shares = field(default_factory=Shares)
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
     def watch(self, receipt: Receipt) -> None:
-        """Learn from one receipt; parts of actions tell as much."""
+        """Learn from one receipt; parts of actions tell as much of the pace."""
+        self.outcomes.watch(receipt)
         if receipt.model is not None and receipt.first_byte_ms is not None:
             self.pace.note(receipt.model, receipt.first_byte_ms - receipt.queue_ms)
 
@@ -129,6 +132,7 @@ class Steering:
             stay=self.tracks.stays.find(self._prints(ask), now) if self.table.sticky else None,
             ms_by_model=self.tracks.pace.ms_by_model,
             marginal_usd=self.marginal_usd(),
+            outcomes=self.tracks.outcomes,
         )
         return self.table.judged(ask, known)
 

@@ -29,7 +29,8 @@ from localfleet.core.routing.shares import Shares
 from localfleet.core.routing.table import Table
 from localfleet.core.routing.tier import TierAim
 from localfleet.core.routing.volume import Volume
-from localfleet.errors import ConfigError
+from localfleet.errors import BadInput, ConfigError
+from localfleet.priors import Priors, build_priors
 from localfleet.rulebook import matcher_of
 from localfleet.steering import TaskFinder
 from localfleet.wire.yaml_lines import Lines
@@ -41,7 +42,11 @@ OTHER = "other"
 
 
 def build_table(settings: Settings) -> Table | None:
-    """The table; `None` where the file names no strategy. Raises `ValueError` for a classifier that cannot be read."""
+    """
+    The table; `None` where the file names no strategy.
+
+    Raises `ValueError` for a classifier that cannot be read, `BadInput` for a table of scores that cannot.
+    """
     routing = settings.routing
     if not routing.strategies:
         return None
@@ -50,7 +55,7 @@ def build_table(settings: Settings) -> Table | None:
         strategies=tuple(_strategies(settings)),
         signals=() if shape is None else tuple(_signals(shape)),
         rows={name: _row(task) for name, task in settings.tasks.items()},
-        traits=_traits(settings),
+        traits=_traits(settings, build_priors(settings)),
         usual_level=2 if shape is None else shape.usual,
         sticky=routing.session_holds if "session" in routing.strategies else 0,
     )
@@ -79,12 +84,15 @@ def build_caps(settings: Settings, shares: Shares) -> Caps | None:
 
 
 def check_strategies(file: str, settings: Settings, lines: Lines) -> None:
-    """Raise `ConfigError` for what only the disk can tell is wrong: a classifier that cannot be read."""
+    """Raise `ConfigError` for what only the disk can tell is wrong: a classifier or scores that cannot be read."""
     try:
         build_table(settings)
     except ValueError as exc:
-        path = "routing.difficulty.classifier.file"
-        raise ConfigError(file, ((lines.of(tuple(path.split("."))), path, str(exc)),)) from exc
+        path, said = "routing.difficulty.classifier.file", str(exc)
+        raise ConfigError(file, ((lines.of(tuple(path.split("."))), path, said),)) from exc
+    except BadInput as exc:
+        path, said = "routing.prior.file", exc.message
+        raise ConfigError(file, ((lines.of(tuple(path.split("."))), path, said),)) from exc
 
 
 def _strategies(settings: Settings) -> Iterator[Strategy]:
@@ -175,7 +183,7 @@ def _row(task: Task) -> Row:
     )
 
 
-def _traits(settings: Settings) -> dict[str, Trait]:
+def _traits(settings: Settings, priors: Priors | None) -> dict[str, Trait]:
     tiers = dict.fromkeys((*settings.local, *settings.adapters), "local")
     tiers |= {name: model.tier for name, model in settings.hosted.items()}
     models: Mapping[str, LocalModel | HostedModel] = {**settings.local, **settings.adapters, **settings.hosted}
@@ -189,6 +197,7 @@ def _traits(settings: Settings) -> dict[str, Trait]:
             quality=_by_task(quality),
             latency_ms=None if tier is None else tier.latency_ms,
             objective=None if tier is None else tier.objective,
+            priors={} if priors is None else priors.known.get(name, {}),
         )
     return found
 

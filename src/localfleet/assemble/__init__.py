@@ -39,6 +39,7 @@ from localfleet.server.recall import Recall
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.ratings import ratings
 from localfleet.storage.secret import derive, load_secret
+from localfleet.storage.tallies import tallies
 from localfleet.witness.keeper import Keeper
 
 __all__ = ["House", "assemble"]
@@ -101,6 +102,8 @@ class House:
         with suppress(LedgerClosed):
             for one in await asyncio.to_thread(ratings, self.ground.home, since=now - RATINGS_S, until=now):
                 self.ground.metrics.drift.see((one.tier, one.by), one.quality)
+            for said in await asyncio.to_thread(tallies, self.ground.home, since=now - RATINGS_S, until=now):
+                self.ground.tracks.outcomes.see((said.model, said.task or ""), said.total, said.count)
 
     async def stop(self) -> bool:
         """End the engines, then close the books; whether every record is on disk."""
@@ -168,6 +171,7 @@ def assemble(
 def _heard(ground: Ground, said: Feedback) -> None:
     ground.ledger.note_feedback(said)
     ground.metrics.count_feedback(said)
+    ground.tracks.outcomes.hear(said)
 
 
 def _ground(

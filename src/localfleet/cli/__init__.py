@@ -156,11 +156,13 @@ def _cost(app: typer.Typer) -> None:
 
 def _routing(app: typer.Typer) -> None:
     from localfleet.cli.experiments import add_experiments  # noqa: PLC0415  # loaded when asked for
+    from localfleet.cli.prior import prior_command  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli.routing import routing_app  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli.thresholds import thresholds_command  # noqa: PLC0415  # loaded when asked for
 
     add_experiments(routing_app)
     routing_app.command("thresholds")(thresholds_command)
+    routing_app.command("prior")(prior_command)
     app.add_typer(routing_app, name="routing", help=COMMANDS["routing"][0])
 
 

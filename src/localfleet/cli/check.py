@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from localfleet.catalogue import anyone, build_models, build_policy, planned, read_bid
 from localfleet.cli.config import check_local, load_checked
+from localfleet.cli.explained import print_explained
 from localfleet.cli.parts import Config, Json, console, home_path, print_json
 from localfleet.cli.paths import paths_command
 from localfleet.cli.promises import threshold_lines, threshold_warnings
@@ -23,18 +22,20 @@ from localfleet.config import Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
+from localfleet.core.routing.prior import Outcomes
 from localfleet.core.routing.scored import Scored
 from localfleet.core.winnow import Documents
 from localfleet.documents import FILE_NAME as PRINTS
 from localfleet.documents import read_documents
 from localfleet.errors import ConfigError, FleetError
 from localfleet.experiments import read_states
-from localfleet.explain import Explained, Explainer
+from localfleet.explain import Explainer
 from localfleet.fit_words import problem_of, row_of, said_of, warning_of
 from localfleet.fitting import Checked, check_fits, too_much_together
 from localfleet.local_tier import chosen_engine
 from localfleet.machine import look
 from localfleet.price_map import PriceMap, price_warning, read_price_map
+from localfleet.priors import build_priors
 from localfleet.reach import refuse_forbidden
 from localfleet.readers.embedder import the_embedder
 from localfleet.readers.load import load_meaning, load_reader
@@ -198,6 +199,9 @@ def _switched(settings: Settings) -> Iterator[str]:
         most = f"at most {settings.routing.keep_features_mib} MiB"
         yield f"routing.keep_features: features of {labels} requests, no text, in the state folder, {most}"
     yield from threshold_lines(threshold_of(build_table(settings)))
+    if (priors := build_priors(settings)) is not None:
+        known = sum(map(len, priors.known.values()))
+        yield f"routing.prior: {priors.rows} scores, for {known} models and tasks (`localfleet routing prior`)"
     for name, one in settings.experiments.items():
         if one.shadow is not None:
             bounds = f"{one.shadow.usd_per_day:f} USD a day, {one.shadow.requests_per_hour} requests an hour"
@@ -263,7 +267,7 @@ def explain_command(
     if as_json:
         print_json(explained.row())
     else:
-        _print_explained(explained, models)
+        print_explained(explained, models)
 
 
 def _bytes_of(file: str) -> bytes:
@@ -302,6 +306,7 @@ def explainer_of(
         tasks=frozenset(settings.tasks),
         embed=_embed(threshold_of(table)),
         finder=build_finder(settings),
+        outcomes=_outcomes(settings),
         shadows=build_shadows(settings, read_states(home_path())),
         caller=caller,
         fields=field_names(settings),
@@ -318,6 +323,14 @@ def _embed(scored: Scored | None) -> Callable[[str], Sequence[float]] | None:
         return the_embedder(scored.scorer.lens).of
     except ValueError as exc:
         raise FleetError(str(exc)) from exc
+
+
+def _outcomes(settings: Settings) -> Outcomes | None:
+    if settings.routing.prior is None:
+        return None
+    from localfleet.cli.prior import outcomes_here  # noqa: PLC0415  # only where scores are blended with outcomes
+
+    return outcomes_here()
 
 
 def _redactor(settings: Settings, *, asked: bool) -> Redactor | None:
@@ -353,47 +366,3 @@ def _opened(file: Path) -> Any:
         return sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as exc:
         raise FleetError(f"{file} cannot be read ({exc.strerror}); give a file of JSON lines") from exc
-
-
-def _print_explained(explained: Explained, models: dict[str, Model]) -> None:
-    row = explained.row()
-    out = console()
-    out.print(f"label     {row['label']}  (because: {', '.join(row['because'])})", markup=False)
-    found = ", ".join(f"{item['kind']} x{item['count']}" for item in row["findings"])
-    out.print(f"findings  {found or 'none'}", markup=False)
-    if "redacted" in row:
-        made = ", ".join(f"{item['kind']} x{item['count']}" for item in row["redacted"]["replaced"])
-        out.print(f"redacted  {row['redacted']['label']} (replaced: {made})", markup=False)
-    out.print(f"reason    {row['reason']}", markup=False)
-    if "strategies" in row:
-        for line in (*threshold_lines(explained.classifier), *threshold_warnings(explained.classifier)):
-            out.print(line, markup=False)
-        _print_strategies(row)
-    for one in row.get("shadows", ()):
-        way = f"{one['share']:.0%} of these also go to {one['model']}, unseen"
-        shut = f"none of these: {one['model']} is shut to them"
-        said = f"{way if one['legal'] else shut} ({one['why']})"
-        out.print(f"shadow    {one['experiment']}: {said}", markup=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("door", "tier", "open", "why", "about USD", "USD/Mtok in / out"):
-        table.add_column(heading, no_wrap=heading == "why", overflow="fold")
-    for door in row["doors"]:
-        price = models[door["model"]].price
-        per_mtok = f"{price.usd_per_mtok_in.normalize():f} / {price.usd_per_mtok_out.normalize():f}" if price else "-"
-        opened = "yes" if door["legal"] else "no"
-        table.add_row(door["model"], door["tier"], opened, door["why"], door["cost_usd"] or "unknown", per_mtok)
-    out.print(table)
-    sources = {model.price.version for model in models.values() if model.price is not None}
-    if sources:
-        out.print(f"prices from {', '.join(sorted(sources))}", markup=False)
-
-
-def _print_strategies(row: dict[str, Any]) -> None:
-    """Each strategy, the strongest first: what it looked at, and which doors it moved."""
-    out = console()
-    out.print(f"task      {row['task'] or 'none'}", markup=False)
-    tokens = ", ".join(f"{part} {count}" for part, count in row["tokens"].items())
-    out.print(f"tokens    about {tokens or 'none'}", markup=False)
-    for one in row["strategies"]:
-        moved = ", ".join(f"{move['model']} from {move['from']} to {move['to']}" for move in one["moved"])
-        out.print(f"{one['strategy']:<11}{one['why']}: {moved or 'moved nothing'}", markup=False)

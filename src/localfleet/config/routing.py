@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from localfleet.config.shape import ModelRef, Name, Shape
 from localfleet.core.routing.asked import Objective
@@ -14,6 +14,7 @@ __all__ = [
     "Difficulty",
     "Grade",
     "Level",
+    "Prior",
     "Quality",
     "Routing",
     "Share",
@@ -110,6 +111,26 @@ class Tier(Shape):
     """Among its own models: the cheapest, the fastest or the best first."""
 
 
+class Prior(Shape):
+    """A table of benchmark scores: what is taken for a model's quality until callers said enough of its answers."""
+
+    file: str
+    """CSV, JSON lines or JSON: model, task (or benchmark), score, source, date; prompts where it is known."""
+    weight: float = Field(default=20, gt=0, le=100_000)
+    """For how many outcomes of your own a score counts; for no more than the prompts that it is made of."""
+    tasks: dict[str, tuple[Name, ...]] = Field(default_factory=dict)
+    """Benchmark -> the tasks that it speaks of, `other` for any other; a benchmark of a task's name needs no line."""
+    models: dict[str, ModelRef] = Field(default_factory=dict)
+    """Name in the table -> model of this file; one's own name, and the name it has elsewhere, need no line."""
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: (one,) if isinstance(one, str) else one for key, one in value.items()}
+
+
 class Routing(Shape):
     """Preference among legal doors; the law is not negotiable here."""
 
@@ -118,6 +139,7 @@ class Routing(Shape):
     order: Literal["standard"] | tuple[StrategyName, ...] = ()
     """Strategies, the strongest first; `standard`: all of them, in the order of the manual."""
     difficulty: Difficulty | None = None
+    prior: Prior | None = None
     objective: Objective = Objective.COST
     """Of doors that are equal to all other strategies: the cheapest, the fastest or the best."""
     marginal_prices: str | None = None
@@ -163,6 +185,9 @@ class Routing(Shape):
             raise ValueError(msg)
         if self.marginal_prices is not None and "objective" not in self.strategies:
             msg = "`marginal_prices:` has no say: add `objective` to `order:`, or write `order: standard`"
+            raise ValueError(msg)
+        if self.prior is not None and not {"quality", "objective"} & set(self.strategies):
+            msg = "`prior:` has no say: add `quality` to `order:`, or write `order: standard`"
             raise ValueError(msg)
         return self
 

@@ -24,6 +24,7 @@ def routing_complaints(settings: Settings) -> Iterator[Complaint]:
     if grade is not None and grade.model not in settings.local:
         place = ("routing", "difficulty", "grade", "model")
         yield place, f"`{grade.model}` is no model under `local:`; requests of any label are graded, so it stays here"
+    yield from _prior_names(settings)
     known = {"local"} | settings.hosted_tiers | set(settings.tiers)
     for name, plan in settings.plans.items():
         if plan.tiers and "plan" not in on:
@@ -31,6 +32,22 @@ def routing_complaints(settings: Settings) -> Iterator[Complaint]:
         for tier in plan.tiers:
             if tier not in known:
                 yield ("plans", name, "tiers"), f"names `{tier}`, which is no tier here"
+
+
+def _prior_names(settings: Settings) -> Iterator[Complaint]:
+    prior = settings.routing.prior
+    if prior is None:
+        return
+    for name, model in prior.models.items():
+        if model not in settings.names:
+            yield ("routing", "prior", "models", name), f"names `{model}`, which is no model here"
+    for name, tasks in prior.tasks.items():
+        for task in tasks:
+            if task != "other" and task not in settings.tasks:
+                yield (
+                    ("routing", "prior", "tasks", name),
+                    f"names `{task}`, no task of this file; `other` is any other",
+                )
 
 
 def tier_places(settings: Settings) -> Iterator[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from localfleet.core.ask import Ask
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.reason import Reason
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.prior import NOTHING_SAID, Prior, Tally, blended
 from localfleet.core.value import value
 
 __all__ = ["PLAIN_ROW", "UNKNOWN", "Asked", "Finder", "Objective", "Row", "Strategy", "Trait"]
@@ -36,18 +37,23 @@ class Finder(Protocol):
 class Trait:
     """
     What the file says a model is good for. `level` is the hardest work, 1 to 5; `quality` the share of answers that are
-    right, by task, with `""` for any other; `latency_ms` the aim for the first byte.
+    right, by task, with `""` for any other; `priors` are published scores, by task too; `latency_ms` the aim for the
+    first byte.
     """
 
     level: int = HARDEST
     quality: Mapping[str, float] = field(default_factory=dict)
     latency_ms: int | None = None
     objective: Objective | None = None
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
-    def quality_at(self, task: str | None) -> float | None:
-        """The quality at a task; `None` is unknown."""
-        known = self.quality.get(task or "")
-        return self.quality.get("") if known is None else known
+    def known_at(self, task: str | None) -> float | Prior | None:
+        """What is declared or published of a task, what is said of this very task first; `None` is unknown."""
+        for name in dict.fromkeys((task or "", "")):
+            for known in (self.priors.get(name), self.quality.get(name)):
+                if known is not None:
+                    return known
+        return None
 
 
 UNKNOWN = Trait()
@@ -95,6 +101,27 @@ class Asked:
     def trait(self, model: Model) -> Trait:
         """What the file says of a door."""
         return self.traits.get(model.name, UNKNOWN)
+
+    def quality(self, model: Model) -> float | None:
+        """The share of answers that are right at this task: as declared, or published and blended with outcomes."""
+        known = self.trait(model).known_at(self.ask.task)
+        if not isinstance(known, Prior):
+            return known
+        return blended(known, self._said(model))
+
+    def quality_words(self, model: Model) -> str:
+        """Where that figure comes from."""
+        known = self.trait(model).known_at(self.ask.task)
+        if not isinstance(known, Prior):
+            return "unknown" if known is None else "as models.yaml says"
+        said = self._said(model)
+        mean = f", {said.total / said.count:.0%} right" if said.count else ""
+        prior = f"prior {known.quality:.0%} from {known.source}, counted as {known.weight:g}"
+        return f"{prior}; {said.count} outcomes{mean}"
+
+    def _said(self, model: Model) -> Tally:
+        outcomes = self.moment.outcomes
+        return NOTHING_SAID if outcomes is None else outcomes.of(model.name, self.ask.task)
 
 
 class Strategy(Protocol):

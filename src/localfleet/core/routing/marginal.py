@@ -82,5 +82,5 @@ def measure(objective: Objective, asked: Asked, model: Model) -> float:
     if objective is Objective.LATENCY:
         ms = usual_ms(asked, model)
         return UNPRICED if ms is None else ms
-    reached = asked.trait(model).quality_at(asked.ask.task)
+    reached = asked.quality(model)
     return 1 if reached is None else 1 - reached

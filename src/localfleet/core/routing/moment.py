@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from localfleet.core.reason import Reason
 from localfleet.core.routing.parts import NOTHING_READ, Parts
+from localfleet.core.routing.prior import Outcomes
 from localfleet.core.value import value
 
 __all__ = ["QUIET", "Moment", "Stay"]
@@ -30,7 +31,7 @@ class Moment:
     `graded` is the level (1 to 5) that a local model gave; `level` the one that the request needs, by `because`,
     and `own_level` without what the conversation adds. `stay` is what is remembered of the conversation, `ms_by_model`
     the usual milliseconds to the first byte, `requests_an_hour` how many of this task came within the last hour,
-    `marginal_usd` what a local model's turn is worth to others.
+    `marginal_usd` what a local model's turn is worth to others, `outcomes` what callers said of answers.
     """
 
     text: str = ""
@@ -44,6 +45,7 @@ class Moment:
     ms_by_model: Mapping[str, float] = field(default_factory=dict)
     requests_an_hour: int = 0
     marginal_usd: Mapping[str, Decimal] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
 
 
 QUIET = Moment()

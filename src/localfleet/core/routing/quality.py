@@ -24,7 +24,7 @@ class QualityBar:
 
     def rank(self, asked: Asked, model: Model) -> float:
         """0 good enough, 1 unknown, from 2 on too low: the least low first."""
-        reached, bar = asked.trait(model).quality_at(asked.ask.task), asked.row.quality or 0.0
+        reached, bar = asked.quality(model), asked.row.quality or 0.0
         if reached is None:
             return UNMEASURED
         return 0 if reached >= bar else TOO_LOW + bar - reached
