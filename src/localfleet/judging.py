@@ -5,24 +5,30 @@ Whatever fails here makes the request restricted (law 2). It is the one place wh
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from localfleet.core.ask import Ask, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
-from localfleet.core.conversation import answer_print, prints_of
+from localfleet.core.conversation import answer_print, name_print, prints_of
 from localfleet.core.label import Label, Verdict
+from localfleet.core.pieces import MOST_SENTENCES, as_found, known_pieces, piece_prints
 from localfleet.core.reading import Reading
 from localfleet.ports import Ledger, Names
 from localfleet.redacting import Redactor, redact_aside
 from localfleet.visit import Visit
+from localfleet.wire.pieces import brought_in
 from localfleet.wire.read import Letter
 
-__all__ = ["Bench", "judge", "judge_beside", "restrict"]
+__all__ = ["Bench", "Past", "judge", "judge_beside", "past_of", "restrict"]
 
 LONG_TEXT = 20_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
+T = TypeVar("T")
+Past = tuple[Label | None, str]
+"""What is remembered of a request, and what of it was known: its `conversation`, or a `known_chunk` in it."""
 
 
 class Bench(Protocol):
@@ -70,6 +76,7 @@ async def judge(bench: Bench, letter: Letter, visit: Visit) -> Verdict:
     verdict = await _or_restricted(_judged(bench, letter, visit, prints))
     if verdict.label is Label.RESTRICTED and visit.redaction is None:
         restrict(bench, letter.ask, prints)
+        await _keep_pieces(bench, letter)
     return verdict
 
 
@@ -79,7 +86,7 @@ async def judge_beside(bench: Bench, visit: Visit, words: Sequence[str]) -> Verd
         return unclassified("redacted")
     spans = (*(Span(where="form", text=text) for text in words), *visit.ask.spans)
     ask = replace(visit.ask, spans=spans)
-    return await _or_restricted(_classified(bench, _rules(bench, ask), ask, visit.judged.label))
+    return await _or_restricted(_classified(bench, _rules(bench, ask), ask, (visit.judged.label, "conversation")))
 
 
 async def _or_restricted(reading: Awaitable[Verdict]) -> Verdict:
@@ -93,15 +100,68 @@ async def _or_restricted(reading: Awaitable[Verdict]) -> Verdict:
 
 async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[bytes]) -> Verdict:
     ask = letter.ask
-    rules, remembered = _rules(bench, ask), bench.ledger.remembered(prints)
-    verdict = await _classified(bench, rules, ask, remembered)
+    rules, past = _rules(bench, ask), await past_of(bench, ask, prints)
+    verdict = await _classified(bench, rules, ask, past)
     if bench.redactor is not None:
         if verdict.label is not Label.RESTRICTED and bench.redactor.speaks_of(ask):
             verdict = unclassified("session")
         if verdict.label is Label.RESTRICTED:
-            steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=remembered)
+            steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=past[0])
             visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s, whose=ask.caller.key_id)
     return verdict
+
+
+async def past_of(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> Past:
+    """What is remembered of this conversation, or of a piece in it; `TimeoutError` where that takes too long."""
+    label = bench.ledger.remembered(prints)
+    if Label.RESTRICTED in {label, ask.declared, ask.caller.default_label} or not _has_pieces(bench, ask):
+        return label, "conversation"
+    known = await _beside(bench, ask, lambda: known_pieces(_prints(bench, ask, ask.texts), bench.ledger.remembered))
+    return (label, "conversation") if known is None else (known, "known_chunk")
+
+
+def _has_pieces(bench: Bench, ask: Ask) -> bool:
+    """Whether any piece of this caller's is remembered: else nothing need be hashed, which is most of the cost."""
+    return bench.ledger.remembered((_any_piece(bench, ask),)) is not None
+
+
+def _any_piece(bench: Bench, ask: Ask) -> bytes:
+    return name_print("pieces", "", key=bench.print_key, caller=ask.caller.key_id)
+
+
+def _prints(bench: Bench, ask: Ask, texts: Sequence[str]) -> list[bytes]:
+    return piece_prints(texts, key=bench.print_key, caller=ask.caller.key_id)
+
+
+async def _keep_pieces(bench: Bench, letter: Letter) -> None:
+    """Remember what was labelled, and of what was brought in what carries a finding; the request stays in any case."""
+    ask = letter.ask
+    if ask.caller.default_label is Label.RESTRICTED:
+        return  # as in `restrict`
+    _keep(bench, ask, _prints(bench, ask, ask.labelled))
+    brought = [text for text in brought_in(letter.body) if text not in ask.labelled]
+    with suppress(Exception):  # what cannot be read here was restricted for that by the verdict
+        carrying = await _beside(bench, ask, lambda: [text for text in brought if _carries(bench, ask, text)])
+        _keep(bench, ask, as_found(_prints(bench, ask, carrying)))
+
+
+def _keep(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
+    """The mark that there are pieces goes last, so that it is not forgotten before them."""
+    if prints:
+        bench.ledger.remember([*prints[:MOST_SENTENCES], _any_piece(bench, ask)], Label.RESTRICTED)
+
+
+def _carries(bench: Bench, ask: Ask, text: str) -> bool:
+    """Whether something is found in this text that restricts by itself."""
+    alone = replace(ask, spans=(Span(where="", text=text),))
+    return any(found.label is Label.RESTRICTED for found in classify(alone, _rules(bench, ask)).findings)
+
+
+async def _beside(bench: Bench, ask: Ask, work: Callable[[], T]) -> T:
+    """Do this at once for a short request, and off the event loop for a long one."""
+    if sum(map(len, ask.texts)) <= LONG_TEXT:
+        return work()
+    return await asyncio.wait_for(asyncio.to_thread(work), bench.detector_budget_s)
 
 
 def _rules(bench: Bench, ask: Ask) -> Rules:
@@ -118,13 +178,9 @@ def restrict(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
     bench.ledger.remember([*whole, answer], Label.RESTRICTED)
 
 
-async def _classified(bench: Bench, rules: Rules, ask: Ask, remembered: Label | None) -> Verdict:
+async def _classified(bench: Bench, rules: Rules, ask: Ask, past: Past) -> Verdict:
     """The cheap layers first; the model of names only where they leave the answer open."""
-    if sum(len(span.text) for span in ask.spans) <= LONG_TEXT:
-        verdict, pieces = _cheaply(bench, rules, ask, remembered)
-    else:
-        reading = asyncio.to_thread(_cheaply, bench, rules, ask, remembered)
-        verdict, pieces = await asyncio.wait_for(reading, bench.detector_budget_s)
+    verdict, pieces = await _beside(bench, ask, lambda: _cheaply(bench, rules, ask, past))
     if bench.names is None or not pieces:
         return verdict
     async with asyncio.timeout(bench.detector_budget_s):
@@ -136,6 +192,6 @@ async def _classified(bench: Bench, rules: Rules, ask: Ask, remembered: Label | 
     return verdict
 
 
-def _cheaply(bench: Bench, rules: Rules, ask: Ask, remembered: Label | None) -> tuple[Verdict, tuple[str, ...]]:
-    verdict = classify(ask, rules, remembered)
+def _cheaply(bench: Bench, rules: Rules, ask: Ask, past: Past) -> tuple[Verdict, tuple[str, ...]]:
+    verdict = classify(ask, rules, *past)
     return verdict, names_to_read(ask, verdict, rules) if bench.names is not None else ()

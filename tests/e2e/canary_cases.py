@@ -30,6 +30,7 @@ from canary_sources import (
     followed_up,
     head_of,
     restricted,
+    with_chunk,
     with_source,
 )
 from tap_behaviour import Behaviour, Fault
@@ -70,7 +71,7 @@ STATUSES = (400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529)
 WITHOUT_BODY = frozenset(
     {Source.NONE, Source.HEADER, Source.HEADER_SHOUTED, Source.HEADER_TWICE, Source.KEY, Source.TASK, Source.SESSION}
 )
-OVERWRITTEN = frozenset({*EVIDENCE, Source.PICTURE, Source.CONVERSATION})
+OVERWRITTEN = frozenset({*EVIDENCE, Source.PICTURE, Source.CONVERSATION, Source.KNOWN_CHUNK})
 """Sources that stand in the turns, and go with them where a second list of turns comes later in the body."""
 QUICK = tuple(fault for fault in Fault if fault not in {Fault.HANG, Fault.HEADERS_HANG, Fault.STATUS, Fault.REDIRECT})
 
@@ -158,6 +159,10 @@ class Case:
         plain = replace(self, source=Source.NONE, also=(), lowering=False, dress=Dress.PLAIN)
         if self.source is Source.CONVERSATION:
             return restricted(plain.request(canary))
+        if self.source is Source.KNOWN_CHUNK:
+            body = with_chunk({"model": "auto", **BASES[self.api], "stream": False})
+            words = asked_for(canary, json.dumps(body)).encode()
+            return Wire(path=PATHS[self.api], headers=(("content-type", "application/json"),), body=words)
         if self.source not in {Source.SESSION, Source.PREVIOUS_RESPONSE}:
             return None
         body = {"model": "auto", **BASES[self.api], "stream": False}

@@ -27,6 +27,7 @@ __all__ = [
     "head_of",
     "restricted",
     "session_of",
+    "with_chunk",
     "with_picture",
     "with_source",
     "with_text",
@@ -72,6 +73,8 @@ class Source(StrEnum):
     CONVERSATION = "conversation"
     PREVIOUS_RESPONSE = "previous response"
     PICTURE = "unreadable picture"
+    CHUNK = "labelled chunk"
+    KNOWN_CHUNK = "chunk that was labelled in another conversation"
 
 
 EVIDENCE: Mapping[Source, str] = {
@@ -87,6 +90,8 @@ EVIDENCE: Mapping[Source, str] = {
     ),
     Source.CLOUD_KEY: "aws_access_key_id = AKIAQYLPMN5HHHFPZAM2",
 }
+CHUNK = "The memo about the capital of France lies in the third drawer of the old cabinet."
+"""`asked_for` gives each case a capital, and so a chunk, of its own."""
 HEADERS: Mapping[Source, tuple[tuple[str, str], ...]] = {
     Source.HEADER: (("x-localfleet-privacy", "restricted"),),
     Source.HEADER_SHOUTED: (("X-LocalFleet-Privacy", " RESTRICTED "),),
@@ -159,7 +164,16 @@ def with_source(source: Source, api: Api, body: Json, *, first: bool) -> Json:
         return with_text(api, body, EVIDENCE[source], first=first)
     if source is Source.PICTURE:
         return with_picture(api, body)
+    if source is Source.CHUNK:
+        return with_chunk(body)
+    if source is Source.KNOWN_CHUNK:
+        return with_text(api, body, CHUNK, first=first)
     return body
+
+
+def with_chunk(body: Json) -> Json:
+    """The body with a chunk beside it that says itself how sensitive it is."""
+    return {**body, "x_chunks": [{"text": CHUNK, "localfleet_label": "restricted"}]}
 
 
 def with_text(api: Api, body: Json, text: str, *, first: bool = False) -> Json:

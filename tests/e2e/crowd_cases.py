@@ -3,7 +3,7 @@ The cases of a crowd: every place of every API with every source of a label, eac
 
 What is covered, and asserted by `Deck.covered`:
 
-- API x place x source: the whole product, 9,663 cells, each at least once where the deck has so many cases;
+- API x place x source: the whole product, 10,644 cells, each at least once where the deck has so many cases;
 - way x API, way x source, and way x weather, each pair that can be;
 - for the router that redacts: API x place with a private value in it, and API x said label.
 
@@ -65,9 +65,21 @@ class Weather(StrEnum):
 TASKS = {Way.CASCADE: "short", Way.JUDGED: "graded", Way.TRIAL: "tried", Way.SHADOW: "seen", Way.PERSON: "care"}
 PIPELINES = {Way.CARELESS: "careless", Way.POLISH: "polish", Way.RESEARCH: "research", Way.RELEASE: "private"}
 TASK_NAMED = frozenset({Source.TASK, Source.TASK_METADATA})
-SAID = (Source.HEADER, Source.METADATA, Source.KEY, Source.TASK, Source.RULE_WORDS, Source.SESSION, Source.PICTURE)
+SAID = (
+    Source.HEADER,
+    Source.METADATA,
+    Source.KEY,
+    Source.TASK,
+    Source.RULE_WORDS,
+    Source.SESSION,
+    Source.PICTURE,
+    Source.CHUNK,
+    Source.KNOWN_CHUNK,
+)
 """Labels that redaction does not lift."""
-IN_BATCH = frozenset({Source.SESSION, Source.CONVERSATION, Source.PREVIOUS_RESPONSE, Source.HEADER_TWICE})
+IN_BATCH = frozenset(
+    {Source.SESSION, Source.CONVERSATION, Source.PREVIOUS_RESPONSE, Source.HEADER_TWICE, Source.KNOWN_CHUNK}
+)
 """Sources that need a request before, or a header that no batch keeps: not in a line."""
 NAMED_MODELS = (*["auto"] * 6, "local", "box", "mini", "claude")
 REDACTED_SHARE = 0.2

@@ -15,13 +15,13 @@ from localfleet.actions.bench import Bench
 from localfleet.core.ask import Api
 from localfleet.core.conversation import prints_of
 from localfleet.core.judges.spoken import Judgement
-from localfleet.core.label import Label, highest
+from localfleet.core.label import Label, Verdict, highest
 from localfleet.core.pipeline import Held, Pipeline, Stage, closed, distinct, items_of, rendered, schema_of
 from localfleet.core.reason import Reason
 from localfleet.core.redaction.draft import floor_of
 from localfleet.errors import BadAsk, EngineFailed, FleetError
 from localfleet.gateway import Answer, Gateway
-from localfleet.judging import judge
+from localfleet.judging import judge, past_of
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 from localfleet.wire.search import documents_in
@@ -93,8 +93,12 @@ class Pipelines:
         """What key, header, task, conversation and rules say, and what cannot be read; restricted where that fails."""
         gateway, ask = self.gateway, letter.ask
         rules = gateway.rules if gateway.reading is None else gateway.reading.rules(ask)
-        remembered = gateway.ledger.remembered(prints_of(ask, gateway.print_key))
-        work = asyncio.ensure_future(asyncio.to_thread(floor_of, ask, rules, remembered))
+
+        async def floor() -> Verdict:
+            remembered, _ = await past_of(gateway, ask, prints_of(ask, gateway.print_key))
+            return await asyncio.to_thread(floor_of, ask, rules, remembered)
+
+        work = asyncio.ensure_future(floor())
         await asyncio.wait({work})
         return Label.RESTRICTED if work.exception() is not None else work.result().label
 

@@ -94,6 +94,8 @@ class Ask:
     """How many answers were asked for (`n`): output tokens and their price multiply by it."""
     declared: Label | None = None
     declared_by: str = "header"
+    labelled: tuple[str, ...] = ()
+    """Texts of pieces that carry the label `restricted` themselves."""
     task: str | None = None
     session: str | None = None
     also_task: str | None = None
@@ -105,3 +107,8 @@ class Ask:
     priority: Priority = Priority.LIVE
     providers: Demand = NO_DEMAND
     """What this request demands of providers beyond that; it can shut doors and open none."""
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts that would leave."""
+        return [span.text for span in self.spans]

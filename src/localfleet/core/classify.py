@@ -63,8 +63,12 @@ class Rules:
     """What names mean, once a reader has found them; `None`: that layer is off."""
 
 
-def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict:
-    """Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2)."""
+def classify(ask: Ask, rules: Rules, remembered: Label | None = None, by: str = "conversation") -> Verdict:
+    """
+    Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2).
+
+    `remembered` is what the past says, and `by` what of it: `conversation` or `known_chunk`.
+    """
     text = _whole(ask.spans)
     findings = _detect(text, rules)
     if rules.fields:
@@ -76,7 +80,7 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None) -> Verdict
         tasks = [task for task in (ask.task, ask.also_task) if task is not None and task in rules.tasks]
         said += [(rules.tasks[task], f"task:{task}") for task in tasks]
     if remembered is not None:
-        said.append((remembered, "conversation"))
+        said.append((remembered, by))
     said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
     if rules.documents is not None and all(label is not Label.RESTRICTED for label, _ in said):

@@ -5,16 +5,18 @@ For what an application puts in front of a model: chunks that it retrieved, resu
 object at any depth. It raises the label of the request, and it never leaves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from localfleet.core.ask import Span
 from localfleet.core.label import Label
+from localfleet.wire.pieces import texts_within
 
-__all__ = ["MARK", "marks_in", "without_marks"]
+__all__ = ["MARK", "labelled_in", "marks_in", "without_marks"]
 
 MARK = "localfleet_label"
 PREFIX = f"{MARK}: "
+STANDING = ("system", "developer")
 
 
 def marks_in(spans: Sequence[Span]) -> Label | None:
@@ -24,11 +26,32 @@ def marks_in(spans: Sequence[Span]) -> Label | None:
     return max(labels) if labels else None
 
 
-def _label(text: str) -> Label:
+def _label(text: Any) -> Label:
     try:
         return Label.read(text.removeprefix(PREFIX))
-    except ValueError:
+    except (ValueError, AttributeError):
         return Label.RESTRICTED
+
+
+def labelled_in(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """
+    The texts of pieces that are marked restricted.
+
+    A mark on the whole body, its metadata or a standing instruction is a word about the request and names no piece.
+    """
+    return tuple(text for key, value in body.items() if key != "metadata" for text in _labelled(value))
+
+
+def _labelled(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _labelled(one)
+    elif isinstance(value, dict):
+        if MARK in value and value.get("role") not in STANDING and _label(value[MARK]) is Label.RESTRICTED:
+            yield from texts_within({key: one for key, one in value.items() if key != MARK})
+        else:
+            for one in value.values():
+                yield from _labelled(one)
 
 
 def without_marks(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 from localfleet.errors import BadAsk
-from localfleet.wire.marks import marks_in, without_marks
+from localfleet.wire.marks import labelled_in, marks_in, without_marks
 from localfleet.wire.provider_wish import read_demand
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
@@ -145,7 +145,9 @@ def read_ask(
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
     spans = spans_of(body, fields)
     marked = marks_in(spans)
+    labelled: tuple[str, ...] = ()
     if marked is not None:
+        labelled = labelled_in(body) if marked is Label.RESTRICTED else ()
         body = without_marks(body)
         spans = spans_of(body, fields)
     turns = turns_of(api, body)
@@ -172,6 +174,7 @@ def read_ask(
         choices=_choices(api, body),
         declared=wishes.label,
         declared_by=wishes.label_by,
+        labelled=labelled,
         task=wishes.task,
         session=wishes.session,
         also_task=wishes.also_task,
