@@ -76,7 +76,6 @@ async def judge(bench: Bench, letter: Letter, visit: Visit) -> Verdict:
     verdict = await _or_restricted(_judged(bench, letter, visit, prints))
     if verdict.label is Label.RESTRICTED and visit.redaction is None:
         restrict(bench, letter.ask, prints)
-        await _keep_pieces(bench, letter)
     return verdict
 
 
@@ -108,6 +107,8 @@ async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[b
         if verdict.label is Label.RESTRICTED:
             steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=past[0])
             visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s, whose=ask.caller.key_id)
+    if verdict.label is Label.RESTRICTED and visit.redaction is None:
+        await _keep_pieces(bench, letter)
     return verdict
 
 
@@ -140,7 +141,7 @@ async def _keep_pieces(bench: Bench, letter: Letter) -> None:
         return  # as in `restrict`
     _keep(bench, ask, _prints(bench, ask, ask.labelled))
     brought = [text for text in brought_in(letter.body) if text not in ask.labelled]
-    with suppress(Exception):  # what cannot be read here was restricted for that by the verdict
+    with suppress(TimeoutError):
         carrying = await _beside(bench, ask, lambda: [text for text in brought if _carries(bench, ask, text)])
         _keep(bench, ask, as_found(_prints(bench, ask, carrying)))
 
