@@ -1,7 +1,8 @@
 """The story of one request: doors fixed before dispatch, money and intent before egress, a receipt whatever happens."""
 
 import asyncio
-from collections.abc import Sequence
+import types
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from localfleet.core.routing.order import Preference
 from localfleet.core.usage import Usage
 from localfleet.gateway import Answer, Gateway
 from localfleet.readers.load import load_meaning
+from localfleet.traffic import Traffic
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 
@@ -225,6 +227,61 @@ def test_another_conversation_is_not_tainted() -> None:
         return [answer.visit.judged.label for answer in answers]
 
     assert asyncio.run(story()) == [Label.PUBLIC, Label.PUBLIC]
+
+
+class Heard:
+    """An operator's rule that matches nothing, and says that it was asked."""
+
+    def __init__(self, events: list[str]) -> None:
+        """Where it says so."""
+        self.events = events
+
+    def count(self, _: str) -> int:
+        """Nothing."""
+        self.events.append("classified")
+        return 0
+
+
+@pytest.mark.parametrize("many", [1, 4])
+def test_requests_that_are_under_way_at_once_go_abreast(many: int) -> None:
+    """All of them are classified before the first is sent; one that is alone waits for nobody."""
+    scene = Scene(small=[Words(b"{}") for _ in range(many)])
+    scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.PUBLIC, matcher=Heard(scene.events)),))
+    scene.gateway.traffic.in_flight = many
+
+    async def together() -> list[Answer]:
+        return await asyncio.gather(*[scene.ask(request_id=f"r{at}", model="local") for at in range(many)])
+
+    answers = asyncio.run(together())
+    assert [answer.whole for answer in answers] == [b"{}"] * many
+    assert scene.events == ["classified"] * many + ["send small"] * many
+
+
+class Leaving(Traffic):
+    """A client that leaves while its request ends a stage: the first, the second, and so on."""
+
+    left_at = 0
+
+    @types.coroutine
+    def abreast(self) -> Generator[None]:
+        """Cut short as a cancelled wait is."""
+        self.left_at -= 1
+        if self.left_at == 0:
+            raise asyncio.CancelledError
+        yield
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+def test_who_leaves_between_two_stages_has_a_receipt(stage: int) -> None:
+    """Whichever stage it was: one receipt, and an answer that had come is let go."""
+    words = Words(b"{}")
+    scene = Scene(mini=[words])
+    scene.gateway.traffic = Leaving()
+    scene.gateway.traffic.left_at = stage
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(scene.ask())
+    assert len(scene.books.receipts) == 1
+    assert words.closed is (stage == 4)
 
 
 class Broken:

@@ -15,7 +15,7 @@ from math import inf
 from localfleet.core.ask import Ask, Need
 from localfleet.core.budget import Purses, Scope
 from localfleet.core.classify import Rules
-from localfleet.core.conversation import name_print, prints_of
+from localfleet.core.conversation import prints_of
 from localfleet.core.fleet import Fleet, Model
 from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy, decide, resolve
@@ -34,6 +34,7 @@ from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.redacting import Redaction, Redactor, body_for
 from localfleet.steering import Steering
+from localfleet.traffic import Traffic
 from localfleet.visit import Visit
 from localfleet.wire.declined import declined
 from localfleet.wire.formed import formed
@@ -97,6 +98,7 @@ class Gateway:
     jitter: Callable[[], float] = lambda: 0.5
     watchers: tuple[Callable[[Receipt], None], ...] = ()
     retries: RetryBudget = field(default_factory=RetryBudget)
+    traffic: Traffic = field(default_factory=Traffic)
     seeded: bool = True
     """False until the budgets know what was spent before this start: hosted doors stay shut so long."""
 
@@ -106,6 +108,7 @@ class Gateway:
         try:
             if visit.decision is None:
                 await self.decide(letter, visit)
+            await self.traffic.abreast()
             reply = await self._dispatch(letter, visit)
             if not ask.stream:
                 return await self._whole(reply, visit)
@@ -123,7 +126,9 @@ class Gateway:
 
     async def decide(self, letter: Letter, visit: Visit) -> None:
         """Read, classify, decide: fix the doors of this request; raises `NotFound`."""
+        await self.traffic.abreast()
         visit.verdict = await judge(self, letter, visit)
+        await self.traffic.abreast()
         if self.caps is not None:
             self.caps.arrived(letter.ask, self.clock.now())
         steering = self.steering
@@ -331,6 +336,7 @@ class Gateway:
 
     async def _whole(self, reply: Reply, visit: Visit) -> Answer:
         try:
+            await self.traffic.abreast()
             whole = b"".join([chunk async for chunk in reply])
         finally:
             await reply.aclose()
@@ -351,12 +357,6 @@ class Gateway:
             self._record(visit, reply, outcome or visit.cut_short)
             with suppress(EngineFailed):
                 await reply.aclose()
-
-    def session_print(self, ask: Ask) -> str | None:
-        """The keyed hash of the session's name, for the receipt."""
-        if ask.session is None:
-            return None
-        return name_print("session", ask.session, key=self.print_key, caller=ask.caller.key_id).hex()
 
     def refuse(self, visit: Visit, error: FleetError) -> None:
         """Record a request that got no answer."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from localfleet.core.ask import Api, Ask, Need
 from localfleet.core.classify import Rules
-from localfleet.core.conversation import name_print
+from localfleet.core.conversation import name_print, session_print
 from localfleet.core.detectors import fold
 from localfleet.core.label import Label, Verdict
 from localfleet.core.names import Entity
@@ -95,7 +95,7 @@ class Redactor:
 
     def speaks_of(self, ask: Ask) -> bool:
         """Whether a request names somebody whose name was replaced earlier in its session: derived text (law 1)."""
-        words = self.sessions.words(self._session(ask))
+        words = self.sessions.words(session_print(ask, self.key))
         return bool(words) and any(word in span.text for span in ask.spans for word in words)
 
     def steps(
@@ -119,7 +119,7 @@ class Redactor:
         floor = floor_of(ask, rules, remembered)
         if floor.label is Label.RESTRICTED:
             return None
-        session = self._session(ask)
+        session = session_print(ask, self.key)
         seed = session or (prints[0] if prints else ask.request_id.encode())
         texts = tuple(span.text for span in spans_of(letter.body))
         values = Values(texts=texts, seed=name_print("pseudonyms", seed.hex(), key=self.key, caller=ask.caller.key_id))
@@ -133,11 +133,6 @@ class Redactor:
             return None
         self.sessions.keep(session, values)
         return Redaction(proof=proof, body=body, back=PutBack(values.pairs))
-
-    def _session(self, ask: Ask) -> bytes | None:
-        if ask.session is None:
-            return None
-        return name_print("session", ask.session, key=self.key, caller=ask.caller.key_id)
 
 
 def redact_now(steps: Steps, read: Callable[[str], Sequence[Entity]]) -> Redaction | None:

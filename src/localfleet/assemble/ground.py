@@ -15,11 +15,11 @@ from localfleet.people.tickets import Tickets
 from localfleet.readers.aside import Aside
 from localfleet.readers.load import load_reader
 from localfleet.redacting import Sessions
-from localfleet.server.data_plane import Traffic
 from localfleet.server.metrics import Metrics
 from localfleet.server.recall import Recall
 from localfleet.steering import Tracks
 from localfleet.storage.ledger import SqliteLedger
+from localfleet.traffic import Traffic
 
 __all__ = ["Ground", "NameReader", "SystemClock"]
 

@@ -163,6 +163,7 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         jitter=random.random,
         watchers=_watchers(ground, table),
         retries=RetryBudget(settings.routing.retry_share),
+        traffic=ground.traffic,
         seeded=False,
     )
 

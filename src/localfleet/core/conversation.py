@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from localfleet.core.ask import Ask
 
-__all__ = ["answer_print", "name_print", "prefix_prints", "prints_of"]
+__all__ = ["answer_print", "name_print", "prefix_prints", "prints_of", "session_print"]
 
 DIGEST_BYTES = 16
 RISING = slice(len("resp_"), len("resp_") + 12)
@@ -34,6 +34,11 @@ def name_print(kind: str, name: str, *, key: bytes, caller: str) -> bytes:
     """The fingerprint of a session: the caller's text, so only its keyed hash is kept."""
     message = f"{kind}\0{caller}\0{name}".encode()
     return blake2b(message, key=key, digest_size=DIGEST_BYTES).digest()
+
+
+def session_print(ask: Ask, key: bytes) -> bytes | None:
+    """The fingerprint of the session that a request names; `None` where it names none."""
+    return None if ask.session is None else name_print("session", ask.session, key=key, caller=ask.caller.key_id)
 
 
 def answer_print(answer_id: str, *, key: bytes, caller: str) -> bytes:

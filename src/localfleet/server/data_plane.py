@@ -14,6 +14,7 @@ from functools import partial
 
 from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.conversation import session_print
 from localfleet.core.reason import Reason
 from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown
 from localfleet.gateway import Answer, Gateway
@@ -26,11 +27,12 @@ from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
 from localfleet.server.news import News
 from localfleet.server.recall import Recall
+from localfleet.traffic import Traffic
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 from localfleet.wire.task_model import task_by_model
 
-__all__ = ["DataPlane", "Porch", "Traffic", "rising_ids"]
+__all__ = ["DataPlane", "Porch", "rising_ids"]
 
 PATHS = {
     "/v1/chat/completions": Api.CHAT,
@@ -56,14 +58,6 @@ def rising_ids() -> Iterator[str]:
     while True:
         first, many = max(first + 1, int(time.time() * 1000)), secrets.token_hex(5 * IDS_AT_ONCE)
         yield from (f"{first:012x}{at:03x}{many[10 * at : 10 * at + 9]}" for at in range(IDS_AT_ONCE))
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What the planes of one router share: how many requests are under way, and whether new ones are taken."""
-
-    in_flight: int = 0
-    draining: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -232,6 +226,7 @@ class DataPlane:
         return self.actions.names if self.actions is not None else ()
 
     def _visit(self, ask: Ask, arrived: float) -> Visit:
+        session = session_print(ask, self.gateway.print_key)
         known = ask.model in self.gateway.models or ask.model in {"auto", "local"}
         aliased = ask.model in self.gateway.policy.aliases or ask.model in self._virtual
         return Visit(
@@ -239,7 +234,7 @@ class DataPlane:
             arrived=arrived,
             wanted=ask.model if known or aliased else "unknown",
             task=ask.task if ask.task in self.tasks else None,
-            session=self.gateway.session_print(ask),
+            session=None if session is None else session.hex(),
             timeouts=self.timeouts,
         )
 
