@@ -32,7 +32,8 @@ class Visit:
     Mutable, used by one task, gone with the request.
 
     `wanted` is the model asked for if the configuration knows it, else `unknown`; `task` likewise, or `None`;
-    `session` a keyed hash in hex. `timeouts` are seconds by model name, `arrived` a monotonic time.
+    `session` and `caller_action` are keyed hashes in hex. `timeouts` are seconds by model name, `arrived` a monotonic
+    time.
     """
 
     ask: Ask
@@ -40,6 +41,7 @@ class Visit:
     wanted: str
     task: str | None = None
     session: str | None = None
+    caller_action: str | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     decision: Decision | None = None
@@ -150,6 +152,7 @@ class Visit:
             plan=self.ask.caller.plan,
             task=self.task,
             session=self.session,
+            caller_action=self.caller_action,
             label=judged.label,
             findings=self._findings,
             because=judged.because,

@@ -116,6 +116,7 @@ HEADERS = (
     "anthropic-version",
     "x-stainless-helper-method",
     "x-localfleet-session",
+    "x-localfleet-action",
     "x-localfleet-task",
     "x-localfleet-request-id",
     "x-localfleet-unknown",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -159,6 +159,22 @@ def test_a_whole_answer_says_what_was_decided() -> None:
         "cost-usd": "0.0002",
     }  # fmt: skip
     assert seen.headers["content-length"] == "2"
+
+
+def test_a_piece_of_work_is_known_by_its_hash() -> None:
+    """What the caller calls it stays out of receipt, header and upstream; the same name of another key is another."""
+    bodies = ({**BODY, "metadata": {"action": "Case of Jane Canary"}}, BODY)
+    named = [("x-localfleet-action", "Case of Jane Canary")]
+    seen = set()
+    for caller in (ANYONE, replace(ANYONE, key_id="other")):
+        desk = Desk(hosted=Words(b"{}"), caller=caller)
+        by_body = desk.ask(bodies[0]).ours()["action"]
+        by_header = desk.ask(bodies[1], headers=named).ours()["action"]
+        assert by_body == by_header == desk.books.receipts[0].caller_action == desk.books.receipts[1].caller_action
+        assert "Canary" not in repr(desk.books.receipts)
+        seen.add(by_body)
+    assert len(seen) == 2
+    assert all(len(name) == 32 for name in seen)
 
 
 def test_a_stream_comes_chunk_by_chunk() -> None:

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from localfleet.core.ask import Caller
+from localfleet.core.conversation import action_name
 from localfleet.core.feedback import Feedback
 from localfleet.core.label import Label
 from localfleet.errors import FleetError
@@ -45,6 +46,7 @@ class Desk:
             keep=self.kept.append,
             admin_token="console",
             now=lambda: 7.0,
+            print_key=lambda: b"k" * 32,
         )
 
     def post(self, body: Any, token: str = "lf_one") -> int:
@@ -78,10 +80,22 @@ def test_a_word_is_kept_with_who_said_it() -> None:
     ]
 
 
+def test_a_piece_of_work_is_spoken_of_by_its_name_or_its_hash() -> None:
+    """A key says its own name for it, which is kept as its requests were; the operator says what the report shows."""
+    desk, name = Desk(), action_name("Case of Jane", key=b"k" * 32, key_id="k1")
+    assert desk.post({"action": "Case of Jane", "accepted": True}) == 202
+    assert desk.post({"action": name, "corrected": True}, token="console") == 202
+    assert [one.request_id for one in desk.kept] == [name, name]
+    assert desk.post({"action": "Case of Jane", "accepted": True}, token="console") == 400
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"request_id": ID},
+        {"accepted": True},
+        {"request_id": ID, "action": "x", "accepted": True},
+        {"action": "", "accepted": True},
         {"request_id": "x", "accepted": True},
         {"request_id": ID, "score": 2},
         {"request_id": ID, "accepted": "yes"},
@@ -112,3 +126,6 @@ def test_feedback_is_counted() -> None:
     page = metrics.page({}, LedgerHealth(ok=True)).decode()
     for word in ("accepted", "rejected", "corrected", "scored"):
         assert f'localfleet_feedback_total{{said="{word}"}} 1.0' in page
+    metrics.count_feedback(Feedback(request_id="0" * 32, at=0.0, key_id=None, accepted=True))
+    page = metrics.page({}, LedgerHealth(ok=True)).decode()
+    assert 'localfleet_action_feedback_total{said="accepted"} 1.0' in page

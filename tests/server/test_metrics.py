@@ -46,6 +46,21 @@ def one(samples: dict[str, float], name: str, *words: str) -> float:
     return value
 
 
+def test_pieces_of_work_are_counted_with_what_they_cost() -> None:
+    """Two requests and a part of one work, one of another: begun, requests and money; and no name is a label."""
+    metrics = Metrics()
+    paid = {"cost_usd": Decimal("0.5"), "model": "mini", "tier": "low_cost"}
+    metrics.count(receipt(caller_action="a" * 32, **paid))
+    metrics.count(receipt(caller_action="a" * 32, action="r", role="draft", **paid))
+    metrics.count(receipt(caller_action="a" * 32))
+    metrics.count(receipt(caller_action="b" * 32))
+    metrics.count(receipt(**paid))
+    samples = page(metrics)
+    figures = [one(samples, f"localfleet_{name}_total") for name in ("actions", "action_requests", "action_cost_usd")]
+    assert figures == [2, 3, 1.0]
+    assert not [name for name in samples if "aaaa" in name]
+
+
 def test_a_receipt_is_counted_once_everywhere() -> None:
     """Requests, attempts, tokens, times; no money on the box."""
     metrics = Metrics()

@@ -104,7 +104,7 @@ def test_feedback_that_was_changed_is_found(tmp_path: Path) -> None:
 def test_an_older_ledger_is_taken_along(tmp_path: Path) -> None:
     """A ledger of step 1 opens, keeps its receipts, and verifies; new columns are empty in old rows."""
     written(tmp_path, [receipt(1, at=AT)], [])
-    for column in ("action", "role", "arm"):
+    for column in ("action", "role", "arm", "caller_action"):
         sql(tmp_path, f"ALTER TABLE receipts DROP COLUMN {column}")
     sql(tmp_path, "DROP TABLE feedback")
     sql(tmp_path, "DROP INDEX chain_states")

@@ -212,14 +212,15 @@ def test_metadata_of_another_shape_is_restricted(metadata: Any) -> None:
 
 def test_a_header_goes_before_metadata_for_everything_but_the_label() -> None:
     """Header and metadata may both say it; the header wins."""
-    metadata = {"task": "m", "session": "m", "max_cost_usd": 1, "deadline_ms": 5, "priority": "batch"}
+    metadata = {"task": "m", "session": "m", "action": "m", "max_cost_usd": 1, "deadline_ms": 5, "priority": "batch"}
     headers = {
         "x-localfleet-task": "h", "x-localfleet-session": "h", "x-localfleet-max-cost-usd": "0.5",
-        "x-localfleet-deadline-ms": "7", "x-localfleet-priority": "live",
+        "x-localfleet-deadline-ms": "7", "x-localfleet-priority": "live", "x-localfleet-action": "h",
     }  # fmt: skip
     meta, both = read_wishes({}, metadata), read_wishes(headers, metadata)
     assert (meta.task, meta.session, meta.max_cost_usd, meta.deadline_ms) == ("m", "m", Decimal(1), 5)
     assert (both.task, both.session, both.max_cost_usd, both.deadline_ms) == ("h", "h", Decimal("0.5"), 7)
+    assert (meta.action, both.action) == ("m", "h")
     assert (meta.priority, both.priority) == (Priority.BATCH, Priority.LIVE)
 
 
@@ -230,6 +231,7 @@ def test_a_header_goes_before_metadata_for_everything_but_the_label() -> None:
         {"max_cost_usd": True}, {"max_cost_usd": []}, {"max_cost_usd": "1e9999999999999999999"}, {"deadline_ms": 0},
         {"deadline_ms": -5}, {"deadline_ms": 1.5}, {"deadline_ms": "²"}, {"deadline_ms": 10**9}, {"deadline_ms": True},
         {"priority": "soon"}, {"priority": []}, {"priority": {}}, {"task": 5}, {"task": ""}, {"session": "x" * 513},
+        {"action": ""},
     ],
 )  # fmt: skip
 def test_a_wish_that_means_nothing_is_refused(metadata: dict[str, Any]) -> None:

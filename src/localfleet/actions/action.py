@@ -51,6 +51,7 @@ class Action:
             wanted=whole.wanted if ask is None else ask.model,
             task=whole.task,
             session=whole.session,
+            caller_action=whole.caller_action,
             timeouts=whole.timeouts,
             verdict=None if decision is None else whole.verdict,
             decision=decision,

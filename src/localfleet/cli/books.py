@@ -12,6 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from localfleet.cli.actions import actions_command
 from localfleet.cli.parts import Config, Json, console, print_json, state_home
 from localfleet.cli.quality import quality_command
 from localfleet.cli.review import review_command
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["keys_app", "report_command"]
 
-By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api", "arm", "all"]
+By = Literal["model", "tier", "label", "task", "key", "reason", "day", "api", "arm", "action", "all"]
 
 keys_app = typer.Typer(no_args_is_help=True)
 
@@ -168,7 +169,7 @@ def report_command(
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
-    """What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API."""
+    """What happened: requests, tokens, marginal cost by model, tier, label, task, key, reason, day, API or action."""
     if review:
         review_command(days=days, config=config, as_json=as_json)
         return
@@ -176,6 +177,9 @@ def report_command(
         settings = _settings(config)
         most = 0.05 if settings is None else settings.limits.quality_drift
         quality_command(by, days=days, as_json=as_json, most=most)
+        return
+    if by == "action":
+        actions_command(days=days, as_json=as_json)
         return
     rows = totals(state_home(), by=by, since=time.time() - days * 86_400)
     if as_json:

@@ -101,6 +101,8 @@ class Ask:
     also_task: str | None = None
     also_session: str | None = None
     """What the metadata names where a header names another: it chooses nothing, but may raise the label (law 1)."""
+    action: str | None = None
+    """The caller's name for the piece of work that this request counts to; it chooses nothing."""
     previous_response: str | None = None
     max_cost_usd: Decimal | None = None
     deadline_ms: int | None = None

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from localfleet.core.ask import Ask
 
-__all__ = ["answer_print", "name_print", "prefix_prints", "prints_of", "session_print"]
+__all__ = ["action_name", "action_print", "answer_print", "name_print", "prefix_prints", "prints_of", "session_print"]
 
 DIGEST_BYTES = 16
 RISING = slice(len("resp_"), len("resp_") + 12)
@@ -39,6 +39,16 @@ def name_print(kind: str, name: str, *, key: bytes, caller: str) -> bytes:
 def session_print(ask: Ask, key: bytes) -> bytes | None:
     """The fingerprint of the session that a request names; `None` where it names none."""
     return None if ask.session is None else name_print("session", ask.session, key=key, caller=ask.caller.key_id)
+
+
+def action_name(name: str, *, key: bytes, key_id: str) -> str:
+    """What receipts and reports call a caller's piece of work: 32 hex digits; two keys' works are never the same."""
+    return name_print("action", name, key=key, caller=key_id).hex()
+
+
+def action_print(ask: Ask, key: bytes) -> str | None:
+    """The same of the work that a request names; `None` where it names none."""
+    return None if ask.action is None else action_name(ask.action, key=key, key_id=ask.caller.key_id)
 
 
 def answer_print(answer_id: str, *, key: bytes, caller: str) -> bytes:

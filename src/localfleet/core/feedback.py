@@ -8,7 +8,9 @@ __all__ = ["Feedback"]
 @value
 class Feedback:
     """
-    About one request, by its id. What is `None` was not said; at least one thing is.
+    About one request, by its id, or a caller's piece of work, by its hash.
+
+    What is `None` was not said; at least one thing is.
 
     `accepted`: the answer was used; `corrected`: somebody had to change it; `score` from 0 (useless) to 1. Of several
     about one request the last counts. `key_id` is who said it: it counts for that key's own requests; `None` is the

@@ -114,6 +114,8 @@ class Receipt:
     """
     role: str | None = None
     """Of a part: `draft`, `sample`, `judge`, `shadow`, or `stage:` and its name. `shadow` too of a shadow itself."""
+    caller_action: str | None = None
+    """The piece of work that the caller counts it to: a keyed hash of the caller's name for it, in hex."""
     arm: str | None = None
     """Where an experiment had a say: its name and which side, such as `newer:trial`."""
     parts: tuple[Part, ...] = ()

@@ -123,6 +123,7 @@ def _pages(porch: Porch, front: Front) -> FastAPI:
         keep=front.feedback,
         admin_token=front.admin_token,
         now=front.now,
+        print_key=lambda: porch.plane.gateway.print_key,
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

@@ -14,7 +14,7 @@ from functools import partial
 
 from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
-from localfleet.core.conversation import session_print
+from localfleet.core.conversation import action_print, session_print
 from localfleet.core.reason import Reason
 from localfleet.errors import BadAsk, ClientLeft, FleetError, NotFound, ShuttingDown
 from localfleet.gateway import Answer, Gateway
@@ -235,6 +235,7 @@ class DataPlane:
             wanted=ask.model if known or aliased else "unknown",
             task=ask.task if ask.task in self.tasks else None,
             session=None if session is None else session.hex(),
+            caller_action=action_print(ask, self.gateway.print_key),
             timeouts=self.timeouts,
         )
 

@@ -37,6 +37,8 @@ def visit_headers(answer: Answer) -> RawHeaders:
         (b"x-localfleet-reason", reason.encode()),
         (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
     ]
+    if visit.caller_action is not None:
+        out.append((b"x-localfleet-action", visit.caller_action.encode()))
     if queue_ms := round(visit.queue_ms):
         out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
     if answer.stream is None and (usd := visit.total_usd) is not None:

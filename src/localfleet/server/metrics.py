@@ -18,6 +18,7 @@ from localfleet.core.routing.drift import Drift
 from localfleet.core.routing.escalation import Alarm, escalated
 from localfleet.ports import LedgerHealth
 from localfleet.server.gpu_metrics import GpuMetrics
+from localfleet.server.work_metrics import Works
 
 __all__ = ["Metrics"]
 
@@ -58,6 +59,7 @@ class Metrics(Collector):
         self.feedback, self.shadows = Sums(), Sums()
         self.escalations, self.alarm = Sums(), Alarm()
         self.drift = Drift()
+        self.works = Works()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
 
@@ -71,6 +73,7 @@ class Metrics(Collector):
             self.shadows.add((receipt.arm.partition(":")[0], receipt.outcome))
         self.alarm.watch(receipt)
         self.drift.watch(receipt)
+        self.works.watch(receipt)
         if escalated(receipt):
             self.escalations.add((receipt.task or "none", receipt.reason))
         if not receipt.parts:
@@ -100,6 +103,7 @@ class Metrics(Collector):
     def count_feedback(self, said: Feedback) -> None:
         """Count what somebody said of an answer."""
         self.drift.hear(said)
+        self.works.hear(said)
         if said.accepted is not None:
             self.feedback.add(("accepted" if said.accepted else "rejected",))
         if said.corrected:
@@ -120,6 +124,7 @@ class Metrics(Collector):
         )
         yield from _escalating(self.alarm)
         yield from _drifting(self.drift)
+        yield from self.works.collect()
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)

@@ -19,7 +19,7 @@ MESSAGE = {
 COMMON: dict[str, Any] = {
     "model": {"type": "string", "minLength": 1, "description": "A model's name, an alias, `auto` or `local`."},
     "stream": {"type": ["boolean", "null"]},
-    "metadata": {"description": "May carry privacy, task, session, max_cost_usd, deadline_ms and priority."},
+    "metadata": {"description": "May carry privacy, task, session, action, max_cost_usd, deadline_ms and priority."},
 }
 WHOLE = {"type": ["integer", "null"], "minimum": 1}
 MESSAGES = {"type": "array", "minItems": 1, "items": MESSAGE}
@@ -43,6 +43,7 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "x-localfleet-privacy": {"enum": ["public", "internal", "restricted"]},
     "x-localfleet-task": TEXT,
     "x-localfleet-session": TEXT,
+    "x-localfleet-action": TEXT,
     "x-localfleet-max-cost-usd": {"type": "number", "minimum": 0},
     "x-localfleet-deadline-ms": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "x-localfleet-priority": {"enum": ["live", "batch"]},

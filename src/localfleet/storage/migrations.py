@@ -70,7 +70,17 @@ def m003_states(database: Database) -> None:
     database.run("CREATE INDEX chain_states ON chain (seq) WHERE kind = 'state'")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_first_ledger, m002_actions_and_feedback, m003_states)
+def m004_actions_of_callers(database: Database) -> None:
+    """Which piece of work a caller counts a request to."""
+    database.run("ALTER TABLE receipts ADD COLUMN caller_action TEXT")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    m001_first_ledger,
+    m002_actions_and_feedback,
+    m003_states,
+    m004_actions_of_callers,
+)
 
 
 def version_of(database: Database) -> int:

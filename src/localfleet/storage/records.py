@@ -9,8 +9,8 @@ stay small:
     findings  [kind, count, label]                       because   [source]
     parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score]
 
-`action`, `role`, `arm`, `parts`, `level` and `context` stand in a body only where there is something to say;
-`context` is tokens by part.
+`action`, `role`, `arm`, `caller_action`, `parts`, `level` and `context` stand in a body only where there is something
+to say; `context` is tokens by part.
 
 May not: anything that a caller or an engine wrote. All strings come from the configuration or this code base.
 """
@@ -50,13 +50,13 @@ _PLAIN = (
     "outcome", "status", "stream", "attempts", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "measured", "price_version", "queue_ms", "first_byte_ms", "total_ms",
 )  # fmt: skip  # one column per line would hide that this is one list
-_RARE = ("action", "role", "arm")
+_RARE = ("action", "role", "arm", "caller_action")
 RECEIPT_COLUMNS = ("seq", *_PLAIN, "cost_pico", "cost_rest", "reserved_pico", *_RARE)
 FEEDBACK_COLUMNS = ("seq", "request_id", "at", "key_id", "accepted", "corrected", "score")
 INTENT_COLUMNS = ("request_id", "attempt", "seq", "at", "key_id", "model", "tier", "label", "worst_usd")
 
 _MOST_TOKENS = 2**53
-_NOTHING_RARE = (None, None, None)
+_NOTHING_RARE = (None, None, None, None)
 _NO_USAGE = (None, None, None, None, None, None)
 
 
@@ -86,7 +86,7 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
     body["because"] = receipt.because
     if receipt.reserved_usd is not None:
         body["reserved_usd"] = usd_text(receipt.reserved_usd)
-    rare = (receipt.action, receipt.role, receipt.arm)
+    rare = (receipt.action, receipt.role, receipt.arm, receipt.caller_action)
     if rare != _NOTHING_RARE:
         body |= {name: said for name, said in zip(_RARE, rare, strict=True) if said is not None}
     if receipt.level is not None:

@@ -58,6 +58,7 @@ receipts = Table(
     Column("action", Text),
     Column("role", Text),
     Column("arm", Text),
+    Column("caller_action", Text),
     Index("receipts_at", "at"),
 )
 """The columns reports need, taken from the chain's `receipt` and `unsettled` records; `seq` is the record's."""

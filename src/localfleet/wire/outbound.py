@@ -15,7 +15,9 @@ from localfleet.wire.translate import to_chat
 
 __all__ = ["outbound_body", "outbound_fields"]
 
-OUR_METADATA = frozenset({"privacy", "task", "session", "max_cost_usd", "deadline_ms", "priority", "provider_policy"})
+OUR_METADATA = frozenset(
+    {"privacy", "task", "session", "action", "max_cost_usd", "deadline_ms", "priority", "provider_policy"}
+)
 
 
 def outbound_fields(

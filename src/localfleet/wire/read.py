@@ -51,7 +51,7 @@ OUTPUT_LIMITS = {
     Api.RESPONSES: ("max_output_tokens",),
 }
 """The limits that a server of an API keeps to; another API's word in a body limits nothing and reserves nothing."""
-METADATA_KEYS = ("privacy", "task", "session", "max_cost_usd", "deadline_ms", "priority")
+METADATA_KEYS = ("privacy", "task", "session", "action", "max_cost_usd", "deadline_ms", "priority")
 HEADERS = {key: PREFIX + key.replace("_", "-") for key in METADATA_KEYS}
 HEADER_NAMES = frozenset(HEADERS.values())
 NO_NEEDS: frozenset[Need] = frozenset()
@@ -76,6 +76,7 @@ class Wishes:
     session: str | None
     also_task: str | None
     also_session: str | None
+    action: str | None
     max_cost_usd: Decimal | None
     deadline_ms: int | None
     priority: Priority
@@ -89,6 +90,7 @@ NO_WISHES = Wishes(
     session=None,
     also_task=None,
     also_session=None,
+    action=None,
     max_cost_usd=None,
     deadline_ms=None,
     priority=Priority.LIVE,
@@ -179,6 +181,7 @@ def read_ask(
         session=wishes.session,
         also_task=wishes.also_task,
         also_session=wishes.also_session,
+        action=wishes.action,
         previous_response=_short_text(body, "previous_response_id"),
         max_cost_usd=wishes.max_cost_usd,
         deadline_ms=wishes.deadline_ms,
@@ -283,6 +286,7 @@ def read_wishes(headers: Mapping[str, str], metadata: Any) -> Wishes:
         session=_name_of(both.get("session")),
         also_task=_hidden(meta, said, "task"),
         also_session=_hidden(meta, said, "session"),
+        action=_name_of(both.get("action")),
         max_cost_usd=_money(both.get("max_cost_usd")),
         deadline_ms=_deadline(both.get("deadline_ms")),
         priority=_priority(both.get("priority")),
@@ -320,7 +324,7 @@ def _name_of(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value or len(value) > MAX_ID_BYTES:
-        raise BadAsk("Task and session are short texts.", param="metadata")
+        raise BadAsk("Task, session and action are short texts.", param="metadata")
     return value
 
 
