@@ -191,7 +191,7 @@ COMMANDS: Mapping[str, tuple[str, Mount]] = {
     "keys": ("API keys: create, list, revoke.", _keys),
     "audit": ("The hash chain: verify, export, what left, and a proof for one host.", _audit),
     "report": (
-        "What happened: requests, tokens and marginal cost by model, tier, label, task, key, reason, day or API.",
+        "What happened: requests, tokens, marginal cost by model, tier, label, task, key, reason, day, API or action.",
         _report,
     ),
     "cost": ("Fixed GPU against per-token prices.", _cost),
