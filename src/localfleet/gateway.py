@@ -127,8 +127,11 @@ class Gateway:
     async def decide(self, letter: Letter, visit: Visit) -> None:
         """Read, classify, decide: fix the doors of this request; raises `NotFound`."""
         await self.traffic.abreast()
+        began = self.clock.monotonic()
         visit.verdict = await judge(self, letter, visit)
+        visit.classify_ms = _ms(self.clock.monotonic() - began)
         await self.traffic.abreast()
+        began = self.clock.monotonic()
         if self.caps is not None:
             self.caps.arrived(letter.ask, self.clock.now())
         steering = self.steering
@@ -137,6 +140,7 @@ class Gateway:
         visit.decision = self.decision(letter.ask, visit.verdict, visit.redaction, visit.moment)
         if steering is not None and visit.moment is not None:
             steering.decided(letter.ask, visit.moment, visit.decision)
+        visit.route_ms = _ms(self.clock.monotonic() - began)
 
     def decision(
         self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None, moment: Moment | None = None
@@ -379,6 +383,10 @@ class Gateway:
         self.ledger.settle(receipt)
         for watch in self.watchers:
             watch(receipt)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _told(failures: list[EngineFailed]) -> EngineFailed:

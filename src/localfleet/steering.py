@@ -20,6 +20,7 @@ from localfleet.core.routing.counts import Counts
 from localfleet.core.routing.graded import INSTRUCTION, read_grade
 from localfleet.core.routing.kinds import kind_of
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.overhead import Overhead
 from localfleet.core.routing.pace import Pace
 from localfleet.core.routing.prior import Outcomes
 from localfleet.core.routing.session import stay_after
@@ -111,6 +112,8 @@ class Steering:
     grades: Grades | None = None
     embeds: Embeds | None = None
     marginal_usd: Callable[[], Mapping[str, Decimal]] = dict
+    overhead: Overhead = field(default_factory=Overhead)
+    """What requests paid for it lately, and the budget for that."""
 
     def named(self, letter: Letter) -> Letter:
         """The letter with the task that it looks like, where it names none itself."""
@@ -122,12 +125,15 @@ class Steering:
     async def moment(self, letter: Letter) -> Moment:
         """What is known before the doors are fixed."""
         moment = moment_of(letter)
-        graded = None if self.grades is None else await _graded(self.grades, letter, moment.text)
+        hurried = self.overhead.rests(self.clock.monotonic())
+        graded = None if self.grades is None or hurried else await _graded(self.grades, letter, moment.text)
+        embeds = None if hurried or not moment.text else self.embeds
         ask, now = letter.ask, self.clock.monotonic()
         known = replace(
             moment,
             graded=graded,
-            vector=None if self.embeds is None or not moment.text else await self.embeds.read(moment.text),
+            hurried=hurried,
+            vector=None if embeds is None else await embeds.read(moment.text),
             requests_an_hour=self._often(ask, now),
             stay=self.tracks.stays.find(self._prints(ask), now) if self.table.sticky else None,
             ms_by_model=self.tracks.pace.ms_by_model,

@@ -144,6 +144,7 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
     table = build_table(settings)
     ground.metrics.alarm.most = settings.limits.escalation_alarm
     ground.metrics.drift.most = settings.limits.quality_drift
+    ground.metrics.before.overhead.budget(settings.routing.overhead_ms)
     return Gateway(
         models={model.name: model for model in models},
         engines=engines,
@@ -186,6 +187,7 @@ def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping
         if grade is None
         else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
         embeds=_embeds(settings, table),
+        overhead=ground.metrics.before.overhead,
         marginal_usd=_turns(settings, engines, ground.clock),
     )
 

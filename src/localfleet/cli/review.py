@@ -1,6 +1,7 @@
 """`report --review`: what routing reached and cost, what changed, what to change and why, and when to look again."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 from localfleet.cli.parts import console, print_json, state_home
 from localfleet.config import Settings, load_settings
 from localfleet.core.review import Aims, Figures, due_dates, figures, findings
+from localfleet.storage.overhead import overhead
 from localfleet.storage.review import reviewed
 
 __all__ = ["review_command"]
@@ -28,16 +30,20 @@ def review_command(*, days: float, config: str, as_json: bool) -> None:
     today = datetime.fromtimestamp(now, UTC).date()
     first = today if seen.first_at is None else datetime.fromtimestamp(seen.first_at, UTC).date()
     due = due_dates(first, today)
+    before = overhead(state_home(), since=now - days * 86_400, until=now)
     if as_json:
         rows = {by: [_plain(row) for row in table] for by, table in tables.items()}
-        weeks = [_plain(cell) for cell in seen.cells]
-        print_json({**rows, "weeks": weeks, "findings": [_plain(f) for f in found], "due": [_plain(d) for d in due]})
+        told: dict[str, Iterable[object]] = {"weeks": seen.cells, "findings": found, "due": due, "overhead": before}
+        print_json({**rows, **{name: [_plain(one) for one in some] for name, some in told.items()}})
         return
     if not seen.cells:
         console().print(f"no requests in the last {days:g} days")
     for by, table in tables.items():
         if table:
             _print(by, table)
+    for stage in before:
+        times = f"{stage.median_ms:.2f} ms in the median, {stage.p95_ms:.2f} ms at the 95th percentile"
+        console().print(f"  overhead: to {stage.name} took {times} of {stage.requests} requests", markup=False)
     for one in found:
         mark = "!" if one.bad else " "
         console().print(f"{mark} {one.about}: {one.seen}; {one.advice}", markup=False)

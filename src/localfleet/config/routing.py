@@ -165,6 +165,11 @@ class Routing(Shape):
     """
     after_refusal: Literal["tell", "next"] = "tell"
     """Where a provider's safety refuses: tell the caller, or try the next door while nothing has gone out."""
+    overhead_ms: float | None = Field(default=None, gt=0)
+    """
+    The most that classifying and ordering may take of a request (95th percentile of the latest 200). Beyond it an alarm
+    rings and the dear signals of difficulty, `classifier` and `grade`, rest; what reads for the law reads on.
+    """
     retries_per_door: int = Field(default=1, ge=0, le=5)
     retry_share: float = Field(default=0.1, ge=0, le=1)
     """Of the requests of the last 10 s, how many may be tried again at the door that failed; 10 in any case."""

@@ -120,6 +120,10 @@ class Receipt:
     """Where an experiment had a say: its name and which side, such as `newer:trial`."""
     parts: tuple[Part, ...] = ()
     """Of an action that took several calls: each of them. Its own `cost_usd` is then zero; the parts hold the money."""
+    classify_ms: float | None = None
+    """What it took to label it; `None` where it was not labelled by itself."""
+    route_ms: float | None = None
+    """What it took to order its doors, with what strategies waited for; `None` likewise."""
     level: int | None = None
     """How hard the request was taken to be, 1 to 5; `None` where no strategy asks."""
     context: Parts | None = None

@@ -18,6 +18,7 @@ from localfleet.core.routing.drift import Drift
 from localfleet.core.routing.escalation import Alarm, escalated
 from localfleet.ports import LedgerHealth
 from localfleet.server.gpu_metrics import GpuMetrics
+from localfleet.server.overhead_metrics import OverheadMetrics
 from localfleet.server.work_metrics import Works
 
 __all__ = ["Metrics"]
@@ -60,6 +61,7 @@ class Metrics(Collector):
         self.escalations, self.alarm = Sums(), Alarm()
         self.drift = Drift()
         self.works = Works()
+        self.before = OverheadMetrics()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
 
@@ -74,6 +76,7 @@ class Metrics(Collector):
         self.alarm.watch(receipt)
         self.drift.watch(receipt)
         self.works.watch(receipt)
+        self.before.watch(receipt)
         if escalated(receipt):
             self.escalations.add((receipt.task or "none", receipt.reason))
         if not receipt.parts:
@@ -125,6 +128,7 @@ class Metrics(Collector):
         yield from _escalating(self.alarm)
         yield from _drifting(self.drift)
         yield from self.works.collect()
+        yield from self.before.collect()
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)

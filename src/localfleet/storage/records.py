@@ -9,8 +9,8 @@ stay small:
     findings  [kind, count, label]                       because   [source]
     parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score]
 
-`action`, `role`, `arm`, `caller_action`, `parts`, `level` and `context` stand in a body only where there is something
-to say; `context` is tokens by part.
+`action`, `role`, `arm`, `caller_action`, `parts`, `classify_ms`, `route_ms`, `level` and `context` stand in a body only
+where there is something to say; `context` is tokens by part.
 
 May not: anything that a caller or an engine wrote. All strings come from the configuration or this code base.
 """
@@ -89,6 +89,10 @@ def receipt_record(receipt: Receipt) -> tuple[bytes, tuple[Any, ...]]:
     rare = (receipt.action, receipt.role, receipt.arm, receipt.caller_action)
     if rare != _NOTHING_RARE:
         body |= {name: said for name, said in zip(_RARE, rare, strict=True) if said is not None}
+    if receipt.classify_ms is not None:
+        body["classify_ms"] = receipt.classify_ms
+    if receipt.route_ms is not None:
+        body["route_ms"] = receipt.route_ms
     if receipt.level is not None:
         body["level"] = receipt.level
     if receipt.context is not None:

@@ -37,6 +37,8 @@ class Moment:
     text: str = ""
     parts: Parts = NOTHING_READ
     vector: Sequence[float] | None = None
+    hurried: bool = False
+    """Deciding takes too long these days: the dear signals have no opinion."""
     graded: int | None = None
     level: int | None = None
     own_level: int | None = None

@@ -28,7 +28,7 @@ class Scored:
 
     def level(self, _ask: Ask, moment: Moment) -> int | None:
         """Read the score."""
-        if not moment.text:
+        if not moment.text or moment.hurried:
             return None
         score = self.scorer.score(moment.text, moment.vector)
         return self.scores.level(score.value) if score.known else self.abstains
