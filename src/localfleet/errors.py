@@ -23,6 +23,8 @@ Everything that can go wrong, as one tree.
 No message holds text from a request or from an engine: error text is content.
 """
 
+from collections.abc import Sequence
+
 from localfleet.core.reason import Reason
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "TooSlow",
     "Unauthenticated",
     "WaitsForPerson",
+    "told_of",
 ]
 
 
@@ -273,3 +276,11 @@ class ConfigError(FleetError):
             for line, path, text in problems
         ]
         super().__init__("\n".join(lines))
+
+
+def told_of(failures: Sequence[EngineFailed]) -> EngineFailed:
+    """The last failure speaks for all; to wait for the first door that opens again is enough."""
+    last = failures[-1]
+    if last.retry_after_s is not None:
+        last.retry_after_s = min(one.retry_after_s for one in failures if one.retry_after_s is not None)
+    return last

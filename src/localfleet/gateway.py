@@ -28,7 +28,7 @@ from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.price import most_output_tokens
-from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound
+from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound, told_of
 from localfleet.judging import judge, judge_beside, restrict
 from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
@@ -129,7 +129,7 @@ class Gateway:
         await self.traffic.abreast()
         began = self.clock.monotonic()
         visit.verdict = await judge(self, letter, visit)
-        visit.classify_ms = _ms(self.clock.monotonic() - began)
+        visit.classify_s = self.clock.monotonic() - began
         await self.traffic.abreast()
         began = self.clock.monotonic()
         if self.caps is not None:
@@ -140,7 +140,7 @@ class Gateway:
         visit.decision = self.decision(letter.ask, visit.verdict, visit.redaction, visit.moment)
         if steering is not None and visit.moment is not None:
             steering.decided(letter.ask, visit.moment, visit.decision)
-        visit.route_ms = _ms(self.clock.monotonic() - began)
+        visit.route_s = self.clock.monotonic() - began
 
     def decision(
         self, ask: Ask, verdict: Verdict, redaction: Redaction | None = None, moment: Moment | None = None
@@ -193,7 +193,7 @@ class Gateway:
                     given_up |= {other.model for other in decision.routes if isinstance(other, HostedRoute)}
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
                     given_up.add(route.model)
-        raise _told(failures)
+        raise told_of(failures)
 
     def _is_told(self, failure: EngineFailed) -> bool:
         """A provider's safety refusal is the caller's to know, and no door is looked for that would say yes."""
@@ -383,18 +383,6 @@ class Gateway:
         self.ledger.settle(receipt)
         for watch in self.watchers:
             watch(receipt)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
-
-
-def _told(failures: list[EngineFailed]) -> EngineFailed:
-    """The last failure speaks for all; to wait for the first door that opens again is enough."""
-    last = failures[-1]
-    if last.retry_after_s is not None:
-        last.retry_after_s = min(one.retry_after_s for one in failures if one.retry_after_s is not None)
-    return last
 
 
 def _too_late() -> EngineFailed:

@@ -42,8 +42,8 @@ class Visit:
     task: str | None = None
     session: str | None = None
     caller_action: str | None = None
-    classify_ms: float | None = None
-    route_ms: float | None = None
+    classify_s: float | None = None
+    route_s: float | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     decision: Decision | None = None
@@ -178,8 +178,8 @@ class Visit:
             role=self.role,
             arm=self.arm,
             parts=tuple(self.parts),
-            classify_ms=self.classify_ms,
-            route_ms=self.route_ms,
+            classify_ms=None if self.classify_s is None else round(self.classify_s * 1000, 3),
+            route_ms=None if self.route_s is None else round(self.route_s * 1000, 3),
             level=None if self.moment is None else self.moment.level,
             context=None if self.moment is None else self.moment.parts,
         )
