@@ -38,7 +38,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "e2e")]
 
 from gemma import NAME, gemma_file  # noqa: E402
 from machine import commit, machine  # noqa: E402
-from redaction_table import FOLDER  # noqa: E402
+from redaction_table import PAGE  # noqa: E402
 
 PROGRAM = str(Path(sys.executable).with_name("localfleet"))
 FIRST = ["Martha", "Oliver", "Beatrix", "Clara", "Anton", "Priya", "Diego", "Jonas"]
@@ -222,8 +222,8 @@ def main() -> None:
     result = {"model": args.model, "weights": weights, "kinds": kinds, "machine": machine(), **commit()}
     print(json.dumps(result, indent=1))
     if args.write:
-        FOLDER.mkdir(exist_ok=True)
-        file = FOLDER / f"{result['machine']['date'][:10]}-{args.model}.json"
+        PAGE.results.mkdir(exist_ok=True)
+        file = PAGE.results / f"{result['machine']['date'][:10]}-{args.model}.json"
         file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

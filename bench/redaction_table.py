@@ -8,24 +8,21 @@ Shares have Wilson's interval. What redaction costs is a difference of two share
 Newcombe's for pairs (1998, method 10), which holds for few tasks and for shares at the ends.
 """
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from result_page import ROOT, ResultPage
+
 sys.path.insert(0, str(ROOT / "src"))
 
-from localfleet.core.interval import wilson  # noqa: E402
+from localfleet.core.interval import wilson
 
-__all__ = ["FOLDER", "lost", "markdown", "newest", "placed"]
+__all__ = ["PAGE", "lost", "markdown"]
 
-FOLDER = ROOT / "bench/redaction"
-PAGE = ROOT / "docs/concepts/redaction.md"
-BEGIN, END = "<!-- quality:begin -->\n", "<!-- quality:end -->\n"
+PAGE = ResultPage(path=ROOT / "docs/concepts/redaction.md", results=ROOT / "bench/redaction", mark="quality")
 ASKED = {
     "copy": "copy a value out of a note",
     "choose": "which of two values belongs to an office",
@@ -35,13 +32,6 @@ ASKED = {
     "all": "all",
 }
 MODELS = {"gemma": "Gemma 3 270M (4 bits)", "smollm2": "SmolLM2 135M (8 bits)"}
-
-
-def newest() -> dict[str, Any]:
-    """The result file with the latest date inside."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")]
-    latest: dict[str, Any] = max(results, key=lambda result: result["machine"]["date"])
-    return latest
 
 
 def lost(row: Mapping[str, int]) -> tuple[float, float, float]:
@@ -95,18 +85,5 @@ def _closing(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"nothing was redacted are left out. Measured {day}."
 
 
-def placed(page: str, table: str) -> str:
-    """The page with the table between its markers; raises `ValueError` where it has none."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the page has no markers")
-    return head + begin + table + end + tail
-
-
 if __name__ == "__main__":
-    made = markdown(newest())
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
-    else:
-        print(made)
+    PAGE.tell(markdown(PAGE.newest()))

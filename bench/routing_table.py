@@ -4,24 +4,14 @@ The newest result of `bench/routing.py` as the tables of docs/concepts/routing-c
     python bench/routing_table.py --write
 """
 
-import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs/concepts/routing-classifier.md"
-BEGIN, END = "<!-- routing:begin -->\n", "<!-- routing:end -->\n"
+from result_page import ROOT, ResultPage
+
+PAGE = ResultPage(path=ROOT / "docs/concepts/routing-classifier.md", results=ROOT / "bench/routing", mark="routing")
 CLAIMS = {"cue words": "keywords, about 70 %", "length": "length, about 65 %", "localfleet": "classifier, 85 to 90 %"}
 """What the articles say of a router's accuracy."""
-
-
-def newest() -> dict[str, Any]:
-    """The result file with the latest date inside."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / "routing").glob("*.json")]
-    latest: dict[str, Any] = max(results, key=lambda result: result["machine"]["date"])
-    return latest
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -72,18 +62,5 @@ def closing(result: dict[str, Any]) -> Iterator[str]:
     yield f"{result['commit'][:7]}{changes} on {result['machine']['cpu']}."
 
 
-def placed(page: str, tables: str) -> str:
-    """The page with the tables between its markers; raises `ValueError` where it has none."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the page has no markers")
-    return head + begin + tables + end + tail
-
-
 if __name__ == "__main__":
-    made = markdown(newest())
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
-    else:
-        print(made)
+    PAGE.tell(markdown(PAGE.newest()))

@@ -4,28 +4,18 @@ The newest result as a Markdown table: `python bench/table.py` prints it, `--wri
 The table stands between two markers there; a test holds it equal to the newest result file.
 """
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
-__all__ = ["markdown", "newest", "placed"]
+from result_page import ROOT, ResultPage
 
-HERE = Path(__file__).resolve().parent
-README = HERE.parent / "README.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+__all__ = ["PAGE", "markdown"]
+
+PAGE = ResultPage(path=ROOT / "README.md", results=ROOT / "bench/results", mark="bench")
 HEAD = (
     "| proxy | requests/s, 32 connections | CPU per request | added at 1 connection | p99 at 1 connection "
     "| memory | start |\n"
     "|---|---|---|---|---|---|---|\n"
 )
-
-
-def newest() -> dict[str, Any]:
-    """The result file with the latest date inside."""
-    results = [json.loads(path.read_text()) for path in (HERE / "results").glob("*.json")]
-    latest: dict[str, Any] = max(results, key=lambda result: result["machine"]["date"])
-    return latest
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -80,18 +70,5 @@ def against(throughput: dict[str, dict[str, float]]) -> str:
     )
 
 
-def placed(text: str, table: str) -> str:
-    """README's text with the table between its markers; raise `ValueError` where they are missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md needs the markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}{END}{after}"
-
-
 if __name__ == "__main__":
-    wanted = markdown(newest())
-    if "--write" in sys.argv[1:]:
-        README.write_text(placed(README.read_text(), wanted))
-    else:
-        print(wanted)
+    PAGE.tell(markdown(PAGE.newest()))

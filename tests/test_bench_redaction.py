@@ -1,10 +1,10 @@
 """The table of docs/concepts/redaction.md is that of the newest measurement, and its intervals are right."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from bench_script import bench_script
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,18 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def table() -> ModuleType:
     """`bench/redaction_table.py`, which is a script and no package."""
-    spec = importlib.util.spec_from_file_location("bench_redaction_table", ROOT / "bench/redaction_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return bench_script("redaction_table")
 
 
 def test_the_page_shows_the_newest_result(table: ModuleType) -> None:
     """`python bench/redaction_table.py --write` was run after the last measurement."""
-    page = (ROOT / "docs/concepts/redaction.md").read_text(encoding="utf-8")
-    assert table.placed(page, table.markdown(table.newest())) == page
+    page = table.PAGE.text()
+    assert table.PAGE.placed(page, table.markdown(table.PAGE.newest())) == page
 
 
 @given(both=st.integers(0, 60), gone=st.integers(0, 20), come=st.integers(0, 20), neither=st.integers(0, 60))

@@ -1,11 +1,11 @@
 """The numbers in README.md are those of the newest result file, and the table says what the file says."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from bench_script import bench_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -13,12 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def table() -> ModuleType:
     """`bench/table.py`, which is a script and no package."""
-    spec = importlib.util.spec_from_file_location("bench_table", ROOT / "bench/table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return bench_script("table")
 
 
 def result_of(**medians: float) -> dict[str, Any]:
@@ -50,8 +45,8 @@ def result_of(**medians: float) -> dict[str, Any]:
 
 def test_readme_shows_the_newest_result(table: ModuleType) -> None:
     """`python bench/table.py --write` was run after the last measurement."""
-    readme = (ROOT / "README.md").read_text()
-    assert table.placed(readme, table.markdown(table.newest())) == readme
+    readme = table.PAGE.text()
+    assert table.PAGE.placed(readme, table.markdown(table.PAGE.newest())) == readme
 
 
 def test_table_ranks_by_throughput_and_leaves_the_upstream_out(table: ModuleType) -> None:
@@ -84,8 +79,8 @@ def test_sentences_say_ratio_noise_and_changes(table: ModuleType) -> None:
 
 def test_placed_needs_both_markers(table: ModuleType) -> None:
     """A README without markers is an error, not an appended table."""
-    assert table.placed("a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb", "new\n") == (
+    assert table.PAGE.placed("a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb", "new\n") == (
         "a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb"
     )
     with pytest.raises(ValueError, match="markers"):
-        table.placed("a\n<!-- bench:begin -->\nb", "new")
+        table.PAGE.placed("a\n<!-- bench:begin -->\nb", "new")
