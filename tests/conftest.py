@@ -24,10 +24,13 @@ sys.path.insert(0, str(Path(__file__).parent / "training"))
 
 from process import Tap
 
+gc.disable()  # until all is collected: nothing of it goes away again, and to look for it takes a quarter of the time
+
 
 def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: the collector need not look through it again and again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

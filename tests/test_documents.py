@@ -2,13 +2,13 @@
 
 import json
 import random
-import subprocess
-import sys
 import zipfile
 from contextlib import chdir
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+from here import run_here
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from typer.testing import CliRunner
@@ -26,11 +26,10 @@ LICENCE = (
 )
 
 
-def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, *arguments: str) -> CompletedProcess[str]:
     """A command in a folder, with its state below it."""
-    program = str(Path(sys.executable).with_name("localfleet"))
     env = {"LOCALFLEET_HOME": str(folder / "state"), "PATH": "/usr/bin", "HOME": str(folder)}
-    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, env=env, check=False)
+    return run_here(*arguments, folder=folder, env=env)
 
 
 @pytest.fixture

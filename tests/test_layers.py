@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from here import run_here
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,8 +156,8 @@ def test_check_shows_what_is_off_where(tmp_path: Path) -> None:
     file = tmp_path / "models.yaml"
     text = FILE.replace("{weights: w}", '{engine: endpoint, url: "http://127.0.0.1:9/v1", context_tokens: 9000}')
     file.write_text(text, encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("localfleet")), "check", "--config", str(file)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.replace("\n", " ")
+    env = {"LOCALFLEET_HOME": str(tmp_path / "state"), "PATH": "/usr/bin", "HOME": str(tmp_path)}
+    said = run_here("check", "--config", str(file), folder=tmp_path, env=env).stdout.replace("\n", " ")
     for part in (
         "layers off: own, secrets, topics, names: ok", "plans.free: layers off: secrets, patterns, topics, names",
         "plans.careful: layers off: none", "tasks.keys: layers off: own, topics, names",

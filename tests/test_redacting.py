@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from here import run_here
 
 from localfleet.core.ask import Api, Caller
 from localfleet.core.classify import Rules, classify
@@ -128,12 +127,8 @@ def run(folder: Path, *arguments: str, text: str = "") -> str:
         f"version: 1\nhosted:\n  mini: {hosted}\nprivacy: {{on_restricted: redact, layers: [own, secrets, patterns]}}\n"
     )
     (folder / "models.yaml").write_text(file, encoding="utf-8")
-    program = str(Path(sys.executable).with_name("localfleet"))
     env = {"K": "sk-test-0000", "PATH": "/usr/bin", "HOME": str(folder)}
-    done = subprocess.run(
-        [program, *arguments], cwd=folder, input=text, capture_output=True, text=True, env=env, check=False
-    )
-    return done.stdout
+    return run_here(*arguments, folder=folder, env=env, stdin=text).stdout
 
 
 def test_the_dry_run_says_what_would_be_replaced(tmp_path: Path) -> None:

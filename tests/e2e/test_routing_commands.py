@@ -1,11 +1,10 @@
 """`localfleet routing` as a user runs it: train, score, evaluate, features."""
 
 import json
-import sys
 from pathlib import Path
-from subprocess import run
 
 import pytest
+from here import run_here
 from sums import lines
 
 from localfleet.core.routing.guarantee import Claim
@@ -16,14 +15,9 @@ pytestmark = pytest.mark.slow
 
 def localfleet(*words: str, home: Path, stdin: bytes = b"") -> tuple[int, str, str]:
     """Run a command in a state folder of its own."""
-    done = run(
-        [sys.executable, "-m", "localfleet", "routing", *words],
-        input=stdin,
-        capture_output=True,
-        env={"LOCALFLEET_HOME": str(home), "PATH": "/usr/bin:/bin"},
-        check=False,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    env = {"LOCALFLEET_HOME": str(home), "PATH": "/usr/bin:/bin"}
+    done = run_here("routing", *words, folder=home, env=env, stdin=stdin.decode())
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_train_score_evaluate(tmp_path: Path) -> None:
@@ -96,13 +90,7 @@ def test_a_trained_file_routes(tmp_path: Path) -> None:
     for name, text in asked.items():
         body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]})
         words = ["explain", "-", "--json", "--privacy", "public", "--config", str(tmp_path / "models.yaml")]
-        done = run(
-            [sys.executable, "-m", "localfleet", *words],
-            input=body.encode(),
-            capture_output=True,
-            env={"LOCALFLEET_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "KEY": "k"},
-            check=False,
-        )
+        done = run_here(*words, folder=tmp_path, env={"LOCALFLEET_HOME": str(tmp_path), "KEY": "k"}, stdin=body)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         first[name] = (next(door["model"] for door in found["doors"] if door["legal"]), found["reason"])

@@ -1,15 +1,14 @@
-"""`localfleet check` and `localfleet fit`, as programs: what they print, and how they exit."""
+"""`localfleet check` and `localfleet fit`, as they are typed: what they print, and how they exit."""
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from here import run_here
 
-PROGRAM = str(Path(sys.executable).with_name("localfleet"))
 BOX = "hardware: {gpus: [{name: H100-80GB-SXM, count: 2}]}"
 
 
@@ -23,16 +22,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str) -> CompletedProcess[str]:
     """A command in a folder, with little else around it."""
     env = {
         "PATH": f"{folder / 'bin'}{os.pathsep}/usr/bin:/bin",
         "HOME": str(folder),
         "HF_HUB_CACHE": str(folder / "hub"),
     }
-    return subprocess.run(
-        [PROGRAM, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_here(*words, folder=folder, env=env)
 
 
 def checked(folder: Path, local: str, hardware: str = BOX) -> tuple[int, dict[str, Any]]:

@@ -2,10 +2,9 @@
 
 import json
 import random
-import sys
 from pathlib import Path
-from subprocess import run
 
+from here import run_here
 from ledger_rig import AT, Clock, receipt
 
 from localfleet.core.feedback import Feedback
@@ -55,10 +54,10 @@ def test_the_classifier_trains_on_judged_receipts(tmp_path: Path) -> None:
     assert ledger.close()
     data, out = tmp_path / "data.jsonl", tmp_path / "classifier"
     data.write_text("\n".join([*kept, json.dumps({"id": "unknown", "text": "Nobody judged this."})]))
-    argv = [sys.executable, "-m", "localfleet", "routing", "train", str(data), "--receipts", "--out", str(out)]
-    done = run(argv, env={"LOCALFLEET_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    words, env = ("routing", "train", str(data), "--receipts", "--out", str(out)), {"LOCALFLEET_HOME": str(tmp_path)}
+    done = run_here(*words, folder=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
-    assert b"400 prompts" in done.stdout
+    assert "400 prompts" in done.stdout
     scorer = load(out.read_bytes())
     sums = scorer.score("Prove that the sum of 77 primes is an integer, then solve.")
     places = scorer.score("Where is town 77?")
