@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent / "core"))
 sys.path.insert(0, str(Path(__file__).parent / "bench"))
 sys.path.insert(0, str(Path(__file__).parent / "actions"))
 sys.path.insert(0, str(Path(__file__).parent / "training"))
+sys.path.insert(0, str(Path(__file__).parent / "storage"))
+sys.path.insert(0, str(Path(__file__).parent / "otlp"))
 
 from process import Tap
 

@@ -37,6 +37,7 @@ from localfleet.config import (
     Task,
     Tier,
     TierEntry,
+    Traces,
     Vllm,
     parse_settings,
 )
@@ -93,6 +94,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`plans.<name>`": Plan,
     "`people`": People,
     "`audit`": Audit,
+    "`traces`": Traces,
     "`batches`": Batches,
 }
 SEEN_BELOW = (

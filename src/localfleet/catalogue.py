@@ -13,6 +13,7 @@ from localfleet.config import (
     ProviderFacts,
     Search,
     Settings,
+    read_headers,
     read_key,
     shown_variable,
 )
@@ -227,6 +228,7 @@ def check_settings(file: str, settings: Settings, lines: Lines, env: Mapping[str
         *(() if problems else _form_problems(settings)),
         *_hosted_problems(settings, prices),
         *_sealing_problems(settings, env),
+        *_collector_problems(settings, env),
         *_price_file_problems(settings),
     )
     if found:
@@ -293,6 +295,18 @@ def _secret_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Pro
             else:
                 if not secret or not _fits_a_header(secret):
                     yield f"hosted.{name}.api_key_file", "the file holds no key: one line, without spaces"
+
+
+def _collector_problems(settings: Settings, env: Mapping[str, str]) -> Iterator[Problem]:
+    named = None if settings.traces is None else settings.traces.headers_env
+    if named is None:
+        return
+    shown = shown_variable(named)
+    try:
+        if not read_headers(env.get(named, "")):
+            yield "traces.headers_env", f"the variable {shown} is not set; export it as name=value,name=value"
+    except ValueError:
+        yield "traces.headers_env", f"the variable {shown} holds no headers; write name=value,name=value"
 
 
 def _fits_a_header(secret: str) -> bool:

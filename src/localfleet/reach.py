@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from localfleet.catalogue import anyone, build_policy, planned
-from localfleet.config import Audit, HostedModel, LocalModel, Search, Settings, Vllm, is_loopback
+from localfleet.config import Audit, HostedModel, LocalModel, Search, Settings, Traces, Vllm, is_loopback
 from localfleet.core.ask import Api, Caller
 from localfleet.core.fleet import Model
 from localfleet.core.label import Label
@@ -72,6 +72,8 @@ def outlets(settings: Settings, models: tuple[Model, ...]) -> Iterator[Outlet]:
     yield from _stages(settings, models)
     yield from _shadows(settings, models)
     yield from _heads(settings.audit)
+    if settings.traces is not None:
+        yield _spans(settings.traces)
 
 
 def _local(name: str, model: LocalModel) -> Iterator[Outlet]:
@@ -205,6 +207,19 @@ def _heads(audit: Audit) -> Iterator[Outlet]:
             cargo=Cargo.NOTHING,
             rule="the head of the ledger: a number, a time, hashes; no part of a request",
         )
+
+
+def _spans(traces: Traces) -> Outlet:
+    """Spans are made of receipts, which hold no text."""
+    left_out = "nothing" if traces.restricted == "omit" else "counts alone"
+    return Outlet(
+        kind="exporter",
+        name="traces.url",
+        host=host_of(traces.url) or "?",
+        place=Place.BOX if is_loopback(traces.url) else Place.STREET,
+        cargo=Cargo.NOTHING,
+        rule=f"one span a request: names of the file, counts and times; of restricted requests {left_out}; no text",
+    )
 
 
 def _hosted(name: str, model: HostedModel, apis: frozenset[Api]) -> Outlet:

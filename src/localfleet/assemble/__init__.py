@@ -16,6 +16,7 @@ from localfleet.assemble.ground import Ground, SystemClock
 from localfleet.assemble.heads import build_keeper
 from localfleet.assemble.people import build_tickets
 from localfleet.assemble.reload import Reloader
+from localfleet.assemble.spans import build_exporter
 from localfleet.assemble.tier import moment
 from localfleet.assemble.world import build_world
 from localfleet.batches.runner import Runner
@@ -35,6 +36,7 @@ from localfleet.gpus.watch import GpuWatch
 from localfleet.keeping import FeatureFile
 from localfleet.server.app import Front, build_app
 from localfleet.server.data_plane import Porch
+from localfleet.server.metrics import Metrics
 from localfleet.server.recall import Recall
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.ratings import ratings
@@ -47,6 +49,8 @@ __all__ = ["House", "assemble"]
 SOW_AT_START_S = 2.0
 RATINGS_S = 90 * 86_400
 """How far back ratings of answers count for the alarm on quality."""
+LAST_SPANS_S = 5.0
+"""A collector that is slow keeps no router from ending."""
 TIMES_FILE = "engine_times.json"
 
 
@@ -84,6 +88,8 @@ class House:
         """Read what budgets have spent, two seconds long at most, and begin to load the local models."""
         self.gpus.start()
         self.heads.begin()
+        if self.ground.exporter is not None:
+            self.ground.exporter.start()
         sowing = self.reloader.spawn(self.reloader.keep_sowing())
         if self.ledger.health.ok:
             # So that the first callers do not find the hosted doors shut. A disk that is away is not waited for.
@@ -115,6 +121,9 @@ class House:
         await asyncio.to_thread(self.heads.stand_aside)
         closed = await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.heads.end)
+        if self.ground.exporter is not None:
+            self.ground.exporter.close()
+            await asyncio.to_thread(self.ground.exporter.join, LAST_SPANS_S)
         return closed
 
 
@@ -184,6 +193,9 @@ def _ground(
 ) -> Ground:
     clock, secret = SystemClock(), load_secret(home)
     ledger = SqliteLedger(home, clock=clock, remember_days=checked.settings.privacy.remember_days)
+    exporter, metrics = build_exporter(checked.settings.traces, env), Metrics()
+    if exporter is not None:
+        metrics.spans = exporter.counts
     return Ground(
         home=home,
         env=env,
@@ -203,5 +215,7 @@ def _ground(
         start_engines=start_engines,
         on_progress=on_progress,
         features=FeatureFile(home),
+        metrics=metrics,
+        exporter=exporter,
         tickets=build_tickets(checked.settings.people, home, env),
     )

@@ -11,6 +11,7 @@ from localfleet.engines.client import HttpClient
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
 from localfleet.keeping import FeatureFile
+from localfleet.otlp.exporter import Exporter
 from localfleet.people.tickets import Tickets
 from localfleet.readers.aside import Aside
 from localfleet.readers.load import load_reader
@@ -80,5 +81,7 @@ class Ground:
     """Requests that wait for a person."""
     features: FeatureFile
     """Where features of requests are kept, if a file asks for it."""
+    exporter: Exporter | None = None
+    """Carries spans to a collector, if the file names one at the start."""
     tracks: Tracks = field(default_factory=Tracks)
     """Conversations and the pace of doors, for routing strategies."""

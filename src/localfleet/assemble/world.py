@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from localfleet.assemble.engines import Engines, Place
 from localfleet.assemble.entry import Entry
 from localfleet.assemble.ground import Ground
 from localfleet.assemble.memory import gpu_sizes, room_of
+from localfleet.assemble.spans import providers_of
 from localfleet.assemble.tier import LocalTier
 from localfleet.catalogue import Checked, anyone, build_models, build_policy, planned, read_bid
 from localfleet.config import Settings
@@ -162,16 +163,20 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         usd_per_day=dict(settings.limits.usd_per_day),
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
-        watchers=_watchers(ground, table),
+        watchers=_watchers(settings, ground, table),
         retries=RetryBudget(settings.routing.retry_share),
         traffic=ground.traffic,
         seeded=False,
     )
 
 
-def _watchers(ground: Ground, table: Table | None) -> tuple[Callable[[Receipt], None], ...]:
-    always = (ground.metrics.count,)
-    return always if table is None else (*always, ground.tracks.watch)
+def _watchers(settings: Settings, ground: Ground, table: Table | None) -> tuple[Callable[[Receipt], None], ...]:
+    watching: list[Callable[[Receipt], None]] = [ground.metrics.count]
+    if table is not None:
+        watching.append(ground.tracks.watch)
+    if ground.exporter is not None:
+        watching.append(partial(ground.exporter.take, providers=providers_of(settings)))
+    return tuple(watching)
 
 
 def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping[str, Engine]) -> Steering:

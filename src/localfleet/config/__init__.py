@@ -21,6 +21,7 @@ from localfleet.config.routing import Difficulty, Quality, Routing, Tier
 from localfleet.config.search import Search
 from localfleet.config.settings import Limits, Plan, Settings, Task
 from localfleet.config.shape import is_loopback, shown_variable
+from localfleet.config.traces import Traces, read_headers
 from localfleet.config.vllm import Vllm
 from localfleet.config.vllm_flags import vllm_flags
 
@@ -53,12 +54,14 @@ __all__ = [
     "Task",
     "Tier",
     "TierEntry",
+    "Traces",
     "Vllm",
     "differences",
     "is_loopback",
     "load_settings",
     "parse_settings",
     "parse_with_lines",
+    "read_headers",
     "read_key",
     "read_settings",
     "read_text",

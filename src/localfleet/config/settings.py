@@ -18,6 +18,7 @@ from localfleet.config.privacy import LayerName, Layers, Privacy
 from localfleet.config.routing import Level, Routing, Share, Tier
 from localfleet.config.search import Search
 from localfleet.config.shape import LabelWord, ModelRef, Name, Shape, Usd
+from localfleet.config.traces import Traces
 from localfleet.core.label import Label
 from localfleet.core.routing.asked import Objective
 from localfleet.core.routing.kinds import KINDS
@@ -140,6 +141,8 @@ class Settings(Shape):
     plans: dict[Name, Plan] = Field(default_factory=dict)
     people: People = People()
     audit: Audit = Audit()
+    traces: Traces | None = None
+    """Without it no spans are made."""
     batches: Batches | None = None
     """Without it there are no files and no batches."""
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["Changes"]
 
-FIXED = ("privacy.remember_days", "audit.", "batches")
-"""Read once: when the ledger is opened, when its heads first go out, when batches are taken up again."""
+FIXED = ("privacy.remember_days", "audit.", "batches", "traces")
+"""Read once: when the ledger opens, when its heads and spans first go out, when batches are taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Changes:
 
     @property
     def privacy(self) -> tuple[str, ...]:
-        """Those that change who may see what: labels, detectors, rules, `accepts`, and whole hosted models."""
+        """Those that change who may see what: labels, detectors, rules, `accepts`, spans, and whole hosted models."""
         return tuple(path for path in self.all if _is_privacy(path))
 
     @property
@@ -34,7 +34,7 @@ class Changes:
 
 def _is_privacy(path: str) -> bool:
     section, _, rest = path.partition(".")
-    if section == "privacy":
+    if section in {"privacy", "traces"}:
         return True
     whole = section in {"hosted", "tasks"} and "." not in rest
     return (

@@ -9,8 +9,7 @@ What it opens is held against rules written here a second time, so that a broken
 Where the file lets restricted text leave redacted, the policy is asked once more for each label that the redacted text
 may have: as it is and redacted are two ways, and only the second may lead to the street.
 
-An `Outlet` is one thing that can open a connection. What does not exist yet (an exporter, say) becomes
-one more `Outlet` when it comes.
+An `Outlet` is one thing that can open a connection. What does not exist yet becomes one more `Outlet` when it comes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,7 +64,7 @@ class Outlet:
     """One thing that can open a connection: to which host, with what, and why it may."""
 
     kind: str
-    """`model`, `adapter`, `search`, `judge`, `stage`, `shadow`, `media`, `hub`, `head` today."""
+    """`model`, `adapter`, `search`, `judge`, `stage`, `shadow`, `media`, `hub`, `head`, `exporter` today."""
     name: str
     """Its place in models.yaml."""
     host: str

@@ -60,6 +60,8 @@ class Metrics(Collector):
         self.feedback, self.shadows = Sums(), Sums()
         self.escalations, self.alarm = Sums(), Alarm()
         self.drift = Drift()
+        self.spans: Mapping[str, int] = {}
+        """Spans for a collector by what became of them, counted by who carries them."""
         self.works = Works()
         self.before = OverheadMetrics()
         self.first_byte: dict[str, Times] = {}
@@ -133,6 +135,8 @@ class Metrics(Collector):
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
         yield _counter("shadows", "Mirrored requests by how they ended.", ("experiment", "outcome"), self.shadows)
+        spans = Sums({(became,): number for became, number in dict(self.spans).items()})
+        yield _counter("spans", "Spans for the collector of `traces.url`, by what became of them.", ("became",), spans)
         yield _counter("unpriced_requests", "Answers whose price is unknown.", ("model",), self.unpriced)
         yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
         yield _histogram("total_seconds", "Arrival to last byte.", self.total)

@@ -6,12 +6,9 @@ May not: retry, remember, decide when. Whatever a receiver does (slow, silent, r
 `why_not` turns it into a fixed sentence.
 """
 
-import http.client
 import os
 import socket
 import ssl
-import threading
-import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,16 +16,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from localfleet.posting import NotTaken, post
 from localfleet.storage.note import Note, checkpoint_of, line_of
 
 __all__ = ["CheckpointPlace", "FilePlace", "NotTaken", "Place", "SyslogPlace", "WebhookPlace", "why_not"]
 
 PRIORITY = 13 * 8 + 6
 """Facility 13 (log audit), severity 6 (informational): RFC 5424, section 6.2.1."""
-
-
-class NotTaken(OSError):
-    """The receiver answered, and not that it took the head."""
 
 
 class Place(Protocol):
@@ -123,27 +117,7 @@ class WebhookPlace:
 
     def deliver(self, note: Note, timeout_s: float) -> None:
         """Send, and read no more than the status."""
-        parts = urlsplit(self.url)
-        connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout_s)
-        # A socket's own limit is for each read: one byte now and then would hold us for ever.
-        watchdog = threading.Timer(timeout_s, _hang_up, (connection,))
-        watchdog.daemon = True
-        watchdog.start()
-        started = time.monotonic()
-        try:
-            headers = {"content-type": "application/json", "user-agent": "localfleet", "connection": "close"}
-            connection.request("POST", parts.path or "/", line_of(note) + b"\n", headers)
-            status = connection.getresponse().status
-        except (http.client.HTTPException, OSError) as error:
-            if time.monotonic() - started >= timeout_s:
-                raise TimeoutError from None
-            if isinstance(error, OSError):
-                raise
-            raise NotTaken from None
-        finally:
-            watchdog.cancel()
-            connection.close()
-        if not 200 <= status < 300:
+        if not post(self.url, line_of(note) + b"\n", timeout_s).taken:
             raise NotTaken
 
 
@@ -165,16 +139,3 @@ def _message(note: Note) -> bytes:
     at = f"{datetime.fromtimestamp(note.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
     head = f"<{PRIORITY}>1 {at} {socket.gethostname()[:255] or '-'} localfleet {os.getpid()} head - "
     return head.encode("ascii", "replace") + line_of(note)
-
-
-def _connection(scheme: str, host: str, port: int | None, timeout_s: float) -> http.client.HTTPConnection:
-    if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
-    return http.client.HTTPConnection(host, port, timeout=timeout_s)
-
-
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
