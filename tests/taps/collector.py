@@ -21,7 +21,13 @@ PATH = "/v1/traces"
 SPAN = {
     "traceId", "spanId", "parentSpanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "attributes", "status",
 }  # fmt: skip
-VALUES = {"stringValue": str, "boolValue": bool, "doubleValue": float, "intValue": str, "arrayValue": dict}
+VALUES: dict[str, Any] = {
+    "stringValue": str,
+    "boolValue": bool,
+    "doubleValue": float,
+    "intValue": str,
+    "arrayValue": dict,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
