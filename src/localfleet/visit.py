@@ -196,7 +196,7 @@ class Visit:
         replaced = () if self.redaction is None else self.redaction.proof.replaced
         return (*self.judged.findings, *replaced, *self.heard) if replaced or self.heard else self.judged.findings
 
-    def part(self, *, verdict: str = "", score: float | None = None) -> Part:
+    def part(self, *, verdict: str = "", score: float | None = None, aspect: str = "quality") -> Part:
         """This visit, recorded, as a part of its action."""
         last = self.attempts[-1] if self.attempts else None
         return Part(
@@ -210,6 +210,7 @@ class Visit:
             cost_usd=self.cost_usd,
             verdict=verdict,
             score=score,
+            aspect=aspect,
         )
 
     @property

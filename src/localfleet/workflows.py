@@ -19,7 +19,7 @@ from localfleet.config.pipelines import Stage as StageShape
 from localfleet.core.cascade import Cascade
 from localfleet.core.judges.confidence import Confidence
 from localfleet.core.judges.consistency import Consistency
-from localfleet.core.judges.grade import INSTRUCTION, Grader
+from localfleet.core.judges.grade import INSTRUCTIONS, Grader
 from localfleet.core.judges.spoken import Check
 from localfleet.core.judges.validators import (
     Json,
@@ -118,7 +118,12 @@ def build_cascade(shape: CascadeShape) -> Cascade:
         else Consistency(samples=again.samples, least=again.least, temperature=again.temperature),
         grader=None
         if model is None
-        else Grader(model=model.model, least=model.least, instruction=model.instruction or INSTRUCTION),
+        else Grader(
+            model=model.model,
+            least=model.least,
+            instruction=model.instruction or INSTRUCTIONS[model.looks_at],
+            aspect=model.looks_at,
+        ),
         call=judge.callable,
         least_score=judge.least_score,
         buffer=shape.buffer,

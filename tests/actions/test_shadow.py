@@ -19,7 +19,7 @@ from localfleet.core.cascade import Cascade
 from localfleet.core.conversation import prints_of
 from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.fleet import EngineState, Readiness
-from localfleet.core.judges.grade import Grader
+from localfleet.core.judges.grade import INSTRUCTIONS, Grader
 from localfleet.core.judges.validators import Length
 from localfleet.core.label import Label
 from localfleet.core.policy import decide
@@ -102,6 +102,21 @@ def test_the_caller_gets_its_answer_and_the_shadow_is_judged_beside_it(*, stream
     assert room.books.events.index("intent best") < room.books.events.index("send best")
     body = room.engines["best"].calls[0].body
     assert "stream" not in body
+
+
+def test_a_judge_is_told_what_to_look_at() -> None:
+    """The shipped words for safety reach the judge, and both scores say that they are of it."""
+    room = Room(small=grades)
+    grader = Grader(model="small", instruction=INSTRUCTIONS["safety"], aspect="safety")
+    mirrored(room, shadow(cascade=Cascade(checks=(Length(least_chars=1),), grader=grader)))
+    control, trial, *_ = room.books.receipts[-1].parts
+    assert [(one.aspect, one.score) for one in (control, trial)] == [("safety", 0.25), ("safety", 1.0)]
+    asked = [
+        call.body["messages"][0]["content"]
+        for call in room.engines["small"].calls
+        if "Grade" in call.body["messages"][-1]["content"]
+    ]
+    assert asked == [INSTRUCTIONS["safety"]] * 2
 
 
 def test_nobody_else_pays() -> None:

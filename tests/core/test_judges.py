@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from math import exp, log
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localfleet.config.cascade import ModelJudge
 from localfleet.core.judges.confidence import Confidence, entropy, margin, mean_logprob
 from localfleet.core.judges.consistency import Consistency, agreement
-from localfleet.core.judges.grade import Grader, question
+from localfleet.core.judges.grade import INSTRUCTIONS, Grader, question
 from localfleet.core.judges.language import language_of
 from localfleet.core.judges.schema import fits
 from localfleet.core.judges.spoken import Check, Spoken, Token, ToolCall
@@ -182,6 +183,13 @@ def test_answers_that_differ_are_unsure() -> None:
 def test_a_grade_is_read_or_unsure(said: str | None, word: str) -> None:
     """One digit from 1 to 5; anything else is no grade."""
     assert Grader(model="judge", least=4).judge(said).word == word
+
+
+def test_every_aspect_has_words_that_ask_for_a_digit() -> None:
+    """What `looks_at` may say and what ships are the same; each is told to answer as it is read."""
+    assert set(get_args(ModelJudge.model_fields["looks_at"].annotation)) == set(INSTRUCTIONS)
+    assert all("1 to 5" in words and words.endswith("the digit alone.") for words in INSTRUCTIONS.values())
+    assert Grader(model="judge", aspect="safety").judge("2").aspect == "safety"
 
 
 def test_a_judge_reads_the_ends_of_a_long_text() -> None:

@@ -10,6 +10,7 @@ from ledger_rig import Clock, receipt
 from typer.testing import CliRunner
 
 from localfleet.cli import build_cli
+from localfleet.cli.quality import judged_by_week
 from localfleet.core.feedback import Feedback
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -29,12 +30,12 @@ def said(number: int) -> Feedback:
     return Feedback(request_id=f"req-{number}", at=time.time() - 1000 + number, key_id=None, accepted=right)
 
 
-def mirrored(number: int) -> Receipt:
+def mirrored(number: int, aspect: str = "quality") -> Receipt:
     """A shadow with both grades."""
     common = {"label": Label.PUBLIC, "reason": Reason.TASK_RULE, "outcome": Reason.ANSWERED, "cost_usd": Decimal(0)}
     sides = (("control", "small", "local", 0.5), ("shadow", "mini", "low_cost", 1.0))
     parts = tuple(
-        Part(request_id="x", role=role, model=model, tier=tier, score=score, **common)  # type: ignore[arg-type]  # as above
+        Part(request_id="x", role=role, model=model, tier=tier, score=score, aspect=aspect, **common)  # type: ignore[arg-type]  # as above
         for role, model, tier, score in sides
     )
     return receipt(f"{number}-shadow", at=time.time() - 500, role="shadow", action=f"req-{number}", parts=parts)  # type: ignore[arg-type]  # a shadow's number
@@ -72,6 +73,28 @@ def test_the_alarm_reads_the_ledger(home: Path) -> None:
     assert "tier local, rated by people: ALARM: quality fell" in done.stdout
     rows = json.loads(CliRunner().invoke(build_cli("report"), [*words, "--json"], env=env).stdout)
     assert [row["quality_alarm"] for row in rows if row["group"] == "local"] == [True] * len(rows)
+
+
+def test_what_judges_looked_at_are_series_of_their_own(tmp_path: Path) -> None:
+    """S70: safety is not mixed with quality, in the ledger, by week, in the report, in the alarm's series."""
+    ledger = SqliteLedger(tmp_path, clock=Clock())
+    for number, aspect in enumerate(("quality", "safety", "safety", "accuracy")):
+        ledger.settle(receipt(number, at=time.time() - 600, tier="low_cost"))
+        ledger.settle(mirrored(number, aspect))
+    assert ledger.close()
+    found = ratings(tmp_path, since=0, until=time.time())
+    assert sorted({one.by for one in found}) == [JUDGE, f"{JUDGE}:accuracy", f"{JUDGE}:safety"]
+    weeks = {of[0::2]: said for of, said in judged_by_week(found).items()}
+    assert weeks["low_cost", "safety"] == (1.0, 2)
+    assert weeks["local", "quality"] == (0.5, 1)
+    env, words = {"LOCALFLEET_HOME": str(tmp_path)}, ["report", "--quality", "--by", "tier"]
+    said = CliRunner().invoke(build_cli("report"), words, env=env).stdout
+    assert "safety 1.00, as judges said of 2 answers" in said
+    (row,) = json.loads(CliRunner().invoke(build_cli("report"), [*words, "--json"], env=env).stdout)
+    assert row["judged"]["safety"] == {"mean": 1.0, "answers": 2}
+    metrics = Metrics()
+    metrics.count(mirrored(1, "safety"))
+    assert set(metrics.drift.runs) == {("local", f"{JUDGE}:safety"), ("low_cost", f"{JUDGE}:safety")}
 
 
 def test_the_metrics_ring(home: Path) -> None:

@@ -128,7 +128,9 @@ class Action:
         for part in self.opened:
             if part.recorded:
                 said = self.said.get(part.suffix)
-                self.visit.parts.append(part.part() if said is None else part.part(verdict=said.word, score=said.score))
+                self.visit.parts.append(
+                    part.part() if said is None else part.part(verdict=said.word, score=said.score, aspect=said.aspect)
+                )
 
 
 def _judged(attempts: list[Attempt], said: Judgement | None) -> list[Attempt]:

@@ -155,7 +155,8 @@ class Shadows:
         grader = shadow.cascade.grader
         engines = () if grader is None else tuple(self._meant(grader.model))
         said = await self._aside(engines, self.bench.judge(action, letter, shadow.cascade, spoken, door))
-        return replace(said, score=quality_of(said))
+        aspect = said.aspect if grader is None else grader.aspect  # what came before the judge counts for it too
+        return replace(said, score=quality_of(said), aspect=aspect)
 
     def _meant(self, wanted: str) -> Iterator[str]:
         """The local models that a judge's name means."""
@@ -181,7 +182,7 @@ class _Control:
         return Part(
             request_id=visit.id, role="control", model=_answered_by(visit), tier=visit.attempts[-1].tier,
             label=visit.judged.label, reason=visit.reason, outcome=Reason.ANSWERED, cost_usd=visit.total_usd,
-            verdict=said.word, score=said.score,
+            verdict=said.word, score=said.score, aspect=said.aspect,
         )  # fmt: skip
 
 

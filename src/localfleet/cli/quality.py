@@ -1,8 +1,9 @@
 """`report --quality`: by week, what was escalated and tried again, what one action cost, what people said."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,9 +12,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli.parts import console, print_json, state_home
-from localfleet.core.routing.drift import Drift, Fall
+from localfleet.core.routing.drift import PEOPLE, Drift, Fall
 from localfleet.storage.quality import Grouping, Week, quality
-from localfleet.storage.ratings import ratings
+from localfleet.storage.ratings import Rating, ratings
 
 __all__ = ["quality_command"]
 
@@ -34,30 +35,56 @@ def quality_command(by: str, *, days: float, as_json: bool, most: float = 0.05) 
     now = time.time()
     since = now - days * 86_400
     weeks = quality(state_home(), by=group, since=since, until=now)
-    falls = _falls(since, now, most)
+    rated = ratings(state_home(), since=since, until=now)
+    falls, judged = _falls(rated, most), judged_by_week(rated)
     if as_json:
-        print_json([_plain(week) | _alarm(week, by, falls) for week in weeks])
+        print_json([_plain(week) | _of_tier(week, by, falls, judged) for week in weeks])
     elif not weeks:
         console().print(f"no requests in the last {days:g} days")
     else:
         _print(by, weeks)
         for (tier, rated_by), fall in falls.items():
             console().print(_told(tier, rated_by, fall), markup=False)
+        for (tier, monday, aspect), (mean, many) in judged.items():
+            sentence = f"tier {tier}, week of {monday}: {aspect} {mean:.2f}, as judges said of {many} answers"
+            console().print(sentence, markup=False)
 
 
-def _falls(since: float, until: float, most: float) -> dict[tuple[str, str], Fall]:
+def _falls(rated: Sequence[Rating], most: float) -> dict[tuple[str, str], Fall]:
     """Tiers with enough rated answers to tell whether their quality fell."""
     drift = Drift(most=most)
-    for one in ratings(state_home(), since=since, until=until):
+    for one in rated:
         drift.see((one.tier, one.by), one.quality)
     return drift.falls()
 
 
-def _alarm(week: Week, by: str, falls: Mapping[tuple[str, str], Fall]) -> dict[str, Any]:
-    """With `--by tier`: whether the tier's quality fell, in each of its weeks; else nothing."""
+def judged_by_week(rated: Sequence[Rating]) -> dict[tuple[str, str, str], tuple[float, int]]:
+    """(tier, Monday, what was looked at) -> the mean of what judges said of so many answers, in that order."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for one in rated:
+        if one.by != PEOPLE:
+            day = datetime.fromtimestamp(one.at, UTC).date()
+            monday = (day - timedelta(days=day.weekday())).isoformat()
+            found.setdefault((one.tier, monday, one.by.partition(":")[2] or "quality"), []).append(one.quality)
+    return {of: (sum(said) / len(said), len(said)) for of, said in sorted(found.items())}
+
+
+def _of_tier(
+    week: Week,
+    by: str,
+    falls: Mapping[tuple[str, str], Fall],
+    judged: Mapping[tuple[str, str, str], tuple[float, int]],
+) -> dict[str, Any]:
+    """With `--by tier`: whether the tier's quality fell, and what judges said in that week; else nothing."""
     if by != "tier":
         return {}
-    return {"quality_alarm": any(fall.rings for (tier, _), fall in falls.items() if tier == week.group)}
+    said = {
+        aspect: {"mean": mean, "answers": many}
+        for (tier, monday, aspect), (mean, many) in judged.items()
+        if (tier, monday) == (week.group, week.monday)
+    }
+    rings = any(fall.rings for (tier, _), fall in falls.items() if tier == week.group)
+    return {"quality_alarm": rings, "judged": said}
 
 
 def _told(tier: str, rated_by: str, fall: Fall) -> str:

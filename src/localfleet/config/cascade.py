@@ -45,8 +45,10 @@ class ModelJudge(Shape):
 
     model: ModelRef = "local"
     least: int = Field(default=4, ge=1, le=5)
+    looks_at: Literal["quality", "accuracy", "helpfulness", "safety"] = "quality"
+    """What it is told to look at; a series of its own in reports and alarms."""
     instruction: str | None = Field(default=None, min_length=1, max_length=4000)
-    """What it is told; default: to grade from 1 (wrong) to 5 (right and complete), with the digit alone."""
+    """What it is told in place of the words that come with `looks_at`: to answer with a digit from 1 to 5."""
 
 
 class Judges(Shape):

@@ -63,6 +63,8 @@ class Part:
     cost_usd: Decimal | None
     verdict: str = ""
     score: float | None = None
+    aspect: str = "quality"
+    """What `score` is of: `quality`, or what a judge looked at."""
 
 
 @value

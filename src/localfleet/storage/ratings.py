@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from localfleet.core.feedback import Feedback
-from localfleet.core.routing.drift import JUDGE, PEOPLE, rating_of
+from localfleet.core.routing.drift import PEOPLE, judged_by, rating_of
 from localfleet.storage.report import reading
 
 __all__ = ["Rating", "ratings"]
@@ -22,13 +22,13 @@ SELECT r.at, c.body FROM receipts r JOIN chain c ON c.seq = r.seq
 WHERE r.role = 'shadow' AND r.outcome = 'answered' AND r.request_id LIKE '%-shadow'
     AND r.at >= {since!r} AND r.at < {until!r} ORDER BY r.seq
 """
-ROLE, TIER, SCORE = 1, 3, 9
+ROLE, TIER, SCORE, ASPECT = 1, 3, 9, 10
 """Places in a part's row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """One: `by` people or a judge, `quality` from 0 to 1, `at` Unix seconds."""
+    """One, from 0 to 1; `by` people, a judge, or a judge of one aspect (`judge:safety`); `at` Unix seconds."""
 
     at: float
     tier: str
@@ -65,4 +65,8 @@ def _said(at: float, tier: str, *row: Any) -> Rating | None:
 def _judged(at: float, body: str) -> list[Rating]:
     parts = [part for part in orjson.loads(body).get("parts", ()) if part[ROLE] in {"control", "shadow"}]
     known = [part for part in parts if part[SCORE] is not None and part[TIER] is not None]
-    return [Rating(at=at, tier=part[TIER], by=JUDGE, quality=part[SCORE]) for part in known]
+    return [Rating(at=at, tier=part[TIER], by=_by(part), quality=part[SCORE]) for part in known]
+
+
+def _by(part: list[Any]) -> str:
+    return judged_by(part[ASPECT] if len(part) > ASPECT else "quality")

@@ -7,7 +7,7 @@ stay small:
 
     doors     [model, tier, legal, why, cost_usd]        tried     [model, tier, reason, status, duration_ms, host]
     findings  [kind, count, label]                       because   [source]
-    parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score]
+    parts     [request_id, role, model, tier, label, reason, outcome, cost_usd, verdict, score, aspect]
 
 `action`, `role`, `arm`, `caller_action`, `parts`, `classify_ms`, `route_ms`, `level` and `context` stand in a body only
 where there is something to say; `context` is tokens by part.
@@ -224,7 +224,8 @@ def _plain_of(receipt: Receipt) -> tuple[Any, ...]:
 
 
 def _part(part: Part) -> tuple[Any, ...]:
-    return (
+    """Its row; what its score is of stands there only where that is not quality."""
+    row = (
         part.request_id,
         part.role,
         part.model,
@@ -236,6 +237,7 @@ def _part(part: Part) -> tuple[Any, ...]:
         part.verdict,
         part.score,
     )
+    return row if part.aspect == "quality" else (*row, part.aspect)
 
 
 def _counts(receipt: Receipt) -> tuple[Any, ...]:

@@ -57,6 +57,8 @@ class Judgement:
     word: str
     reason: Reason | None = None
     score: float | None = None
+    aspect: str = "quality"
+    """What was looked at."""
 
     @property
     def passed(self) -> bool:

@@ -13,7 +13,7 @@ from math import sqrt
 from localfleet.core.feedback import Feedback
 from localfleet.core.receipt import Receipt
 
-__all__ = ["JUDGE", "PEOPLE", "Drift", "Fall", "rating_of"]
+__all__ = ["JUDGE", "PEOPLE", "Drift", "Fall", "judged_by", "rating_of"]
 
 PEOPLE, JUDGE = "people", "judge"
 LATEST = 200
@@ -91,7 +91,7 @@ class Drift:
         elif receipt.role == "shadow":
             for part in receipt.parts:
                 if part.role in {"control", "shadow"} and part.tier is not None and part.score is not None:
-                    self.see((part.tier, JUDGE), part.score)
+                    self.see((part.tier, judged_by(part.aspect)), part.score)
 
     def hear(self, said: Feedback) -> None:
         """Take in what somebody said of a request that is remembered."""
@@ -107,6 +107,11 @@ class Drift:
         """Where there is enough to tell."""
         found = {of: run.fall(self.most) for of, run in self.runs.items()}
         return {of: fall for of, fall in found.items() if fall is not None}
+
+
+def judged_by(aspect: str) -> str:
+    """The name of a judge's series: one for what it looks at, `judge` where that is quality."""
+    return JUDGE if aspect == "quality" else f"{JUDGE}:{aspect}"
 
 
 def rating_of(said: Feedback) -> float | None:
