@@ -26,7 +26,7 @@ from crowd_words import Family, Words
 
 from localfleet.core.ask import Api
 
-__all__ = ["TASKS", "Dealt", "House", "Way", "Weather", "cells", "deal", "pairs"]
+__all__ = ["TASKS", "TASK_MODEL", "Dealt", "House", "Way", "Weather", "cells", "deal", "pairs"]
 
 
 class House(StrEnum):
@@ -49,6 +49,7 @@ class Way(StrEnum):
     POLISH = "pipeline, hosted polish"
     RESEARCH = "pipeline, each document"
     RELEASE = "pipeline, released structure"
+    LOOKUP = "pipeline, search"
     BATCH = "line of a batch"
 
 
@@ -63,7 +64,12 @@ class Weather(StrEnum):
 
 
 TASKS = {Way.CASCADE: "short", Way.JUDGED: "graded", Way.TRIAL: "tried", Way.SHADOW: "seen", Way.PERSON: "care"}
-PIPELINES = {Way.CARELESS: "careless", Way.POLISH: "polish", Way.RESEARCH: "research", Way.RELEASE: "private"}
+PIPELINES = {
+    Way.CARELESS: "careless", Way.POLISH: "polish", Way.RESEARCH: "research", Way.RELEASE: "private",
+    Way.LOOKUP: "lookup",
+}  # fmt: skip
+TASK_MODEL = "task/"
+"""A task by the name of a model, for clients without headers."""
 TASK_NAMED = frozenset({Source.TASK, Source.TASK_METADATA})
 SAID = (
     Source.HEADER,
@@ -207,7 +213,7 @@ class Deck:
         rng = self.rng
         model = f"pipeline/{PIPELINES[way]}" if way in PIPELINES else rng.choice(NAMED_MODELS)
         if way in TASKS:
-            model = "auto"
+            model = rng.choice(("auto", f"{TASK_MODEL}{TASKS[way]}"))
         case = replace(
             case,
             model=model,

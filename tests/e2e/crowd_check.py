@@ -19,7 +19,7 @@ def problems(wave: Wave, words: Words) -> list[str]:
 
 
 def _at_taps(wave: Wave, words: Words, cases: Mapping[int, Dealt]) -> Iterator[str]:
-    for name in HOSTED:
+    for name in (*HOSTED, "search"):
         yield from _named(wave.received[name], words, cases, f"LEAK: at {name}", Family.HOME, Family.HEAD)
     yield from _named(wave.received["local"], words, cases, "at the local engine", Family.HEAD)
     if wave.elsewhere:
@@ -79,10 +79,13 @@ class Control:
     statuses: Counter[int] = field(default_factory=Counter)
     requests: int = 0
     posts: int = 0
+    sought: int = 0
+    """Queries of a search endpoint that held a word which may leave."""
 
     def note(self, wave: Wave, words: Words) -> None:
         """Count one wave."""
         left = {number for name in HOSTED for number in words.who(wave.received[name], Family.FREE)}
+        self.sought += len(words.who(wave.received["search"], Family.FREE))
         for told in wave.told:
             self.requests += len(told.answers)
             self.statuses[told.answer.status] += 1
@@ -96,7 +99,7 @@ class Control:
 
 def left_behind(crowd: Crowd, commands: Sequence[Sequence[str]] = ()) -> list[str]:
     """Words of any family in what the routers wrote, print or show: files, output, process, metrics, pages, reports."""
-    found = []
+    found = [f"LEFT BEHIND in spans: {said}" for said in crowd.words.told(crowd.collector.all())]
     for house, router in crowd.routers.items():
         places = dict(router.at_rest())
         if router.alive():

@@ -23,13 +23,15 @@ from canary_deck import BEHAVIOURS
 from canary_fields import Wire
 from canary_sources import SECTIONS
 from canary_strategies import takes_seconds
+from collector import Collector, collecting
 from crowd_batches import through_a_batch
-from crowd_cases import TASKS, Dealt, House, Way, Weather
+from crowd_cases import TASK_MODEL, TASKS, Dealt, House, Way, Weather
 from crowd_words import Words
 from leaking_router import FLAW
 from process import Tap
 from reload_rig import admin
 from router import PROGRAM, Response, Router
+from search_server import SearchServer
 from tap_behaviour import Behaviour, Fault
 from tap_fleet import anthropic_entry, local_entry, openai_entry
 
@@ -48,6 +50,7 @@ HOSTED = ("openai", "anthropic")
 SEAL = {"LOCALFLEET_BATCH_KEY": "4f" * 3 + "0123456789abcdef" * 3 + "a1b2c3d4e5"}
 KINDS = {"plain": Label.PUBLIC, "restricted": Label.RESTRICTED}
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+PAGE = {"title": "Rivers", "url": "https://a.example/1", "content": "One river."}
 FACTS = json.dumps({"age": 41, "band": "high"})
 FAULTS = [one for one in BEHAVIOURS if not takes_seconds(one)] + [Behaviour(fault=Fault.HANG)]
 
@@ -143,6 +146,8 @@ class Crowd:
     routers: Mapping[House, Router]
     taps: Mapping[str, Tap]
     elsewhere: Tap
+    web: SearchServer
+    collector: Collector
     tokens: Mapping[House, Mapping[str, str]]
     words: Words
     rng: random.Random
@@ -152,6 +157,7 @@ class Crowd:
         """All of these at once, so many callers at a time; then wait until the taps are quiet."""
         for tap in (*self.taps.values(), self.elsewhere):
             tap.clear()
+        self.web.queries.clear()
         scripts = self._set(weather, len(cases))
         numbered = iter(list(cases))
 
@@ -171,6 +177,7 @@ class Crowd:
         ]
         self._until_quiet()
         received = {name: tap.received() for name, tap in self.taps.items()}
+        received["search"] = "\n".join(self.web.queries).encode()
         ids = (post.headers.get("x-client-request-id", "") for name in HOSTED for post in self.taps[name].posts())
         wave = Wave(weather, told, received, Counter(ids), len(self.elsewhere.received()))
         self._mend(weather, scripts)
@@ -183,7 +190,7 @@ class Crowd:
         if before is not None:
             answers.append(caller.ask(dealt.house, before, tokens[before.key]))
         wire = case.request(word, _json(answers[0]) if answers else None)
-        if dealt.way in TASKS:
+        if dealt.way in TASKS and not case.model.startswith(TASK_MODEL):
             wire = replace(wire, headers=(*wire.headers, ("x-localfleet-task", TASKS[dealt.way])))
         answers.append(caller.ask(dealt.house, wire, tokens[wire.key], case.leave_after_bytes))
         return Told(dealt=dealt, answers=answers)
@@ -253,6 +260,7 @@ class Stage(ExitStack):
         names = ("local", *HOSTED, "elsewhere")
         taps = {name: self.enter_context(Tap.start(folder / name, models=name)) for name in names}
         elsewhere = taps.pop("elsewhere")
+        web, collector = self.enter_context(SearchServer([PAGE])), self.enter_context(collecting())
         env = dict.fromkeys(PROXIES, elsewhere.url) | SEAL | {FLAW: flaw or ""}
         tokens, routers = {}, {}
         for house in House:
@@ -263,11 +271,12 @@ class Stage(ExitStack):
                 for kind, label in KINDS.items()
             }
             routers[house] = self.enter_context(
-                Router.start(folder / house, settings(taps, house), env=env, program=program)
+                Router.start(folder / house, settings(taps, house, web.url, collector.url), env=env, program=program)
             )
         crowd = Crowd(
-            routers=routers, taps=taps, elsewhere=elsewhere, tokens=tokens, words=Words(), rng=random.Random(seed)
-        )
+            routers=routers, taps=taps, elsewhere=elsewhere, web=web, collector=collector, tokens=tokens,
+            words=Words(), rng=random.Random(seed),
+        )  # fmt: skip
         taps["local"].say(FACTS)
         for house in House:
             for model in ("box", "mini", "claude"):
@@ -275,7 +284,7 @@ class Stage(ExitStack):
         return crowd
 
 
-def settings(taps: Mapping[str, Tap], house: House) -> dict[str, Any]:
+def settings(taps: Mapping[str, Tap], house: House, web: str, collector: str) -> dict[str, Any]:
     """Everything a file can declare that sends text somewhere."""
     # Topics and names would find somebody's affairs in words drawn by chance: here labels are known beforehand.
     layers = ["own", "secrets", "patterns"]
@@ -293,7 +302,7 @@ def settings(taps: Mapping[str, Tap], house: House) -> dict[str, Any]:
         "version": 1,
         "local": {"box": local_entry(taps["local"], timeout_s=UPSTREAM_S)},
         "hosted": {
-            "mini": openai_entry(taps["openai"], timeout_s=UPSTREAM_S),
+            "mini": openai_entry(taps["openai"], timeout_s=UPSTREAM_S, form={"before": "Answer in one sentence."}),
             "claude": anthropic_entry(taps["anthropic"], timeout_s=UPSTREAM_S),
         },
         "privacy": privacy,
@@ -326,6 +335,12 @@ def settings(taps: Mapping[str, Tap], house: House) -> dict[str, Any]:
                     {"name": "answer", "model": "mini", "prompt": "{claims} {input}"},
                 ]
             },
+            "lookup": {
+                "stages": [
+                    {"name": "found", "model": "web", "prompt": "{input}"},
+                    {"name": "answer", "model": "mini", "prompt": "From {found} answer {input}"},
+                ]
+            },
             "private": {
                 "stages": [
                     {
@@ -336,6 +351,8 @@ def settings(taps: Mapping[str, Tap], house: House) -> dict[str, Any]:
                 ]
             },
         },
+        "search": {"web": {"url": web, "accepts": "internal"}},
+        "traces": {"url": collector, "every_s": 0.5, "most_waiting": 100_000},
         "batches": {"parallel": 16},
     }  # fmt: skip
 

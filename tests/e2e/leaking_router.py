@@ -39,6 +39,11 @@ def forgets_conversations() -> None:
     vars(judging)["restrict"] = lambda bench, ask, prints: None
 
 
+def forgets_chunks() -> None:
+    """A labelled chunk is not known again."""
+    vars(judging)["_keep"] = lambda bench, ask, prints: None
+
+
 def mirrors_everything() -> None:
     """A shadow is decided as if its request were public."""
     real = vars(shadow)["as_if_asked"]
@@ -106,6 +111,7 @@ def names_of_files_are_echoed() -> None:
 FLAWS: Mapping[str, tuple[Callable[[], None], str]] = {
     "no door left, any door": (fails_over_anywhere, "LEAK: "),
     "conversations are forgotten": (forgets_conversations, "by session"),
+    "chunks are forgotten": (forgets_chunks, "chunk that was labelled"),
     "shadows know no label": (mirrors_everything, "LEAK: at openai"),
     "stages forget labels": (stages_forget_labels, "pipeline"),
     "batches forget headers": (batches_forget_headers, "line of a batch"),
