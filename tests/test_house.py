@@ -62,6 +62,7 @@ ARROWS = {
     "judging": {"core", "ports", "redacting", "visit", "wire"},
     "steering": {"core", "ports", "errors", "wire"},
     "keeping": {"core", "visit", "wire"},
+    "suites": {"suites", "core", "errors", "rulebook", "traces"},
     "priors": {"config", "core", "traces"},
     "strategies": {"config", "priors", "rulebook", "core", "errors", "steering", "wire"},
     "gateway": {
@@ -140,6 +141,7 @@ LIBRARIES = {
     "secret_rules": {"re2"},
     "cost": {"pydantic", "pydantic_core", "rich"},
     "evaluate": {"orjson"},
+    "suites": {"orjson"},
     "batches": {"orjson"},
     "people": {"orjson"},
     "keeping": {"orjson"},

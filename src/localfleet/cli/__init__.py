@@ -169,12 +169,14 @@ def _routing(app: typer.Typer) -> None:
     from localfleet.cli.prior import prior_command  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli.routing import routing_app  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli.routing_audit import audit_command  # noqa: PLC0415  # the same
+    from localfleet.cli.suite import suite_command  # noqa: PLC0415  # loaded when asked for
     from localfleet.cli.thresholds import thresholds_command  # noqa: PLC0415  # loaded when asked for
 
     add_experiments(routing_app)
     routing_app.command("thresholds")(thresholds_command)
     routing_app.command("prior")(prior_command)
     routing_app.command("audit")(audit_command)
+    routing_app.command("suite")(suite_command)
     app.add_typer(routing_app, name="routing", help=COMMANDS["routing"][0])
 
 

@@ -1,0 +1,1 @@
+"""Suites of prompts with checkable answers: read, asked of a running router, scored."""
