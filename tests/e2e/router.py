@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
+from here import run_here
 from process_sinks import what_shows
 
 __all__ = ["KEY", "KEY_ENV", "Response", "Router", "free_port"]
@@ -142,6 +143,11 @@ class Router:
         return subprocess.run(
             command, env=dict(self._env), cwd=self.folder / "work", capture_output=True, timeout=60, check=False
         )
+
+    def here(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The same without a process of its own, for commands that only read or write the books; not in threads."""
+        words = (*arguments, "--config", str(self.folder / "models.yaml"))
+        return run_here(*words, folder=self.folder / "work", env=self._env)
 
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None, timeout_s: float = 30) -> Response:
         """POST a JSON value, or bytes as they are."""

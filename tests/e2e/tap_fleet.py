@@ -5,7 +5,7 @@ from typing import Any
 from process import Tap
 from router import KEY_ENV
 
-__all__ = ["NATIVE", "anthropic_entry", "fleet", "local_entry", "openai_entry"]
+__all__ = ["NATIVE", "Entry", "anthropic_entry", "fleet", "local_entry", "openai_entry"]
 
 Entry = dict[str, Any]
 ALL_APIS = ["chat", "completion", "embedding", "messages", "responses"]

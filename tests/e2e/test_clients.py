@@ -219,11 +219,11 @@ def test_every_request_left_a_receipt(router: Router, chat: openai.OpenAI) -> No
     """What was answered, refused and kept local stands in the report, and the chain is whole."""
     chat.chat.completions.create(model="local", messages=ASKED, max_tokens=2)
     for _ in range(20):
-        report = json.loads(router.run("report", "--by", "tier", "--json").stdout)
+        report = json.loads(router.here("report", "--by", "tier", "--json").stdout)
         if {"local"} <= {row["group"] for row in report}:
             break
     assert sum(row["requests"] for row in report) >= 1
-    verified = router.run("audit", "verify")
+    verified = router.here("audit", "verify")
     assert (verified.returncode, b"chain whole" in verified.stdout) == (0, True)
 
 

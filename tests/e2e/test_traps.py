@@ -17,7 +17,7 @@ from canary import new_canary, traces
 from process import Tap
 from router import KEY, Response, Router
 from tap_behaviour import Behaviour, Fault
-from tap_fleet import fleet, local_entry
+from tap_fleet import NATIVE, Entry, fleet, local_entry
 
 CHAT = "/v1/chat/completions"
 LOUD = {
@@ -27,18 +27,21 @@ LOUD = {
 """What a person sets who looks for a fault; in other gateways it writes prompts into the log."""
 
 
+def loud(folder: Path, taps: tuple[Tap, Tap, Tap], claude: Entry) -> Router:
+    """A router under every debugging variable that it, its libraries or Python knows."""
+    local, openai, anthropic = taps
+    privacy = {"default": "public", "detector_budget_ms": 60_000, "layers": ["own", "secrets", "patterns"]}
+    return Router.start(
+        folder,
+        fleet(local=local, openai=openai, anthropic=anthropic, claude=claude, privacy=privacy),
+        env=LOUD,
+    )
+
+
 @pytest.fixture(scope="module")
 def loud_router(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Router]:
-    """A router under every debugging variable that it, its libraries or Python knows."""
-    local, openai, anthropic = shared_taps
-    settings = fleet(
-        local=local,
-        openai=openai,
-        anthropic=anthropic,
-        privacy={"default": "public", "detector_budget_ms": 60_000, "layers": ["own", "secrets", "patterns"]},
-    )
-    settings["hosted"]["claude"]["timeout_s"] = 60  # litellm takes its time to load, in development mode more so
-    with Router.start(tmp_path_factory.mktemp("traps"), settings, env=LOUD) as started:
+    """One for all, that need not load litellm."""
+    with loud(tmp_path_factory.mktemp("traps"), shared_taps, NATIVE) as started:
         yield started
 
 
@@ -62,8 +65,17 @@ def clean(left: Mapping[str, bytes], canary: str) -> bool:
 
 
 @pytest.mark.slow
-def test_debugging_switches_write_no_words(router: Router, openai_tap: Tap, anthropic_tap: Tap) -> None:
+def test_debugging_switches_write_no_words(
+    tmp_path: Path, shared_taps: tuple[Tap, Tap, Tap], openai_tap: Tap, anthropic_tap: Tap
+) -> None:
     """Every route, good and bad answers, litellm's too, under all switches at once: the log has none of the words."""
+    # litellm takes its time to load, in development mode more so.
+    with loud(tmp_path, shared_taps, {"timeout_s": 60}) as router:
+        write_no_words(router, openai_tap, anthropic_tap)
+
+
+def write_no_words(router: Router, openai_tap: Tap, anthropic_tap: Tap) -> None:
+    """Good answers and bad ones, whole and streamed, leave none of the words."""
     canary = new_canary()
     for model in ("box", "mini", "claude"):
         assert chat(router, f"Say {canary}.", model).status == 200

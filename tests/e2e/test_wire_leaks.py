@@ -1,6 +1,7 @@
 """The search of the wire bites: it finds a real leak of each kind, says where the words are, and shrinks the case."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,12 +14,17 @@ from canary_sources import Source
 from canary_strategies import cases
 from hypothesis import find, settings
 from leaky_front import SPILLS, Places, Request, open_front
+from process import Tap
+from router import Router
+from tap_fleet import local_entry
 from wire_check import left_behind
 from wire_explore import CALM, judge
 from wire_tap import Fleet, Lane, Rig, Tally
 from wire_watch import Watch, changed
 
 from localfleet.core.ask import Api
+from localfleet.core.label import Label
+from localfleet.storage.keys import create_key
 
 SEARCHED = 1000
 """Drawn cases within which a leak must be found."""
@@ -30,6 +36,16 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     stack, rig = Fleet.start(tmp_path_factory.mktemp("leaks"), 1)
     with stack:
         yield rig
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Rig]:
+    """A router with one door, into whose folder things are spilt that no request has."""
+    folder, tap = tmp_path_factory.mktemp("spoilt"), shared_taps[0]
+    token = create_key(folder / "state", name="plain", label=Label.PUBLIC, at=time.time(), models=None)[1]
+    with Router.start(folder, {"version": 1, "local": {"box": local_entry(tap)}}) as router:
+        lane = Lane(number=0, taps={}, elsewhere=tap, port=router.port, tokens={"plain": token})
+        yield Rig(router=router, lanes=[lane], elsewhere=tap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,20 +137,20 @@ def _smallest(lane: Lane, watch: Watch, sentence: str) -> tuple[Case, str]:
     return smallest, said[repr(smallest)]
 
 
-def test_the_sweep_finds_every_spill(rig: Rig) -> None:
+def test_the_sweep_finds_every_spill(spoilt: Rig) -> None:
     """What is spilt into a log, a database, a packed file or a name is found afterwards, each at its place."""
-    router = rig.router
+    router = spoilt.router
     places = Places(router=router.port, tap=0, folder=router.folder, log=router.log)
     wanted = {}
     for name, place in AT_REST.items():
         wanted[place] = canary = new_canary()
         SPILLS[name][0](places, Request(head=b"", body=f'{{"note": "{canary}"}}'.encode()))
-    found = left_behind(rig, Tally(canaries=[*wanted.values()]))
+    found = left_behind(spoilt, Tally(canaries=[*wanted.values()]))
     # SQLite may move what is written from its write-ahead log into the database at any moment.
     assert {text.partition(",")[0].removesuffix("-wal") for text in found} == {f"{ONE} {place}" for place in wanted}
     with closing(sqlite3.connect(router.home / "ledger.db")) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = left_behind(rig, Tally(canaries=[wanted["state/ledger.db"]]))
+    kept = left_behind(spoilt, Tally(canaries=[wanted["state/ledger.db"]]))
     assert [text.partition(",")[0] for text in kept] == [f"{ONE} state/ledger.db"]
 
 

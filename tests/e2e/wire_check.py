@@ -206,7 +206,7 @@ def settled_books(rig: Rig) -> Books:
 def balanced(rig: Rig) -> None:
     """Assert that the books agree with what was sent and with what the taps got, and that the chain is whole."""
     books = settled_books(rig)
-    assert rig.router.run("audit", "verify").returncode == 0
+    assert rig.router.here("audit", "verify").returncode == 0
     labels = Counter(Label(receipt["label"]).word for receipt in books.receipts)
-    report = json.loads(rig.router.run("report", "--by", "label", "--json").stdout)
+    report = json.loads(rig.router.here("report", "--by", "label", "--json").stdout)
     assert {row["group"]: row["requests"] for row in report} == dict(labels)

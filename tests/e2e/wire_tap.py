@@ -357,12 +357,11 @@ def _keys_by_command(router: Router) -> dict[str, str]:
 
     def create(kind: str) -> str:
         models = [word for name in sorted(_models(0)) for word in ("--model", name)]
-        made = router.run("keys", "create", f"{kind}0", "--label", KINDS[kind].word, *models, "--json")
+        made = router.here("keys", "create", f"{kind}0", "--label", KINDS[kind].word, *models, "--json")
         token: str = json.loads(made.stdout)["token"]
         return token
 
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        return dict(zip(KINDS, pool.map(create, KINDS), strict=True))
+    return {kind: create(kind) for kind in KINDS}
 
 
 def settings(lanes: Sequence[Mapping[str, Tap]]) -> dict[str, Any]:
