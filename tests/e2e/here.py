@@ -9,7 +9,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ from localfleet.cli import main
 __all__ = ["run_here"]
 
 
-def run_here(*words: str, folder: Path, env: Mapping[str, str], stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    """The command's exit code and all it printed; its environment is `env` and nothing else."""
+def run_here(
+    *words: str, folder: Path, env: Mapping[str, str], stdin: str = "", program: Callable[[], None] = main
+) -> "subprocess.CompletedProcess[str]":
+    """The exit code of a program, and all it printed; its environment is `env` and nothing else."""
     streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for name in ("stdout", "stderr")}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -32,14 +34,14 @@ def run_here(*words: str, folder: Path, env: Mapping[str, str], stdin: str = "")
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
         for name, stream in streams.items():
             patch.setattr(sys, name, stream)
-        code = _code_of_main()
+        code = _code_of(program)
     said = {name: _said(stream) for name, stream in streams.items()}
     return subprocess.CompletedProcess(["localfleet", *words], code, said["stdout"], said["stderr"])
 
 
-def _code_of_main() -> int:
+def _code_of(program: Callable[[], None]) -> int:
     try:
-        main()
+        program()
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
     return 0

@@ -224,7 +224,7 @@ def test_every_request_left_a_receipt(router: Router, chat: openai.OpenAI) -> No
             break
     assert sum(row["requests"] for row in report) >= 1
     verified = router.here("audit", "verify")
-    assert (verified.returncode, b"chain whole" in verified.stdout) == (0, True)
+    assert (verified.returncode, "chain whole" in verified.stdout) == (0, True)
 
 
 def test_openai_embeddings_stay_on_the_box(chat: openai.OpenAI) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from here import run_here
 from typer.testing import CliRunner
 
 from localfleet.cli.cost import build_cost
+from localfleet.cli.cost_compare import main as compare
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "compare_costs.py"
@@ -62,6 +64,12 @@ def run(folder: Path, *options: str, **env: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def typed(folder: Path, *options: str, **env: str) -> Done:
+    """The script's program inside this process, with little around it."""
+    done = run_here(*options, folder=folder, env={"LOCALFLEET_HOME": str(folder), **env}, program=compare)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 def ask(folder: Path, *options: str) -> Done:
     """The same command as a group's member, inside this process: fast enough for many cases."""
     with contextlib.chdir(folder):
@@ -80,7 +88,7 @@ def report(folder: Path, *options: str) -> dict[str, Any]:
 
 def test_it_answers_with_no_file_at_all(tmp_path: Path) -> None:
     """One option, one sentence: plain text, the answer last."""
-    done = run(tmp_path, "--gpu", "H100")
+    done = typed(tmp_path, "--gpu", "H100")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     last = done.stdout.strip().splitlines()[-1]
@@ -214,7 +222,7 @@ def test_misuse_is_one_sentence_that_names_the_option(tmp_path: Path, options: t
 
 def test_a_narrow_terminal_is_respected(tmp_path: Path) -> None:
     """At 44 columns no line is longer, and the figures survive."""
-    done = run(tmp_path, "--gpu", "H100", FORCE_COLOR="1", COLUMNS="44")
+    done = typed(tmp_path, "--gpu", "H100", FORCE_COLOR="1", COLUMNS="44")
     assert done.returncode == 0
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in done.stdout.splitlines()]
     assert max(len(line) for line in lines) <= 44

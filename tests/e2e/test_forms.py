@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from process import Tap
+from reload_rig import reload
 from router import Router
 from tap_fleet import local_entry, openai_entry
 
@@ -47,11 +48,13 @@ def test_a_busy_hour_goes_out_and_a_task_has_a_name(tmp_path: Path, local_tap: T
         "routing": {"prefer": "local", "order": ["task", "objective"], "objective": "cost"},
     }
     body = {"messages": [{"role": "user", "content": "Name a river."}]}
-    for hours, first in ((busy, "mini"), (quiet, "box")):
-        routing = {**facts["routing"], "marginal_prices": prices(tmp_path / f"{first}.json", hours)}
-        home = tmp_path / f"home-{first}"
-        home.mkdir()
-        with Router.start(home, {**facts, "routing": routing}) as router:
+    files = {
+        first: {**facts, "routing": {**facts["routing"], "marginal_prices": prices(tmp_path / f"{first}.json", hours)}}
+        for hours, first in ((busy, "mini"), (quiet, "box"))
+    }
+    with Router.start(tmp_path / "router", files["mini"]) as router:
+        for first, file in files.items():
+            assert reload(router, file).status == 200
             doors = {}
             for model in ("auto", "task/extract", "task:law", "law", "task/none"):
                 answer = router.post(CHAT, {"model": model, **body})

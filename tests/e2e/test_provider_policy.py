@@ -16,9 +16,10 @@ FACTS = {"jurisdiction": "DE", "zero_data_retention": True, "source": "example",
 ASKED: dict[str, Any] = {"metadata": {"privacy": "public", "provider_policy": "exclude_jurisdictions=CN"}}
 
 
-@pytest.fixture
-def router(tmp_path: Path, local_tap: Tap, openai_tap: Tap, anthropic_tap: Tap) -> Iterator[Router]:
+@pytest.fixture(scope="module")
+def router(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Router]:
     """One hosted model of which facts are stated, one of which nothing is known; internal text demands no retention."""
+    local_tap, openai_tap, anthropic_tap = shared_taps
     settings: dict[str, Any] = {
         "version": 1,
         "local": {"box": local_entry(local_tap)},
@@ -28,7 +29,7 @@ def router(tmp_path: Path, local_tap: Tap, openai_tap: Tap, anthropic_tap: Tap) 
         },
         "privacy": {"default": "public", "providers": {"internal": {"zero_data_retention": True}}},
     }
-    with Router.start(tmp_path, settings) as started:
+    with Router.start(tmp_path_factory.mktemp("demands"), settings) as started:
         yield started
 
 
