@@ -34,6 +34,14 @@ def settings(local: Tap, hosted: Tap, **batches: Any) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Router]:
+    """One router for the tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("batches")
+    with Router.start(folder, settings(shared_taps[0], shared_taps[1]), env=ENV) as started:
+        yield started
+
+
 @pytest.fixture
 def router(tmp_path: Path, local_tap: Tap, openai_tap: Tap) -> Iterator[Router]:
     """The router, with the key that seals."""
@@ -78,9 +86,9 @@ def rows(talk: openai.OpenAI, file_id: str) -> dict[str, dict[str, Any]]:
     return {row["custom_id"]: row for row in found}
 
 
-def test_lines_are_answered_under_the_law(router: Router, local_tap: Tap, openai_tap: Tap) -> None:
+def test_lines_are_answered_under_the_law(running: Router, local_tap: Tap, openai_tap: Tap) -> None:
     """A public line may leave, a private one goes to the box, a wrong one is an error of its own; all are counted."""
-    talk = client(router)
+    talk = client(running)
     lines = [
         line(1, "What is TCP?", "mini"), line(2, "write to joe.doe@firm.io", "auto"), line(3, "x", "nobody"),
         line(4, "my mail is sue@firm.io", "mini"),
@@ -96,19 +104,19 @@ def test_lines_are_answered_under_the_law(router: Router, local_tap: Tap, openai
     assert b"joe.doe@firm.io" in local_tap.received()
 
 
-def test_nothing_is_on_disk_in_clear(router: Router, openai_tap: Tap) -> None:
+def test_nothing_is_on_disk_in_clear(running: Router, openai_tap: Tap) -> None:
     """While lines wait, and after: neither the words, nor names of files, nor answers, in any spelling."""
     canary, said = new_canary(), new_canary()
     openai_tap.always(Behaviour(text=said, delay_s=0.2))
-    talk = client(router)
+    talk = client(running)
     raw = json.dumps(line(1, canary, "mini")).encode()
     file = talk.files.create(file=(f"{canary}.jsonl", io.BytesIO(raw)), purpose="batch")
     opened = talk.batches.create(
         input_file_id=file.id, endpoint=CHAT, completion_window="24h", metadata={"about": canary}
     )
-    seen = [router.at_rest()]
+    seen = [running.at_rest()]
     batch = ended(talk, opened.id)
-    seen.append(router.at_rest())
+    seen.append(running.at_rest())
     assert said in talk.files.content(batch.output_file_id).text
     assert talk.files.retrieve(file.id).filename == f"{canary}.jsonl"
     assert batch.metadata == {"about": canary}
