@@ -11,7 +11,8 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from machine import commit, machine
 
 from localfleet.core.routing.scorer import load
-from localfleet.training.choice import chances_held_out, cheapest_kept, choice_rows
+from localfleet.training.choice import cheapest_kept, choice_rows
 from localfleet.training.design import Array, Design, Places
 from localfleet.training.evaluate import measured
 from localfleet.training.file import bytes_of
@@ -39,19 +40,51 @@ Router = Callable[[Table, Table, Pair], Array]
 ROUNDS = 1000
 
 
+@dataclass(frozen=True, eq=False)
+class Same:
+    """A table as a key: the same prompts and models are the same key."""
+
+    table: Table
+
+    @property
+    def key(self) -> tuple[bytes, tuple[str, ...]]:
+        """The marks of the prompts, and the models."""
+        return self.table.marks.tobytes(), self.table.models
+
+    def __hash__(self) -> int:
+        """By the key."""
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        """By the key."""
+        return isinstance(other, Same) and other.key == self.key
+
+
+@lru_cache(maxsize=1)
+def whole(train: Same, pair: Pair) -> Fitted:
+    """Heads and forest as they ship, fitted once for the routers that read them."""
+    return fitted(train.table, pair)
+
+
+@lru_cache(maxsize=16)
+def shipped(train: Same, pair: Pair) -> Fitted:
+    """What ships: heads, forest, topics, length, guard; trained once for all that ask it."""
+    return trained(train.table, pair)
+
+
 def ours(train: Table, asked: Table, pair: Pair) -> Array:
-    """What ships: heads, forest, topics, length, guard."""
-    return trained(train, pair).need(asked)
+    """The need by what ships."""
+    return shipped(Same(train), pair).need(asked)
 
 
 def unguarded(train: Table, asked: Table, pair: Pair) -> Array:
     """The same without guard and without length."""
-    return fitted(train, pair).gain(asked)
+    return whole(Same(train), pair).gain(asked)
 
 
 def heads(train: Table, asked: Table, pair: Pair) -> Array:
     """The linear heads over shape and words alone."""
-    return linear(fitted(train, pair, Recipe(trees=1)), asked, pair)
+    return linear(whole(Same(train), pair), asked, pair)
 
 
 def words(train: Table, asked: Table, pair: Pair) -> Array:
@@ -66,7 +99,7 @@ def shape(train: Table, asked: Table, pair: Pair) -> Array:
 
 def topics(train: Table, asked: Table, pair: Pair) -> Array:
     """The forest over shape and topics."""
-    return gain_of_chances(fitted(train, pair).signs(asked).forest, pair)
+    return gain_of_chances(whole(Same(train), pair).signs(asked).forest, pair)
 
 
 def neighbours(train: Table, asked: Table, pair: Pair) -> Array:
@@ -104,12 +137,13 @@ ROUTERS: dict[str, Router] = {
 }
 
 
-def held_out(table: Table, pair: Pair, folds: list[Places], router: Router) -> Array:
-    """What a router says of each fold, trained on the others."""
-    said = np.zeros(len(table))
+def held_out(table: Table, pair: Pair, folds: list[Places]) -> dict[str, Array]:
+    """What each router says of each fold, trained on the others."""
+    said = {router: np.zeros(len(table)) for router in ROUTERS}
     for fold in folds:
-        rest = np.setdiff1d(np.arange(len(table)), fold)
-        said[fold] = router(table.of(rest), table.of(fold), pair)
+        train, asked = table.of(np.setdiff1d(np.arange(len(table)), fold)), table.of(fold)
+        for router, how in ROUTERS.items():
+            said[router][fold] = how(train, asked, pair)
     return said
 
 
@@ -164,14 +198,13 @@ def line(row: dict[str, Any]) -> str:
 
 def within(name: str, table: Table, folds: list[Places], pair: Pair) -> list[dict[str, Any]]:
     """All routers on folds of one table."""
-    said = {router: held_out(table, pair, folds, how) for router, how in ROUTERS.items()}
-    return rows(name, gain_of(table, pair), said)
+    return rows(name, gain_of(table, pair), held_out(table, pair, folds))
 
 
 def foreign(name: str, train: Table, asked: Table) -> list[dict[str, Any]]:
     """All routers trained on one table and asked another; both pairs stand in the same columns."""
     pair = pair_of(train)
-    found = trained(train, pair)
+    found = shipped(Same(train), pair)
     said = {router: how(train, asked, pair) for router, how in ROUTERS.items()}
     own = pair_of(asked)
     return rows(name, gain_of(asked, own), said, known=round(float(found.known(asked).mean()), 4))
@@ -185,7 +218,7 @@ def parts(table: Table, group: str) -> tuple[Table, Table]:
 
 def times(table: Table, texts: list[str]) -> dict[str, float]:
     """Processor time of one core for each prompt, as it ships, in ms."""
-    scorer = load(bytes_of(trained(table, pair_of(table)), {}))
+    scorer = load(bytes_of(shipped(Same(table), pair_of(table)), {}))
     taken = []
     for text in texts:
         start = time.process_time_ns()
@@ -244,12 +277,21 @@ def renamed(table: Table) -> Table:
     )
 
 
+def chances(table: Table, folds: list[Places]) -> Array:
+    """(prompts, models): each model's chance, by what ships and was trained on the other folds."""
+    found = np.zeros(table.scores.shape)
+    for fold in folds:
+        train = table.of(np.setdiff1d(np.arange(len(table)), fold))
+        found[fold] = shipped(Same(train), pair_of(table)).chances(table.of(fold))
+    return found
+
+
 def many_models(folder: Path) -> dict[str, Any]:
     """The choice among nine open models, and what a choice among eleven saves."""
     open_, many = read(folder / OPEN), read(folder / MANY)
-    nine = choice_rows(open_, chances_held_out(open_, pair_of(open_), list(by_luck(open_))))
+    nine = choice_rows(open_, chances(open_, list(by_luck(open_))))
     folds = list(by_luck(many))
-    saving = cheapest_kept(many, chances_held_out(many, pair_of(many), folds), folds)
+    saving = cheapest_kept(many, chances(many, folds), folds)
     print(json.dumps({"nine": nine, "saving": saving}, indent=1))
     return {"nine": nine, "saving": saving}
 

@@ -1,13 +1,13 @@
 """Training: heads and a forest for every model, and the guard that knows what it was trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from localfleet.core.routing.blend import Blend
+from localfleet.core.routing.blend import Blend, Kind
 from localfleet.core.routing.topics import MOST_Z, TOPICS
-from localfleet.training.design import Array, Design
+from localfleet.training.design import Array, Design, Places
 from localfleet.training.forest import TREES, Grown, grown
 from localfleet.training.homes import homes_of, nearest, spread_of
 from localfleet.training.logistic import logistic, sigmoid
@@ -48,6 +48,7 @@ class Signs:
     cover: Array
     long: Array
     kin: Array
+    home: Places
 
     def gain(self, pair: Pair) -> Array:
         """The strong model's chance minus the weak one's, by the mean of heads and forest."""
@@ -62,9 +63,17 @@ class Signs:
         usual = (self.cover - blend.strange_cover) / max(blend.usual_cover - blend.strange_cover, 1e-6)
         share = blend.strange_share + np.clip(usual, 0, 1) * (blend.length_share - blend.strange_share)
         rest = 1 - share
-        own = (gain - blend.centre) / blend.spread + blend.kin_share * self.kin
-        mixed = (rest * own + share * self.long) / np.hypot(np.hypot(rest, rest * blend.kin_share), share)
+        own = self._within((gain - blend.centre) / blend.spread, blend.kinds)
+        mixed = (rest * own + share * self.long) / np.hypot(rest, share)
         return np.where(self.known, mixed, self.long)
+
+    def _within(self, own: Array, kinds: Sequence[Kind]) -> Array:
+        """`Kind.within` of many prompts."""
+        if not kinds:
+            return own
+        rows = np.array([(kind.mean, kind.spread, kind.length_share) for kind in kinds])
+        mean, spread, share = rows[self.home].T
+        return np.asarray(mean + (1 - share) * (own - mean) + share * spread * self.kin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +106,7 @@ class Fitted:
         places = np.searchsorted(self.columns, design.columns)
         at = dense.shape[1]
         rows = [sigmoid(design.times(np.concatenate([row[:at], row[at:][places]]))) for row in self.weights]
-        free = (table.shape - self.mean) / self.deviation
-        home, far = nearest(free, self.homes)
+        long, home, kin, far = self.among_homes(table)
         cover = table.words.cover(self.rarity)
         topics = self.topics.of(design, self.columns)
         return Signs(
@@ -106,9 +114,17 @@ class Fitted:
             forest=self.forest.of(np.concatenate([dense[:, 1:], topics], axis=1)),
             known=np.asarray((far <= self.reach) & (cover >= self.least_cover), dtype=np.bool_),
             cover=cover,
-            long=free[:, 0],
-            kin=np.clip((free[:, 0] - self.homes[home, 0]) / self.home_spread[home], -MOST_Z, MOST_Z),
+            long=long,
+            kin=kin,
+            home=home,
         )
+
+    def among_homes(self, table: Table) -> tuple[Array, Places, Array, Array]:
+        """For each prompt its length in standard units, its home, the length among that home's, the distance to it."""
+        free = (table.shape - self.mean) / self.deviation
+        home, far = nearest(free, self.homes)
+        kin = np.clip((free[:, 0] - self.homes[home, 0]) / self.home_spread[home], -MOST_Z, MOST_Z)
+        return free[:, 0], home, kin, far
 
     def chances(self, table: Table) -> Array:
         """(prompts, models): each model's chance of a good answer."""
@@ -133,8 +149,8 @@ def gain_of(chances: Array, pair: Pair) -> Array:
     return np.asarray(chances[:, pair.strong] - chances[:, pair.weak])
 
 
-def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT, blend: Blend | None = None) -> Fitted:
-    """Train on a table; the same table gives the same classifier. Without a blend it takes the usual one."""
+def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT) -> Fitted:
+    """Train on a table; the same table gives the same classifier. Its blend is the usual one, nothing is measured."""
     mean = table.shape.mean(axis=0)
     deviation = np.maximum(table.shape.std(axis=0), _LEAST_DEVIATION)
     rarity = table.words.rarity()
@@ -159,7 +175,7 @@ def fitted(table: Table, pair: Pair, recipe: Recipe = DEFAULT, blend: Blend | No
         columns=design.columns,
         topics=topics,
         forest=forest,
-        blend=blend or _usual(gain_of((heads + forest.of(read)) / 2, pair)),
+        blend=_usual(gain_of((heads + forest.of(read)) / 2, pair)),
         homes=homes,
         home_spread=spread_of(free[:, 0], free, homes),
         reach=reach,

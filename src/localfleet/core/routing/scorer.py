@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from math import exp, log, sqrt
 from typing import Any
 
-from localfleet.core.routing.blend import Blend
+from localfleet.core.routing.blend import Blend, Kind
 from localfleet.core.routing.forest import Forest
 from localfleet.core.routing.guarantee import Claim
 from localfleet.core.routing.lens import Lens
@@ -26,7 +26,7 @@ from localfleet.core.routing.words import BUCKETS, buckets_of
 
 __all__ = ["FORMAT", "Chances", "Score", "Scorer", "load", "squashed", "with_claim"]
 
-FORMAT = "localfleet-routing-6"
+FORMAT = "localfleet-routing-7"
 _WIDTH = 1.57
 """With it the middle is as steep as the normal distribution function."""
 
@@ -126,7 +126,7 @@ class Scorer:
         if squares > self.reach * self.reach or cover < self.least_cover:
             return Score(value=squashed(long), known=False, gain=gain)
         kin = max(-MOST_Z, min(MOST_Z, (long - self.homes[home][0]) / self.home_spread[home]))
-        return Score(value=squashed(self.blend.need(gain, long, kin, cover)), known=True, gain=gain)
+        return Score(value=squashed(self.blend.need(gain, long, kin, home, cover)), known=True, gain=gain)
 
     def chances(self, text: str) -> dict[str, float]:
         """Each model's chance of a good answer."""
@@ -233,11 +233,15 @@ def _scorer(table: dict[str, Any], body: memoryview) -> Scorer:
         ),
         rarity=rarity,
         seen=seen.cast("I"),
-        blend=Blend(**table["blend"]),
+        blend=_blend(table["blend"]),
         lens=Lens(**table["lens"]) if table.get("lens") else None,
         claim=Claim(**table["claim"]) if table.get("claim") else None,
         **{key: table[key] for key in _KEYS},
     )
+
+
+def _blend(row: dict[str, Any]) -> Blend:
+    return Blend(**row | {"kinds": tuple(Kind(**kind) for kind in row["kinds"])})
 
 
 _KEYS = ("weak", "strong", "mean", "deviation", "homes", "home_spread", "reach", "least_cover", "facts")
