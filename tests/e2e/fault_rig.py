@@ -13,6 +13,9 @@ from typing import Any, Self
 
 from router import Router
 
+from localfleet.storage.journal import read_journal
+from localfleet.storage.secret import derive, read_secret
+
 __all__ = ["CHAT", "Disk", "Stream", "ask", "memory_mb", "open_intents", "receipt", "records", "small_disk", "until"]
 
 CHAT = "/v1/chat/completions"
@@ -40,13 +43,22 @@ def records(home: Path, *kinds: str) -> list[dict[str, Any]]:
         for seq, kind, body in database.execute("SELECT seq, kind, body FROM chain ORDER BY seq"):
             if not kinds or kind in kinds:
                 found.append({**json.loads(body), "kind": kind, "seq": seq})
-    return found
+    return found + (_journaled(home) if not kinds or "intent" in kinds else [])
+
+
+def _journaled(home: Path) -> list[dict[str, Any]]:
+    """Intents of a router's last moments, which its next start carries over to the chain."""
+    after, bodies = read_journal(home, derive(read_secret(home), "journal"))
+    with _reading(home) as database:
+        found = database.execute("SELECT body FROM chain WHERE kind = 'intent' AND seq > ?", (after,)).fetchall()
+    known = {body.encode() for (body,) in found}
+    return [{**json.loads(body), "kind": "intent", "seq": None} for body in bodies if body not in known]
 
 
 def open_intents(home: Path) -> int:
     """How many intents have no receipt yet."""
     with _reading(home) as database:
-        return int(database.execute("SELECT count(*) FROM intents").fetchone()[0])
+        return int(database.execute("SELECT count(*) FROM intents").fetchone()[0]) + len(_journaled(home))
 
 
 def receipt(router: Router, request_id: str | None = None, limit_s: float = 3) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the ledger's tests share: sample records, a clock, a small disk, and hands that reach into the file."""
 
+import json
 import sqlite3
 import subprocess
 import time
@@ -16,6 +17,8 @@ from localfleet.core.reason import Reason
 from localfleet.core.receipt import Attempt, Intent, Receipt
 from localfleet.core.route import Door
 from localfleet.core.usage import Usage
+from localfleet.storage.journal import read_journal
+from localfleet.storage.secret import derive, read_secret
 
 SRC = Path(__file__).parents[2] / "src"
 AT = 1_790_000_000.0
@@ -73,6 +76,14 @@ def receipt(number: int = 1, **changes: Any) -> Receipt:
 def intent(number: int = 1, **changes: Any) -> Intent:
     """The intent of request `req-<number>`."""
     return replace(_INTENT, request_id=f"req-{number}", **changes)
+
+
+def durable_intents(home: Path) -> list[str]:
+    """The requests whose intent would survive now: in the chain, or in the journal for the next start."""
+    after, bodies = read_journal(home, derive(read_secret(home), "journal"))
+    there = [body.encode() for (body,) in sql(home, "SELECT body FROM chain WHERE kind = 'intent' ORDER BY seq")]
+    late = [body.encode() for (body,) in sql(home, f"SELECT body FROM chain WHERE kind = 'intent' AND seq > {after}")]
+    return [json.loads(body)["request_id"] for body in [*there, *(body for body in bodies if body not in late)]]
 
 
 class Clock:

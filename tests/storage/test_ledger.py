@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from ledger_rig import AT, SRC, Clock, intent, receipt, sql, until
+from ledger_rig import AT, SRC, Clock, durable_intents, intent, receipt, sql, until
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -81,8 +81,7 @@ def test_law_7_no_egress_without_a_durable_record(home: Path) -> None:
     assert parent.stdout is not None
     for number in range(20):
         assert parent.stdout.readline() == "-9\n"
-        found = sql(home, "SELECT body FROM chain WHERE kind = 'intent' ORDER BY seq")
-        assert [orjson.loads(body)["request_id"] for (body,) in found] == [f"req-{n}" for n in range(number + 1)]
+        assert durable_intents(home) == [f"req-{n}" for n in range(number + 1)]
         parent.stdin.write("\n")
         parent.stdin.flush()
     parent.communicate()
@@ -135,7 +134,8 @@ def test_many_intents_share_a_commit(ledger: SqliteLedger) -> None:
     before = ledger.commits
     asyncio.run(together())
     assert ledger.commits - before <= 20
-    assert sql(ledger.home, "SELECT count(*) FROM intents") == [(200,)]
+    assert len(durable_intents(ledger.home)) == 200
+    assert until(lambda: sql(ledger.home, "SELECT count(*) FROM intents") == [(200,)])
 
 
 def test_receipts_share_a_commit_and_settle_returns_at_once(ledger: SqliteLedger) -> None:

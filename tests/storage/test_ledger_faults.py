@@ -209,6 +209,7 @@ def test_a_fresh_file_in_the_place_of_the_ledger_is_not_taken_for_it(ledger: Sql
     older = ledger.home.with_name("older")
     subprocess.run(["cp", "-r", str(ledger.home), str(older)], check=True)
     asyncio.run(ledger.intend(intent(1)))
+    assert until(lambda: sql(ledger.home, "SELECT count(*) FROM chain WHERE kind = 'intent'") == [(1,)])
     for name in ("ledger.db-wal", "ledger.db-shm", "ledger.db"):
         (ledger.home / name).unlink()
     for path in older.glob("ledger.db*"):
@@ -393,6 +394,8 @@ def test_each_intent_waits_its_own_time(home: Path) -> None:
         return time.monotonic() - began
 
     async def two() -> list[float]:
+        await ledger.intend(intent(0))  # in the journal; the commit that carries it over hangs
+        await asyncio.sleep(0.1)
         first = asyncio.create_task(one(1))
         await asyncio.sleep(0.04)
         second = asyncio.create_task(one(2))

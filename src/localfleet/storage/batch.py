@@ -14,6 +14,7 @@ import orjson
 from localfleet.core.receipt import Intent, Receipt
 from localfleet.storage.book import Book, insert_many
 from localfleet.storage.chain import Kind, Link
+from localfleet.storage.database import Database
 from localfleet.storage.records import (
     FEEDBACK_COLUMNS,
     INTENT_COLUMNS,
@@ -21,12 +22,13 @@ from localfleet.storage.records import (
     encode,
     feedback_row,
     intent_row,
+    open_intent,
     receipt_record,
     row_of_body,
     unsettled_body,
 )
 
-__all__ = ["Batch", "settle_unfinished", "write_batch", "write_probe"]
+__all__ = ["Batch", "carry_over", "intents_after", "settle_unfinished", "write_batch", "write_probe"]
 
 _PROBE_BYTES = 32_768
 _DELETE_AT_ONCE = 500
@@ -48,7 +50,7 @@ class Batch:
 
 def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int]:
     """
-    Write a batch inside the caller's transaction.
+    Write a batch inside the caller's transaction; `open_ids` are the requests in the table of open intents.
 
     Returns the last link and how many receipts could not be encoded: one bad record must not hold up all others, so it
     is counted among the dropped. Raises `LedgerFault`.
@@ -61,13 +63,14 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
     if said:
         told = [feedback_row(seq, orjson.loads(body)) for seq, body in said]
         insert_many(book.database, "feedback", FEEDBACK_COLUMNS, told)
+    settled = {one.request_id for one in batch.receipts}
     rows = [intent_row(book.add(Kind.INTENT, body), intent) for intent, body in batch.intents]
-    insert_many(book.database, "intents", INTENT_COLUMNS, rows, "INSERT OR REPLACE")
+    still_open = [row for row in rows if row[0] not in settled]
+    insert_many(book.database, "intents", INTENT_COLUMNS, still_open, "INSERT OR REPLACE")
     refused = _add_receipts(book, batch.receipts)
     if batch.dropped + refused:
         book.add(Kind.DROPPED, encode({"count": batch.dropped + refused, "at": batch.at}))
-    new_ids = {intent.request_id for intent, _ in batch.intents}
-    _close_intents(book, [one.request_id for one in batch.receipts if one.request_id in open_ids | new_ids])
+    _close_intents(book, list(settled & open_ids))
     taints = [(fingerprint, code & 3, code >> 2) for fingerprint, code in batch.taints.items()]
     insert_many(book.database, "taints", ("fp", "label", "seen_day"), taints, "INSERT OR REPLACE")
     return book.flush(), refused
@@ -77,6 +80,25 @@ def write_probe(book: Book) -> None:
     """Find out whether the disk takes writes: rewrite one row large enough to need room."""
     book.begin()
     book.database.run("INSERT OR REPLACE INTO probe (id, room) VALUES (1, zeroblob(?))", (_PROBE_BYTES,))
+
+
+def carry_over(book: Book, bodies: Sequence[bytes], *, after: int) -> Link:
+    """
+    Put what a journal held into the chain, but for what is there already, beyond the record `after`.
+
+    Call inside a transaction. Raises `KeyError` or `ValueError` for a body that is no intent.
+    """
+    book.begin()
+    known = intents_after(book.database, after)
+    rows = [open_intent(book.add(Kind.INTENT, body), orjson.loads(body)) for body in bodies if body not in known]
+    insert_many(book.database, "intents", INTENT_COLUMNS, rows, "INSERT OR REPLACE")
+    return book.flush()
+
+
+def intents_after(database: Database, seq: int) -> set[bytes]:
+    """The bodies of the intents in the chain beyond a record."""
+    found = database.all(f"SELECT body FROM chain WHERE seq > {seq:d} AND kind = 'intent'")  # noqa: S608  # a number
+    return {body.encode() for (body,) in found}
 
 
 def settle_unfinished(book: Book) -> Link:

@@ -1,5 +1,6 @@
 """
-What left, to whom, under which label: read from the chain's intents and receipts, never from the tables beside it.
+What left, to whom, under which label: read from the chain's intents and receipts, never from the tables beside it, and
+from the intents of the last moments that a router which was killed left in the journal.
 
 Lives here: one walk over the records of a time, and two questions about it: `left` (sums) and `prove` (did anything of
 a label go to a host). May not: say that the chain is whole; that is `verify.py`, and a proof holds only beside it.
@@ -14,9 +15,12 @@ import orjson
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
+from localfleet.storage.batch import intents_after
 from localfleet.storage.chain import Kind
 from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.faults import Fault, LedgerFault
+from localfleet.storage.journal import read_journal
+from localfleet.storage.secret import derive, read_secret
 
 __all__ = ["Answer", "Departure", "Left", "Span", "left", "prove", "same_host"]
 
@@ -210,12 +214,19 @@ def _departure(seq: int, body: dict[str, Any], model: str, tier: str, host: str 
 def _walked(home: Path, span: Span) -> _Walk:
     if not (home / LEDGER_FILE).exists():
         raise LedgerFault(Fault.GONE)
+    # Before the chain is read: what is carried over meanwhile is seen twice, and known by its body.
+    after, waiting = read_journal(home, derive(read_secret(home), "journal"))
     database = Database(home, read_only=True)
     walk = _Walk(span)
+    seq = 0
     try:
-        with database.snapshot(), database.stream(_CHAIN) as records:
-            for seq, kind, body in records:
-                walk.follow(seq, kind, orjson.loads(body))
+        with database.snapshot():
+            with database.stream(_CHAIN) as records:
+                for seq, kind, body in records:
+                    walk.follow(seq, kind, orjson.loads(body))
+            known = intents_after(database, after) if waiting else set()
     finally:
         database.close()
+    for number, body in enumerate((body for body in waiting if body not in known), seq + 1):
+        walk.follow(number, Kind.INTENT, orjson.loads(body))
     return walk

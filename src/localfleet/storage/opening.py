@@ -10,12 +10,13 @@ from pathlib import Path
 
 from localfleet.errors import FleetError
 from localfleet.ports import Clock
-from localfleet.storage.batch import settle_unfinished
+from localfleet.storage.batch import carry_over, settle_unfinished
 from localfleet.storage.book import Book
 from localfleet.storage.chain import GENESIS, Link, Seal, check_end
 from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.faults import Fault, LedgerFault, fault_of_os
 from localfleet.storage.head import BadHead, read_head, write_head
+from localfleet.storage.journal import Journal, read_journal
 from localfleet.storage.keyring import KeyRing, load_copy, save_copy
 from localfleet.storage.keys import read_keys
 from localfleet.storage.lock import RouterLock
@@ -39,6 +40,8 @@ class Opening:
         self._secret = b""
         self._tip: Link | None = None
         self._head = GENESIS
+        self.journal: Journal | None = None
+        """Where intents are durable first; `None` until the ledger was opened."""
 
     def open(self) -> Book:
         """
@@ -92,6 +95,7 @@ class Opening:
 
     def release(self) -> None:
         """Let another router in."""
+        self._close_journal()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -139,8 +143,11 @@ class Opening:
         migrate(database)
         seal = Seal(derive(self._secret, "chain"))
         book = Book(database, seal, check_end(database, seal))
+        self._close_journal()
+        key = derive(self._secret, "journal")
+        self.journal = Journal(self.home, key)
         if self._tip is None:
-            self._first_time(book)
+            self._first_time(book, *read_journal(self.home, key))
         else:
             self._again(book, self._tip)
         self.refresh_keys(book)
@@ -151,7 +158,12 @@ class Opening:
         if not book.holds(known):
             raise LedgerFault(Fault.CHANGED)
 
-    def _first_time(self, book: Book) -> None:
+    def _close_journal(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
+
+    def _first_time(self, book: Book, after: int, bodies: list[bytes]) -> None:
         head = self._read_head()
         if head is not None and head.seq > book.tip.seq:
             raise LedgerFault(Fault.SHORTER)
@@ -159,6 +171,8 @@ class Opening:
             raise LedgerFault(Fault.FORGED)
         with book.database.transaction():
             self.forget_expired(book)
+            if bodies:
+                book.tip = carry_over(book, bodies, after=after)
             tip = settle_unfinished(book)
         book.tip = tip
         self._taints.load(book.database.all("SELECT fp, label, seen_day FROM taints ORDER BY seen_day"))

@@ -4,9 +4,9 @@ The one thread that writes.
 Lives here: the queues, the group commit, retrying, and the health that everybody else reads. May not: SQL. The event
 loop never waits for this thread except in `Ledger.intend`.
 
-A turn takes what waits and commits it once. Intents make the thread hurry, and their commit carries nothing else that
-can wait; receipts and remembered conversations linger for `LINGER_S`, so that many share a commit. When a commit fails,
-its intents are refused, its receipts stay first in line.
+A turn takes what waits. Intents make the thread hurry: they are durable in the journal, and carried over to the chain
+with receipts and remembered conversations, which linger for `LINGER_S`, so that many share a commit. When a commit
+fails, its receipts stay first in line, and intents are refused until one goes well.
 """
 
 import asyncio
@@ -98,6 +98,8 @@ class Writer(threading.Thread):
         self._dropped_told = 0
         self._book: Book | None = None
         self._open_ids: set[str] = set()
+        self._journaled: list[tuple[Intent, bytes]] = []
+        self._batch = Batch()
         self._back_off_s = 0.0
         self._polled_at = 0.0
         self._looked_at = 0.0
@@ -170,7 +172,8 @@ class Writer(threading.Thread):
             self._poll(book)
             self._gather()
             batch = self._take_waiting()
-            self._note_crowd(len(batch))
+            # How many to wait for next time: a crowd that does not come back is soon forgotten.
+            self._crowd = max(len(batch), self._crowd * 3 // 4)
             self._write(book, batch)
             self._opened()
         except LedgerFault as fault:
@@ -179,7 +182,11 @@ class Writer(threading.Thread):
             self._failed(fault_of_os(error), batch)
 
     def _write(self, book: Book, waiting: list[Waiting]) -> None:
-        """One group commit; what it took stays ours until the commit came back."""
+        """The journal for who hurries, then one group commit; what it took stays ours until the commit came back."""
+        if waiting and self._hurry(book, waiting):
+            if not self._is_due():
+                return
+            waiting = []
         taints: dict[bytes, int] = {}
         untold = self.dropped - self._dropped_told
         if not waiting or self._is_due():
@@ -188,14 +195,14 @@ class Writer(threading.Thread):
         self._noting = len(self._notes)
         batch = Batch(
             notes=[self._notes[i] for i in range(self._noting)],
-            intents=[(one.intent, one.body) for one in waiting],
+            intents=[*self._journaled, *((one.intent, one.body) for one in waiting)],
             receipts=self._retry,
             taints=taints,
             dropped=untold,
             at=self._clock.now(),
         )
         try:
-            if waiting or self._retry or taints or untold or batch.notes:
+            if batch.intents or self._retry or taints or untold or batch.notes:
                 self._commit(book, batch)
             elif self.fault is not None:
                 with book.database.transaction():
@@ -205,13 +212,24 @@ class Writer(threading.Thread):
             raise
         self._answer(waiting, None)
 
+    def _hurry(self, book: Book, waiting: list[Waiting]) -> bool:
+        """Make intents durable without a commit; not where it is full, or while the ledger is not as it should be."""
+        journal, bodies = self._opening.journal, [one.body for one in waiting]
+        if self.fault is not None or journal is None or not journal.takes(bodies):
+            return False
+        book.database.check_place()
+        journal.append(bodies, seq=book.tip.seq)
+        self._journaled += [(one.intent, one.body) for one in waiting]
+        self._answer(waiting, None)
+        return True
+
     def _is_due(self) -> bool:
         """Whether receipts have waited long enough; who hurries an intent need not wait for them before."""
         return bool(self._retry) or time.monotonic() - self._lingered_at > LINGER_S or self._closing.is_set()
 
     def _commit(self, book: Book, batch: Batch) -> None:
         book.database.check_place()
-        self._open_ids.update(intent.request_id for intent, _ in batch.intents)
+        self._batch = batch
         with book.database.transaction():
             tip, refused = write_batch(book, batch, self._open_ids)
             self._attempted = tip
@@ -219,13 +237,17 @@ class Writer(threading.Thread):
         self.commits += 1
         book.tip = tip
         self._opening.reached(tip)
-        self._open_ids.difference_update(receipt.request_id for receipt in batch.receipts)
         self.dropped += refused
         self._dropped_told += batch.dropped + refused
         self._written()
 
     def _written(self) -> None:
         """What the last commit took is on disk."""
+        self._open_ids.update(intent.request_id for intent, _ in self._batch.intents)
+        self._open_ids.difference_update(receipt.request_id for receipt in self._batch.receipts)
+        self._journaled = []
+        if self._opening.journal is not None:
+            self._opening.journal.clear()
         self._retry = []
         for _ in range(self._noting):
             self._notes.popleft()
@@ -337,7 +359,7 @@ class Writer(threading.Thread):
 
     def _lingers(self) -> bool:
         """Whether something waits that nobody waits for, or will soon: the receipt of a request under way."""
-        return bool(self._receipts or self._notes or self._open_ids) or self._taints.changed
+        return bool(self._receipts or self._notes or self._journaled or self._open_ids) or self._taints.changed
 
     def _gather(self) -> None:
         """
@@ -350,14 +372,10 @@ class Writer(threading.Thread):
         if 0 < len(self._waiting) < self._crowd:
             self._all_here.wait(GATHER_AT_MOST_S)
 
-    def _note_crowd(self, size: int) -> None:
-        """How many to wait for next time: a crowd that does not come back is soon forgotten."""
-        self._crowd = max(size, self._crowd * 3 // 4)
-
     def _finished(self) -> bool:
         if not self._closing.is_set():
             return False
-        nothing = not (self._waiting or self.unwritten or self._notes or self._taints.changed)
+        nothing = not (self._waiting or self._journaled or self.unwritten or self._notes or self._taints.changed)
         return nothing or time.monotonic() > self._close_by
 
     def _end(self) -> None:
