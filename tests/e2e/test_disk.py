@@ -93,6 +93,10 @@ def _open_again(router: Router, receipts: int) -> None:
     assert router.output().count(b"The ledger is open.") >= 2
 
 
+CARRIED_S = 0.2
+"""More than intents stay in the journal before the chain is to have them, which is when a lock is noticed."""
+
+
 def _receipts(router: Router) -> int:
     """How many there are, once none waits any more."""
     assert until(lambda: _ledger(router)["unwritten"] == 0 and open_intents(router.home) == 0)
@@ -148,10 +152,21 @@ def test_a_disk_that_turns_read_only(disk: Disk, router: Router, openai_tap: Tap
 
 @pytest.mark.slow
 def test_a_database_that_somebody_holds(router: Router, openai_tap: Tap) -> None:
-    """Another process keeps the write lock: hosted requests give up after a few seconds, local ones never wait."""
+    """
+    Another process keeps the write lock: local requests never wait.
+
+    A hosted one goes out while nobody has noticed, for its intent is in the journal; later ones give up after a few
+    seconds.
+    """
     before = _receipts(router)
     with contextlib.closing(sqlite3.connect(router.home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
+        unnoticed = _auto(router)
+        assert (unnoticed.status, unnoticed.headers["x-localfleet-tier"]) == (200, "low_cost")
+        assert unnoticed.headers["x-localfleet-request-id"] in {
+            one["request_id"] for one in records(router.home, "intent")
+        }
+        time.sleep(CARRIED_S)
         began = time.monotonic()
         first = _auto(router)
         assert (first.status, first.headers["x-localfleet-tier"]) == (200, "local")
@@ -161,7 +176,7 @@ def test_a_database_that_somebody_holds(router: Router, openai_tap: Tap) -> None
         _closed(router, openai_tap, Fault.LOCKED)
         assert time.monotonic() - began < 2
         other.execute("ROLLBACK")
-    _open_again(router, before + 11)
+    _open_again(router, before + 12)
 
 
 @pytest.mark.slow
@@ -169,6 +184,8 @@ def test_a_deadline_holds_while_the_database_is_held(router: Router, openai_tap:
     """Waiting for the ledger counts: the caller gets its 504 or a local answer in time."""
     with contextlib.closing(sqlite3.connect(router.home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
+        assert _auto(router).status == 200
+        time.sleep(CARRIED_S)
         calls = len(openai_tap.posts())
         began = time.monotonic()
         answer = router.post(CHAT, ask("mini"), {"x-localfleet-deadline-ms": "500"})

@@ -45,6 +45,9 @@ _CAPITALS = re.compile(
 )
 # The same in RE2, ten times as fast: words with a capital inside a sentence, and all else that `_CAPITALS` finds.
 _INSIDE = re2.compile(r"\pL[ ,;:](\p{Lu}(?:\pL|['\x{2019}\-])*)")
+# In ASCII Python's own engine is four times as fast, for it skips to the next capital; it also finds those that stand
+# right behind another find, which RE2 has gone past by then.
+_INSIDE_ASCII = re.compile(r"[A-Z](?<=[A-Za-z][ ,;:][A-Z])[A-Za-z'\-]*")
 _OTHERS = re2.compile(r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|[rs]\. \p{Lu}")
 _CUES = re2.compile(r"(?i)\b(?:name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) ")
 _MORE_NAME = re.compile(rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}")
@@ -94,9 +97,7 @@ def supposed(text: str) -> tuple[str, ...]:
 
     Where even that would not matter, the model of names need not be asked: it costs a hundred times as much.
     """
-    capitals = _OTHERS.search(text) is not None or any(
-        match[1].lower() not in NOBODY for match in _INSIDE.finditer(text)
-    )
+    capitals = _OTHERS.search(text) is not None or any(word.lower() not in NOBODY for word in _inside(text))
     small = _CUES.search(text) is not None and _SMALL.search(text) is not None
     if not capitals and not small:
         return ()
@@ -104,6 +105,11 @@ def supposed(text: str) -> tuple[str, ...]:
     if given == text:
         return ()
     return (given, _supposed(text, "sur")) if "⟨given⟩" in given else (given,)
+
+
+def _inside(text: str) -> Iterable[str]:
+    """Words with a capital inside a sentence."""
+    return _INSIDE_ASCII.findall(text) if text.isascii() else (match[1] for match in _INSIDE.finditer(text))
 
 
 def _supposed(text: str, one: str) -> str:
