@@ -2,12 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from raw_server import Handler, Peer, RawServer
+from typer.testing import CliRunner, Result
 
+from localfleet.cli import build_cli
 from localfleet.core.ask import Api
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -209,3 +212,46 @@ def test_only_a_hosted_route_of_its_own_leads_there() -> None:
 def replace_model(route: HostedRoute) -> HostedRoute:
     """A route to somebody else."""
     return replace(route, model="mini")
+
+
+WEB = (
+    "search:\n  web: {url: 'http://127.0.0.1:8888/search', accepts: public, "
+    "data_policy: {jurisdiction: DE, source: x, checked: 2020-01-01}}\n"
+)
+
+
+def test_check_says_what_is_missing(tmp_path: Path) -> None:
+    """An unknown price with its cure, an old data policy, and how many there are."""
+    said = checked(tmp_path, WEB)
+    assert said.exit_code == 0
+    words = " ".join(said.stdout.split())
+    assert "search.web: what a query costs is unknown; budgets will refuse it. Add `usd_per_query:`" in words
+    assert "search.web.data_policy: checked more than a year ago" in words
+    assert "1 model, 1 search endpoint, 0 rules: ok" in words
+
+
+@pytest.mark.parametrize(
+    ("sections", "complaint"),
+    [
+        ("search: {box: {url: 'https://a.example/s', accepts: public}}", "is also the name of a model"),
+        ("search: {web: {url: 'https://a.example/s', accepts: restricted}}", "may accept restricted text"),
+        ("search: {web: {url: 'http://a.example/s', accepts: public}}", "in clear: use https"),
+        (WEB + "pipelines: {p: {stages: [{name: a, model: web, prompt: x}]}}", "answers nobody"),
+        (WEB + "pipelines: {p: {stages: [{name: a, model: web, prompt: x, max_tokens: 3}, {name: b, prompt: y}]}}",
+         "and nothing else"),
+        (WEB + "tasks: {t: {first: web}}", "which is no model here"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_with_advice(tmp_path: Path, sections: str, complaint: str) -> None:
+    """A taken name, restricted text, plain http, a search that should answer or be told more, a row that searches."""
+    told = checked(tmp_path, sections)
+    assert told.exit_code == 1
+    assert complaint in " ".join(told.output.split())
+
+
+def checked(folder: Path, sections: str) -> Result:
+    """`localfleet check` of a file with one local model and these sections."""
+    local = "version: 1\nlocal:\n  box: {engine: endpoint, url: 'http://127.0.0.1:9/v1', context_tokens: 9000}\n"
+    (folder / "models.yaml").write_text(local + sections)
+    env = {"LOCALFLEET_HOME": str(folder), "COLUMNS": "200"}
+    return CliRunner().invoke(build_cli("check"), ["check", "--config", str(folder / "models.yaml")], env=env)

@@ -18,7 +18,7 @@ from localfleet.cli.explained import print_explained
 from localfleet.cli.parts import Config, Json, console, home_path, print_json
 from localfleet.cli.paths import paths_command
 from localfleet.cli.promises import threshold_lines, threshold_warnings
-from localfleet.config import Settings, Vllm, load_settings, read_settings
+from localfleet.config import HostedModel, Search, Settings, Vllm, load_settings, read_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
@@ -80,9 +80,10 @@ def check_command(
     else:
         _print_report(config, problems, warnings, fits)
         if not problems:
-            models, off = len(settings.local) + len(settings.hosted), _layers_off(settings)
+            off, found = _layers_off(settings), [_counted(len(settings.local) + len(settings.hosted), "model")]
             layers = f", layers off: {', '.join(off)}" if off else ""
-            seen = f"{_counted(models, 'model')}, {_counted(len(settings.privacy.rules), 'rule')}"
+            found += [_counted(len(settings.search), "search endpoint")] if settings.search else []
+            seen = f"{', '.join(found)}, {_counted(len(settings.privacy.rules), 'rule')}"
             console().print(f"{config}: {seen}{layers}: ok", markup=False)
             for line in _switched(settings):
                 console().print(f"{config}: {line}", markup=False)
@@ -139,9 +140,13 @@ def _print_report(file: str, problems: list[Complaint], warnings: list[str], fit
 
 
 def _warnings(settings: Settings, prices: PriceMap) -> list[str]:
-    found = []
+    found = [
+        f"search.{name}: what a query costs is unknown; budgets will refuse it. Add `usd_per_query:`"
+        for name, search in settings.search.items()
+        if search.usd_per_query is None
+    ]
     for model in build_models(settings, prices, datetime.now(UTC).date()):
-        if model.local:
+        if model.local or model.name in settings.search:
             continue
         if model.price is None:
             found.append(f"hosted.{model.name}: the price is unknown; budgets will refuse it. Add `prices:`")
@@ -176,9 +181,11 @@ def _price_file_warnings(settings: Settings, now: datetime) -> Iterator[str]:
 
 def _old_facts(settings: Settings, today: date) -> Iterator[str]:
     """Providers change their terms: what was looked up long ago is worth another look."""
-    for name, model in settings.hosted.items():
-        if model.data_policy is not None and (today - model.data_policy.checked).days > FACTS_DAYS:
-            yield f"hosted.{name}.data_policy: checked more than a year ago; look again and change `checked:`"
+    places: list[tuple[str, HostedModel | Search]] = [(f"hosted.{name}", one) for name, one in settings.hosted.items()]
+    places += [(f"search.{name}", one) for name, one in settings.search.items()]
+    for place, one in places:
+        if one.data_policy is not None and (today - one.data_policy.checked).days > FACTS_DAYS:
+            yield f"{place}.data_policy: checked more than a year ago; look again and change `checked:`"
 
 
 def _layers_off(settings: Settings) -> list[str]:

@@ -42,7 +42,8 @@ def print_explained(explained: Explained, models: dict[str, Model]) -> None:
         opened = "yes" if door["legal"] else "no"
         table.add_row(door["model"], door["tier"], opened, door["why"], door["cost_usd"] or "unknown", per_mtok)
     out.print(table)
-    sources = {model.price.version for model in models.values() if model.price is not None}
+    priced = [models[door["model"]].price for door in row["doors"]]
+    sources = {price.version for price in priced if price is not None}
     if sources:
         out.print(f"prices from {', '.join(sorted(sources))}", markup=False)
 
