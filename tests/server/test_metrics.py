@@ -1,11 +1,14 @@
 """`/metrics`: every receipt counted once, under labels that are names of the configuration only."""
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from localfleet.core.ask import Api
+from localfleet.core.feedback import Feedback
 from localfleet.core.fleet import EngineState, Readiness
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -16,6 +19,11 @@ from localfleet.server.metrics import Metrics
 
 FAILED = Attempt(model="mini", tier="low_cost", reason=Reason.TIMED_OUT, status=None, duration_ms=5.0)
 ANSWERED = Attempt(model="small", tier="local", reason=Reason.ANSWERED, status=200, duration_ms=5.0)
+
+
+KPIS = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "kpis.md").read_text(encoding="utf-8")
+NO_SERIES = {"S75", "S77", "S78"}
+"""The page of key figures."""
 
 
 def receipt(**changes: Any) -> Receipt:
@@ -119,3 +127,39 @@ def test_two_routers_share_nothing() -> None:
     one_router, other = Metrics(), Metrics()
     one_router.count_refused(Reason.BAD_KEY)
     assert not [key for key in page(other) if "bad_key" in key]
+
+
+def test_every_series_that_the_page_names_is_there() -> None:
+    """Of a router that answered, escalated, was rated by a judge and by people, and was told of an action."""
+    metrics = Metrics()
+    for n in range(400):
+        name = f"{n:024}"
+        metrics.count(receipt(request_id=name, task="t", caller_action="a" * 32, classify_ms=1.0, route_ms=1.0))
+        metrics.count_feedback(Feedback(request_id=name, at=1.0, key_id=None, accepted=True, corrected=False))
+    metrics.count(receipt(model="mini", tier="low_cost", reason=Reason.BY_KEYWORDS, cost_usd=Decimal(1)))
+    metrics.count_feedback(Feedback(request_id="a" * 32, at=1.0, key_id=None, accepted=True))
+    text = " ".join(page(metrics))
+    named = set(re.findall(r"localfleet_[a-z_]+", KPIS))
+    assert len(named) > 15
+    assert {name for name in named if name not in text} == set()
+
+
+def test_every_figure_of_the_inventory_has_its_row() -> None:
+    """S62 to S75 and S77 to S80, each with a command of `report` or `cost` and, but for tables, with a series."""
+    rows = dict(re.findall(r"^\| [^|]*\((S\d+)\) \| (.*) \|$", KPIS, flags=re.MULTILINE))
+    assert set(rows) == {f"S{n}" for n in range(62, 81)} - {"S76"}
+    assert all("`localfleet " in row for row in rows.values())
+    assert {name for name, row in rows.items() if "localfleet_" not in row} == NO_SERIES
+
+
+def test_a_task_has_its_money_and_its_times() -> None:
+    """Drafts and judges count to their task, shadows to nobody's; times are those of requests."""
+    metrics = Metrics()
+    paid = {"cost_usd": Decimal("0.5"), "task": "t"}
+    metrics.count(receipt(**paid, total_ms=40.0))
+    metrics.count(receipt(**paid, action="r", role="judge"))
+    metrics.count(receipt(**paid, action="r", role="shadow"))
+    samples = page(metrics)
+    assert one(samples, "localfleet_task_cost_usd_total", "t") == 1.0
+    assert one(samples, "localfleet_task_seconds_count", "t") == 1
+    assert one(samples, "localfleet_task_seconds_sum", "t") == 0.04

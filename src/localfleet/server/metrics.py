@@ -66,6 +66,7 @@ class Metrics(Collector):
         self.before = OverheadMetrics()
         self.first_byte: dict[str, Times] = {}
         self.total: dict[str, Times] = {}
+        self.task_usd, self.by_task = Sums(), dict[str, Times]()
 
     def count(self, receipt: Receipt) -> None:
         """Count one receipt; on the hot path, so plain sums only."""
@@ -88,12 +89,18 @@ class Metrics(Collector):
             source = "measured" if receipt.usage.measured else "estimated"
             self.tokens.add((model, tier, label, "in", source), receipt.usage.input_tokens)
             self.tokens.add((model, tier, label, "out", source), receipt.usage.output_tokens)
+        self._money(receipt, model, tier)
+        if receipt.first_byte_ms is not None and receipt.action is None:
+            self._time(tier, receipt.first_byte_ms / 1000, receipt.total_ms / 1000)
+            self.by_task.setdefault(receipt.task or "none", Times()).add(receipt.total_ms / 1000)
+
+    def _money(self, receipt: Receipt, model: str, tier: str) -> None:
         if receipt.cost_usd is None:
             self.unpriced.add((model,))
         elif receipt.cost_usd:
             self.usd.add((model, tier), float(receipt.cost_usd))
-        if receipt.first_byte_ms is not None and receipt.action is None:
-            self._time(tier, receipt.first_byte_ms / 1000, receipt.total_ms / 1000)
+            if receipt.role != "shadow":
+                self.task_usd.add((receipt.task or "none",), float(receipt.cost_usd))
 
     def _time(self, tier: str, first_byte_s: float, total_s: float) -> None:
         if tier not in self.total:
@@ -133,6 +140,7 @@ class Metrics(Collector):
         yield from self.before.collect()
         yield _counter("tokens", "Tokens, measured or estimated.", (*WHERE, "direction", "source"), self.tokens)
         yield _counter("cost_usd", "Marginal hosted cost, USD.", ("model", "tier"), self.usd)
+        yield _counter("task_cost_usd", "Marginal hosted cost, USD, with drafts and judges.", ("task",), self.task_usd)
         yield _counter("feedback", "What callers said of answers.", ("said",), self.feedback)
         yield _counter("shadows", "Mirrored requests by how they ended.", ("experiment", "outcome"), self.shadows)
         spans = Sums({(became,): number for became, number in dict(self.spans).items()})
@@ -140,6 +148,7 @@ class Metrics(Collector):
         yield _counter("unpriced_requests", "Answers whose price is unknown.", ("model",), self.unpriced)
         yield _histogram("first_byte_seconds", "Arrival to first byte.", self.first_byte)
         yield _histogram("total_seconds", "Arrival to last byte.", self.total)
+        yield _histogram("task_seconds", "Arrival to last byte, by task.", self.by_task, "task")
 
     def page(self, states: Mapping[str, EngineState], ledger: LedgerHealth, gpus: GpuView = NO_GPUS) -> bytes:
         """The exposition text, with the gauges as of now."""
@@ -229,9 +238,9 @@ def _counter(name: str, text: str, labels: Labels, sums: Sums) -> Metric:
     return family
 
 
-def _histogram(name: str, text: str, times: dict[str, Times]) -> Metric:
-    family = HistogramMetricFamily(f"localfleet_{name}", text, labels=("tier",))
-    for tier, held in list(times.items()):
+def _histogram(name: str, text: str, times: dict[str, Times], label: str = "tier") -> Metric:
+    family = HistogramMetricFamily(f"localfleet_{name}", text, labels=(label,))
+    for of, held in list(times.items()):
         bounds = (*(str(float(bound)) for bound in SECONDS), "+Inf")
-        family.add_metric((tier,), list(zip(bounds, accumulate(held.counts), strict=True)), held.total_s)
+        family.add_metric((of,), list(zip(bounds, accumulate(held.counts), strict=True)), held.total_s)
     return family
