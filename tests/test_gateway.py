@@ -403,6 +403,25 @@ def test_a_plain_rejection_is_not_shopped_around() -> None:
     assert scene.books.receipts[0].outcome is Reason.UPSTREAM_REJECTED
 
 
+def test_what_is_too_long_for_a_door_goes_to_a_larger_one() -> None:
+    """The engine says so: doors that are no larger are passed over, a larger one answers, and the reason says why."""
+    scene = Scene(mini=[Reason.CONTEXT_TOO_LONG], other=[Words(b"never")], small=[Words(b"{}")])
+    models = scene.gateway.models
+    scene.gateway.models = {**models, "small": replace(models["small"], context_tokens=99_999)}
+    answer = asyncio.run(scene.ask())
+    assert answer.whole == b"{}"
+    assert outcomes(scene) == [("mini", "context_too_long"), ("small", "answered")]
+    assert scene.books.receipts[0].reason is Reason.CONTEXT_TOO_LONG
+    assert not scene.engines["other"].calls
+
+
+def test_what_is_too_long_for_all_is_told() -> None:
+    """With a status of the caller's own, after no more doors than make sense."""
+    scene = Scene(mini=[Reason.CONTEXT_TOO_LONG], other=[Words(b"never")], small=[Words(b"never")])
+    answer = asyncio.run(scene.ask())
+    assert (answer.status, outcomes(scene)) == (400, [("mini", "context_too_long")])
+
+
 def test_a_deadline_is_kept() -> None:
     """A deadline that has passed opens no door."""
     scene = Scene(mini=[Words(b"never")])

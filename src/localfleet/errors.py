@@ -195,7 +195,7 @@ class EngineFailed(FleetError):
             self.status, self.kind = 402, "policy_error"
         if reason is Reason.RATE_LIMITED:
             self.status, self.kind = 429, "rate_limit_error"
-        if reason in {Reason.UPSTREAM_REJECTED, Reason.PROVIDER_REFUSED}:
+        if reason in {Reason.UPSTREAM_REJECTED, Reason.PROVIDER_REFUSED, Reason.CONTEXT_TOO_LONG}:
             self.status, self.kind = 400, "invalid_request_error"
 
     @property

@@ -27,6 +27,7 @@ from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import Decision, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.caps import Caps
 from localfleet.core.routing.moment import Moment
+from localfleet.core.routing.overflow import useless_after
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound, told_of
 from localfleet.judging import judge, judge_beside, restrict
@@ -192,7 +193,7 @@ class Gateway:
                 if exc.reason in LINES and not decision.overflows:
                     given_up |= {other.model for other in decision.routes if isinstance(other, HostedRoute)}
                 if exc.reason not in AGAIN or (exc.retry_after_s or 0) > RETRY_AFTER_AT_MOST_S:
-                    given_up.add(route.model)
+                    given_up |= useless_after(exc.reason, route.model, self.models)
         raise told_of(failures)
 
     def _is_told(self, failure: EngineFailed) -> bool:

@@ -145,7 +145,7 @@ def test_the_shipped_suite_with_the_shipped_model(tmp_path: Path) -> None:
         small = {"engine": "llamacpp", "weights": "smollm2-135m-instruct", "context_tokens": 2048, "threads": 1}
         file = {"version": 1, "local": {"small": small, "nothing": nothing.local()}}
         with Router.start(tmp_path, file, verb="up", ready_s=120) as router:
-            code, told = run(router, "--against", "small", "--seconds", "500")
+            code, told = run(router, "--against", "small", "--seconds", "500", "--margin", "0")
     rows = {row["model"]: row for row in told["models"]}
     print(json.dumps(rows["small"], indent=1))
     assert (code, told["suite"], told["prompts"]) == (1, "localfleet-basic", 60)

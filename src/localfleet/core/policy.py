@@ -18,11 +18,14 @@ from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, Door, HostedRoute, LocalRoute, Route
 from localfleet.core.routing.ladder import stands_open
 from localfleet.core.routing.order import Preference, order
+from localfleet.core.routing.overflow import outgrown, with_larger
 from localfleet.core.routing.price import expected_usd, worst_usd
 
 __all__ = ["AUTO", "LOCAL", "Policy", "decide", "resolve"]
 
 _NOBODY_DEMANDS = (NO_DEMAND, NO_DEMAND)
+_SAID_ALREADY = frozenset({Reason.VOLUME_STAYS_LOCAL, Reason.BEYOND_LOCAL})
+"""Reasons that say more than that another door was too small."""
 AUTO = "auto"
 LOCAL = "local"
 
@@ -62,18 +65,26 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, redacted: R
     wanted = policy.aliases.get(ask.model, ask.model)
     row = policy.preference.tasks.get(ask.task or "", ())
     legal: list[Model] = []
-    shut: list[Door] = []
+    closed: list[tuple[Model, Reason]] = []
     for model in fleet.models:
         if _wanted(model, wanted, row, ask.task):
             why = _shut(ask, label, model, fleet, policy)
             if why is None:
                 legal.append(model)
             else:
-                shut.append(_door(ask, model, why, legal=False))
+                closed.append((model, why))
+    shut = [_door(ask, model, why, legal=False) for model, why in closed]
     ranked, reason = _rank(ask, label, legal, fleet, policy)
     if redacted is not None and ranked and not ranked[0].local:
         reason = Reason.REDACTED
-    tried, beyond = ranked[: 1 + policy.fallbacks_per_request], ranked[1 + policy.fallbacks_per_request :]
+    elif label < Label.RESTRICTED and wanted == AUTO and reason not in _SAID_ALREADY:
+        crowded = [model for model, why in closed if why is Reason.CONTEXT_TOO_LONG]
+        reason = (
+            Reason.CONTEXT_TOO_LONG if legal and outgrown(ask, legal, crowded, fleet, policy.preference) else reason
+        )
+    tried, beyond = with_larger(
+        ask, ranked[: 1 + policy.fallbacks_per_request], ranked[1 + policy.fallbacks_per_request :]
+    )
     doors = [_door(ask, model, Reason.NEXT_IN_LINE if i else reason, legal=True) for i, model in enumerate(tried)]
     doors += [_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in beyond]
     if len(ranked) < len(legal):

@@ -12,6 +12,8 @@ __all__ = ["refused", "said_in_answer"]
 ERROR_BYTES = 64 * 1024
 ERROR_READ_S = 5.0
 
+TOO_LONG = "context_length_exceeded"
+"""A model with a larger window may take it."""
 SENTENCES = {
     Reason.QUEUE_FULL: "The queue of the engine is full: try again later.",
     Reason.RATE_LIMITED: "The provider limits the rate: try again later, or allow another model for this task.",
@@ -22,12 +24,12 @@ SENTENCES = {
     Reason.UPSTREAM_ERROR: "The provider has a fault of its own: try again, or allow another model for this task.",
     Reason.UPSTREAM_GARBLED: "It answered with a status that no model server gives: check its URL.",
     Reason.PROVIDER_REFUSED: "The provider's safety refused this request.",
+    Reason.CONTEXT_TOO_LONG: "The request is too long for this model: shorten it or lower max_tokens.",
     Reason.UPSTREAM_REJECTED: "The model refused this request as it stands: check its parameters and content.",
 }
 SENTENCES_BY_CODE = {
     "content_filter": "The provider's content filter stopped this request.",
     "content_policy_violation": "The provider's content policy forbids this request.",
-    "context_length_exceeded": "The request is too long for this model: shorten it or lower max_tokens.",
     "insufficient_quota": "The provider account has no credit or quota left: check its billing.",
     "invalid_image": "The model cannot read an image of this request: check its format and size.",
     "model_not_found": "The provider does not know this model: check `model:` in models.yaml.",
@@ -46,6 +48,7 @@ BY_STATUS = {
     504: Reason.TIMED_OUT,
 }
 BY_CODE = {
+    TOO_LONG: Reason.CONTEXT_TOO_LONG,
     "insufficient_quota": Reason.RATE_LIMITED,
     "overloaded": Reason.UPSTREAM_ERROR,
     "queue_full": Reason.QUEUE_FULL,
@@ -77,6 +80,8 @@ def said_in_answer(said: UpstreamSaid) -> EngineFailed:
 def _failure(reason: Reason, code: str | None, *, status: int, retry_after_s: int | None) -> EngineFailed:
     if code in FILTERS:
         reason = Reason.PROVIDER_REFUSED
+    if code == TOO_LONG:
+        reason = Reason.CONTEXT_TOO_LONG
     sentence = SENTENCES_BY_CODE.get(code or "", SENTENCES[reason])
     return EngineFailed(
         sentence, reason=reason, upstream_status=status, upstream_code=code, retry_after_s=retry_after_s

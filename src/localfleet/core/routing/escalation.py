@@ -23,8 +23,8 @@ SENT_ON = frozenset(
     {
         Reason.CONNECT_FAILED, Reason.TIMED_OUT, Reason.RATE_LIMITED, Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG,
         Reason.UPSTREAM_ERROR, Reason.UPSTREAM_REJECTED, Reason.UPSTREAM_DENIED, Reason.UPSTREAM_GARBLED,
-        Reason.DIED_MIDSTREAM, Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.ANSWER_UNSURE, Reason.ANSWER_INVALID,
-        Reason.ANSWER_POOR,
+        Reason.DIED_MIDSTREAM, Reason.CONTEXT_TOO_LONG, Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.ANSWER_UNSURE,
+        Reason.ANSWER_INVALID, Reason.ANSWER_POOR,
     }
 )  # fmt: skip
 ESCALATIONS = MOVED_UP | SENT_ON
