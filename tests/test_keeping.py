@@ -93,7 +93,8 @@ def test_training_reads_them_with_what_people_said(tmp_path: Path) -> None:
         if n % 40 == 39:
             file.close()
     file.close()
-    time.sleep(0.2)
+    assert ledger.close()  # receipts first, then what is said of them
+    ledger = SqliteLedger(home, clock=Clock())
     for name, accepted in said.items():
         ledger.note_feedback(Feedback(request_id=name, at=time.time(), key_id="k", accepted=accepted))
     ledger.close()

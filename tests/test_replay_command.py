@@ -76,7 +76,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         receipt(6, action="r0"),
     ):
         ledger.settle(one)
-    time.sleep(0.2)
+    assert ledger.close()  # receipts first, then what is said of them
+    ledger = SqliteLedger(folder, clock=Clock())
     ledger.note_feedback(Feedback(request_id="r0", at=1.0, key_id="k", score=0.5))
     ledger.note_feedback(Feedback(request_id="r1", at=1.0, key_id=None, corrected=True))
     assert ledger.close()

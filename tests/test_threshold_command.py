@@ -77,7 +77,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(10):
         ledger.settle(action(f"r{n}", "rare", 0.75))
     ledger.settle(receipt("said-nothing", task="rare"))
-    time.sleep(0.2)
+    assert ledger.close()  # receipts first, then what is said of them
+    ledger = SqliteLedger(folder, clock=Clock())
     for n in range(10):
         ledger.note_feedback(Feedback(request_id=f"r{n}", at=time.time(), key_id="k", accepted=n > 0))
     ledger.close()
