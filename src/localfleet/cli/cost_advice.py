@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from localfleet.cli.misuse import misuse_told
 from localfleet.cli.parts import Json, console, home_path, print_json, state_home
 from localfleet.config import Settings, load_settings
 from localfleet.core.advice.alerts import Listing, alerts
@@ -30,7 +31,6 @@ from localfleet.cost.listings import listings, noted_prices
 from localfleet.cost.month import Month, month_of
 from localfleet.cost.notes import PRICES, read_prices, write_notes
 from localfleet.cost.paper import plain
-from localfleet.errors import ConfigError
 from localfleet.gpu_facts import read_gpus
 from localfleet.price_map import read_price_map
 from localfleet.storage.month import work_done
@@ -58,13 +58,11 @@ def advise(
     as_json: Json = False,
 ) -> None:
     """Grade the month from the ledger, A+ to F with reasons: tier mix, long answers, waste, and whether to bother."""
-    try:
+    with misuse_told():
         settings = settings_or_none(config)
         _, month = _month(settings, days)
         box = box_usd(settings, fixed)
         spare = maybe("--spare-ms", spare_ms)
-    except (Misuse, ConfigError) as exc:
-        raise _misuse(exc) from None
     works = month.works
     findings = (
         *waste_findings(works, usd_fixed=box or Decimal(0)),
@@ -101,10 +99,8 @@ def alerts_command(
     as_json: Json = False,
 ) -> None:
     """Prices that changed since the last look, models that retire, and what moving this month's work would cost."""
-    try:
+    with misuse_told():
         settings = settings_or_none(config)
-    except ConfigError as exc:
-        raise _misuse(exc) from None
     found, month = _month(settings, days)
     home = state_home()
     noted = read_prices(home)
@@ -125,14 +121,12 @@ def savings_command(
     as_json: Json = False,
 ) -> None:
     """What routing saved against one hosted model for everything, net of the box that is paid either way."""
-    try:
+    with misuse_told():
         settings = settings_or_none(config)
         found, month = _month(settings, days)
         box = box_usd(settings, fixed)
         care = number("--staff-usd-per-month", staff)
         model = _baseline(baseline, found)
-    except (Misuse, ConfigError) as exc:
-        raise _misuse(exc) from None
     assert model.price is not None
     done = savings(month.works, baseline=model.name, price=model.price, usd_fixed=box or Decimal(0), usd_staff=care)
     lines = [done.sentence]
@@ -157,11 +151,9 @@ def stack_command(
     as_json: Json = False,
 ) -> None:
     """Build a stack from tasks, volume and privacy: a model for each task, the month's bill, and against what."""
-    try:
+    with misuse_told():
         parts = _parts(preset, task or [], requests_per_month, restricted)
         settings = settings_or_none(config)
-    except (Misuse, ConfigError) as exc:
-        raise _misuse(exc) from None
     stack = build_stack(parts, listings(settings, read_price_map(), _today()))
     _say(stack_lines(stack, sum((part.requests for part in parts), Decimal(0))), stack_json(stack), as_json=as_json)
 
@@ -230,11 +222,6 @@ def _say(lines: Sequence[str], value: object, *, as_json: bool) -> None:
     out = console()
     for line in lines:
         out.print(line, markup=False)
-
-
-def _misuse(exc: Exception) -> typer.Exit:
-    typer.echo(str(exc), err=True)
-    return typer.Exit(2)
 
 
 ADVICE_COMMANDS: Mapping[str, Callable[..., None]] = {

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from localfleet.cli.cost_progress import counted
+from localfleet.cli.misuse import misuse_told
 from localfleet.cli.parts import Json, print_json
 from localfleet.cost.claims_file import ClaimRow, read_claims
 from localfleet.cost.inputs import Misuse
 from localfleet.cost.verdicts import claim_json, claim_lines, work_claim
-from localfleet.errors import ConfigError
 
 __all__ = ["claims_command"]
 
@@ -24,12 +24,9 @@ def claims_command(
     as_json: Json = False,
 ) -> None:
     """Prove a savings table: can any mix of tokens give it, and which figures would be consistent?"""
-    try:
+    with misuse_told():
         rows = _chosen(file, only)
         done = [work_claim(row) for row in counted(rows, "proving", total=len(rows))]
-    except (Misuse, ConfigError) as exc:
-        typer.echo(str(exc), err=True)
-        raise typer.Exit(2) from None
     if as_json:
         print_json(claim_json(done))
     else:

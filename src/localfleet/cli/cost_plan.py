@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json, console, print_json
 from localfleet.cost.as_html import as_html
 from localfleet.cost.as_markdown import as_markdown
@@ -26,7 +27,7 @@ from localfleet.cost.paper import measured
 from localfleet.cost.plan_file import PlanFile, example_plan, read_plan
 from localfleet.cost.sheet import Section, Sheet
 from localfleet.cost.sheets import sheet_of
-from localfleet.errors import BadInput, ConfigError, FleetError
+from localfleet.errors import FleetError
 from localfleet.gpu_facts import read_gpus
 
 if TYPE_CHECKING:
@@ -167,15 +168,12 @@ def _json_of(book: Book, beginnings: tuple[str, ...]) -> dict[str, Any]:
 
 def _worked_out(path: Path, deployment: str | None) -> tuple[Outcome, Sheet]:
     today = datetime.now(tz=UTC).date()
-    try:
+    with misuse_told(FILES_TOO):
         plan = read_plan(path)
         seen = _seen(plan, path, deployment)
         played = {} if seen is None else _as_options(seen)
         case = case_of_plan(plan, read_gpus(), today=today, deployment=deployment, **played)
         outcome = work_out(case)
-    except (Misuse, ConfigError, BadInput) as exc:
-        typer.echo(str(exc), err=True)
-        raise typer.Exit(2) from None
     doubts = (*limit_warnings(plan, outcome), *(() if seen is None else seen.played.doubts))
     return outcome, sheet_of(outcome, more=(*_bursts(seen), *_hours(plan, outcome, seen)), doubts=doubts)
 

@@ -14,16 +14,16 @@ import typer
 from localfleet import __version__
 from localfleet.cli.cost_plan import put
 from localfleet.cli.cost_progress import counted
+from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json
 from localfleet.core.cost.traffic import Late
 from localfleet.cost.burst_sheet import burst_json, burst_section, burst_verdict
 from localfleet.cost.bursts import Played, Rules, play, trace_of
 from localfleet.cost.case_of_plan import chosen_deployment, hosted_of_plan, token_work_of
 from localfleet.cost.figures import Book
-from localfleet.cost.inputs import Misuse, number
+from localfleet.cost.inputs import number
 from localfleet.cost.plan_file import read_plan
 from localfleet.cost.sheet import Sheet
-from localfleet.errors import BadInput, ConfigError
 from localfleet.traces.arrivals import arrivals
 from localfleet.traces.values import Arrival
 
@@ -48,7 +48,7 @@ def replay_command(
     as_json: Json = False,
 ) -> None:
     """Play a trace against one box, two boxes and so on: who waits, what spills, how many the bursts need."""
-    try:
+    with misuse_told(FILES_TOO):
         rules = Rules(
             wait_s=float(number("--wait-s", wait_s, high=86_400)),
             spill_share=float(number("--spill", spill, high=1)),
@@ -66,9 +66,6 @@ def replay_command(
             price=price,
             error_share=chosen_deployment(asked, deployment).calibration.mape,
         )
-    except (Misuse, ConfigError, BadInput) as exc:
-        typer.echo(str(exc), err=True)
-        raise typer.Exit(2) from None
     put(_sheet(played, trace), burst_json(played), html=html, markdown=markdown, as_json=as_json)
     raise typer.Exit(0 if played.needed is not None else 1)
 

@@ -13,16 +13,16 @@ from typing import Annotated
 import typer
 
 from localfleet.cli.cost_progress import counted
+from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json, console, home_path, print_json
 from localfleet.core.cost.box_states import box_spans, wakes
 from localfleet.core.cost.replay import work_s
 from localfleet.cost.bursts import Rules, trace_of
 from localfleet.cost.case_of_plan import case_of_plan, token_work_of
-from localfleet.cost.inputs import Misuse, maybe, number
+from localfleet.cost.inputs import maybe, number
 from localfleet.cost.paper import aligned, dollars, percent, plain
 from localfleet.cost.plan_file import read_plan
 from localfleet.cost.sleeping import Sleeping, sleeping
-from localfleet.errors import BadInput, ConfigError
 from localfleet.gpu_facts import read_gpus
 from localfleet.storage.states import state_changes
 from localfleet.traces.arrivals import arrivals
@@ -53,7 +53,7 @@ def sleep_command(
     as_json: Json = False,
 ) -> None:
     """Play a trace on a box that sleeps when idle: cost by the second against always on, and who waits for waking."""
-    try:
+    with misuse_told(FILES_TOO):
         rent, watts = maybe("--flex-usd-per-gpu-hour", flex, above_low=True), maybe("--asleep-w", asleep_w)
         waking, told = _waking(wake_s)
         after = [float(number("--after-s", text)) for text in after_s or ("60", "600", "3600")]
@@ -69,9 +69,6 @@ def sleep_command(
             usd_per_gpu_hour_flex=None if rent is None else float(rent),
             asleep_w=None if watts is None else float(watts),
         )
-    except (Misuse, ConfigError, BadInput) as exc:
-        typer.echo(str(exc), err=True)
-        raise typer.Exit(2) from None
     if as_json:
         print_json({**plain(done), "wake_s": waking, "wake_s_from": told, "sentence": done.sentence})
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from localfleet.cli.cost_advice import box_usd, settings_or_none
+from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json, home_path, print_json
 from localfleet.config import Settings
 from localfleet.core.advice.alerts import Listing
@@ -16,7 +17,6 @@ from localfleet.cost.inputs import Misuse
 from localfleet.cost.listings import listings
 from localfleet.cost.month import month_of
 from localfleet.cost.worksheet import as_csv, lines_of, recorded_rows, worksheet_json, worksheet_lines
-from localfleet.errors import BadInput, ConfigError
 from localfleet.price_map import read_price_map
 from localfleet.traces.values import WorksheetRow
 from localfleet.traces.worksheet import worksheet
@@ -41,14 +41,11 @@ def worksheet_command(
     as_json: Json = False,
 ) -> None:
     """The budget worksheet with its last column filled: cost per completed action, and the month in other ways."""
-    try:
+    with misuse_told(FILES_TOO):
         settings = settings_or_none(config)
         found = listings(settings, read_price_map(), datetime.now(tz=UTC).date())
         rows = tuple(worksheet(file)) if file is not None else _recorded(settings, found, days)
         lines = lines_of(rows, found, usd_fixed=box_usd(settings, fixed), recorded=file is None)
-    except (Misuse, ConfigError, BadInput) as exc:
-        typer.echo(str(exc), err=True)
-        raise typer.Exit(2) from None
     done, ways = [priced(line) for line in lines], scenarios(lines)
     if as_json:
         print_json(worksheet_json(done, ways))

@@ -14,7 +14,7 @@ from typing import Any
 from localfleet.core.reason import Reason
 from localfleet.core.routing.escalation import ESCALATIONS
 from localfleet.storage.money import add_up
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["CallerAction", "Completed", "caller_actions", "completed"]
 
@@ -87,8 +87,7 @@ class Completed:
 def caller_actions(home: Path, *, since: float, until: float) -> list[CallerAction]:
     """Every one with a request at `since <= at < until` (Unix seconds), oldest first. Raises `LedgerFault`."""
     sql = _SQL.format(up=_UP, since=float(since), until=float(until))
-    with reading(home) as database:
-        return [] if database is None else [_action(*row) for row in database.all(sql)]
+    return [_action(*row) for row in all_rows(home, sql)]
 
 
 def completed(actions: Sequence[CallerAction]) -> Completed | None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from localfleet.core.cost.chargeback import OnBox
 from localfleet.core.reason import Reason
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows, each_row
 from localfleet.storage.schema import receipts
 
 __all__ = ["last_receipt", "on_box"]
@@ -19,8 +19,7 @@ __all__ = ["last_receipt", "on_box"]
 
 def last_receipt(home: Path) -> int:
     """The number of the newest receipt, to leave out what is written later; 0 without any. Raises `LedgerFault`."""
-    with reading(home) as database:
-        return 0 if database is None else int(database.all(select(func.coalesce(func.max(receipts.c.seq), 0)))[0][0])
+    return sum(int(newest) for (newest,) in all_rows(home, select(func.coalesce(func.max(receipts.c.seq), 0))))
 
 
 def on_box(home: Path, *, since: float, until: float, last: int) -> Iterator[OnBox]:
@@ -37,9 +36,4 @@ def on_box(home: Path, *, since: float, until: float, last: int) -> Iterator[OnB
               AND seq <= {last:d}
         ORDER BY start_s
     """  # noqa: S608  # see above
-    with reading(home) as database:
-        if database is None:
-            return
-        with database.snapshot(), database.stream(query) as rows:
-            for row in rows:
-                yield OnBox._make(row)
+    yield from map(OnBox._make, each_row(home, query))

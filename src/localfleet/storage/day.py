@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Integer, case, cast, func, select
 
 from localfleet.storage.money import add_up
-from localfleet.storage.report import reading, split_sums
+from localfleet.storage.report import all_rows, split_sums
 from localfleet.storage.schema import receipts
 
 __all__ = ["Slot", "last_day"]
@@ -39,8 +39,7 @@ def last_day(home: Path, *, since: float) -> list[Slot]:
         .where(receipts.c.at >= since)
         .group_by(*by)
     )
-    with reading(home) as database:
-        rows = [] if database is None else database.all(query)
+    rows = all_rows(home, query)
     return [
         Slot(plan=plan, task=task, tier=tier, at=float(of * HOUR_S), requests=many, usd=add_up(*money))
         for plan, task, tier, of, many, *money in rows

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["Judged", "judged"]
 
@@ -30,8 +30,7 @@ class Judged:
 
 def judged(home: Path) -> list[Judged]:
     """All judged requests, the oldest first; none where there is no ledger. Raises `LedgerFault`."""
-    with reading(home) as database:
-        return [] if database is None else [_judged(*row) for row in database.all(_SQL)]
+    return [_judged(*row) for row in all_rows(home, _SQL)]
 
 
 def _judged(*row: Any) -> Judged:

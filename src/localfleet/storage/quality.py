@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from localfleet.core.reason import Reason
 from localfleet.storage.money import add_up
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["Grouping", "Week", "quality"]
 
@@ -77,8 +77,7 @@ class Week:
 def quality(home: Path, *, by: Grouping = "task", since: float, until: float) -> list[Week]:
     """Requests with `since <= at < until` (Unix seconds), by group and week, oldest first. Raises `LedgerFault`."""
     sql = _SQL.format(group=_COLUMN[by], judged=_JUDGED, since=float(since), until=float(until))
-    with reading(home) as database:
-        return [] if database is None else [_week(*row) for row in database.all(sql)]
+    return [_week(*row) for row in all_rows(home, sql)]
 
 
 def _week(*row: Any) -> Week:

@@ -5,14 +5,14 @@ Lives here: reading for people, with SQL doing the adding. May not: writing, or 
 what was recorded is told by `verify.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Float, Integer, Select, Text, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Executable, Float, Integer, Select, Text, case, cast, func, literal, or_, select
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
@@ -20,7 +20,10 @@ from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.money import add_up
 from localfleet.storage.schema import receipts
 
-__all__ = ["By", "Line", "Total", "begun", "count_where", "reading", "recent", "spent_usd", "split_sums", "totals"]
+__all__ = [
+    "By", "Line", "Total", "all_rows", "begun", "count_where", "each_row", "reading", "recent", "spent_usd",
+    "split_sums", "totals",
+]  # fmt: skip
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api", "arm", "all"]
 
@@ -122,8 +125,7 @@ def recent(home: Path, *, limit: int = 100, before: int | None = None) -> list[L
     query = select(*columns, receipts.c.cost_pico, receipts.c.cost_rest).order_by(receipts.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(receipts.c.seq < before)
-    with reading(home) as database:
-        return [] if database is None else [_line(row._mapping) for row in database.all(query)]  # noqa: SLF001  # SQLAlchemy's public name for a row as a mapping
+    return [_line(row._mapping) for row in all_rows(home, query)]  # noqa: SLF001  # SQLAlchemy's public name for a row as a mapping
 
 
 def spent_usd(home: Path, *, key_id: str | None, tier: str | None, since: float) -> Decimal:
@@ -157,6 +159,20 @@ def reading(home: Path) -> Iterator[Database | None]:
         yield database
     finally:
         database.close()
+
+
+def all_rows(home: Path, query: str | Executable) -> Sequence[Any]:
+    """What the ledger answers to a query; nothing where none was made yet. Raises `LedgerFault`."""
+    with reading(home) as database:
+        return () if database is None else database.all(query)
+
+
+def each_row(home: Path, query: str) -> Iterator[Any]:
+    """The same one after the other, as the ledger was when the first was asked for."""
+    with reading(home) as database:
+        if database is not None:
+            with database.snapshot(), database.stream(query) as rows:
+                yield from rows
 
 
 def _group(by: By) -> ColumnElement[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from localfleet.core.split import TRIAL
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["Shadowed", "shadowed"]
 
@@ -37,8 +37,7 @@ class Shadowed:
 
 def shadowed(home: Path, *, since: float, until: float) -> list[Shadowed]:
     """Those with `since <= at < until` (Unix seconds), oldest first. Raises `LedgerFault`."""
-    with reading(home) as database:
-        rows = [] if database is None else database.all(_SQL.format(since=float(since), until=float(until)))
+    rows = all_rows(home, _SQL.format(since=float(since), until=float(until)))
     return [_one(orjson.loads(body)) for (body,) in rows]
 
 

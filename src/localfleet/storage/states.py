@@ -6,7 +6,7 @@ import orjson
 
 from localfleet.core.cost.box_states import Change
 from localfleet.core.fleet import Readiness
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["state_changes"]
 
@@ -15,6 +15,5 @@ _SQL = "SELECT body FROM chain WHERE kind = 'state' ORDER BY seq"
 
 def state_changes(home: Path, *, until: float) -> list[Change]:
     """All changes before `until` (Unix seconds), oldest first; empty without a ledger. Raises `LedgerFault`."""
-    with reading(home) as database:
-        bodies = [] if database is None else [orjson.loads(row[0]) for row in database.all(_SQL)]
+    bodies = [orjson.loads(row[0]) for row in all_rows(home, _SQL)]
     return [Change(body["at"], body["model"], Readiness(body["state"])) for body in bodies if body["at"] < until]

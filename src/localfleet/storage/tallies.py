@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from localfleet.storage.report import reading
+from localfleet.storage.report import all_rows
 
 __all__ = ["ModelTally", "tallies"]
 
@@ -31,8 +31,5 @@ class ModelTally:
 
 def tallies(home: Path, *, since: float, until: float) -> list[ModelTally]:
     """Of requests with `since <= at < until` (Unix seconds); of several words on one the last. Raises `LedgerFault`."""
-    with reading(home) as database:
-        if database is None:
-            return []
-        rows = database.all(_SQL.format(since=float(since), until=float(until)))
+    rows = all_rows(home, _SQL.format(since=float(since), until=float(until)))
     return [ModelTally(model=model, task=task, count=count, total=float(total)) for model, task, count, total in rows]

@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select
 
 from localfleet.core.label import Label
 from localfleet.storage.money import add_up
-from localfleet.storage.report import reading, split_sums
+from localfleet.storage.report import all_rows, each_row, split_sums
 from localfleet.storage.schema import receipts
 
 __all__ = ["Served", "Worked", "served", "worked"]
@@ -64,12 +64,7 @@ def served(home: Path, *, since: float, until: float) -> Iterator[Served]:
         WHERE at >= {since!r} AND at < {until!r} AND input_tokens IS NOT NULL AND output_tokens IS NOT NULL
         ORDER BY at
     """  # noqa: S608  # see above
-    with reading(home) as database:
-        if database is None:
-            return
-        with database.snapshot(), database.stream(query) as rows:
-            for row in rows:
-                yield Served._make(row)
+    yield from map(Served._make, each_row(home, query))
 
 
 def worked(home: Path, *, since: float, until: float) -> list[Worked]:
@@ -92,8 +87,7 @@ def worked(home: Path, *, since: float, until: float) -> list[Worked]:
         .group_by(receipts.c.model)
         .order_by(receipts.c.model)
     )
-    with reading(home) as database:
-        rows = [] if database is None else database.all(query)
+    rows = all_rows(home, query)
     return [
         Worked(
             model=row[0],

@@ -264,18 +264,32 @@ class Translated:
         return self._translator.error(CODE, BROKE_OFF)
 
 
-class MessagesReader:
-    """Anthropic Messages, passed as they are."""
+class _Passed:
+    """What is known of a stream that is passed as it is, whose end adds nothing."""
 
-    __slots__ = ("_counts", "complete", "ended", "text_bytes", "usage")
+    __slots__ = ("complete", "ended", "text_bytes", "usage")
 
     def __init__(self) -> None:
         """Nothing has come yet."""
-        self._counts: dict[str, Any] = {}
         self.usage: Usage | None = None
         self.text_bytes = 0
         self.ended = False
         self.complete = False
+
+    def close(self) -> bytes:
+        """Add nothing."""
+        return b""
+
+
+class MessagesReader(_Passed):
+    """Anthropic Messages, passed as they are."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        """Nothing has come yet."""
+        super().__init__()
+        self._counts: dict[str, Any] = {}
 
     def read(self, event: Event) -> bytes:
         """Count, and pass."""
@@ -300,27 +314,16 @@ class MessagesReader:
             self._counts.update({name: count for name, count in counts.items() if count is not None})
             self.usage = messages_usage(self._counts)
 
-    def close(self) -> bytes:
-        """Add nothing."""
-        return b""
-
     def death(self) -> bytes:
         """Anthropic's `error` event."""
         error = {"type": "api_error", "message": BROKE_OFF, "code": CODE, "src": "localfleet"}
         return event_bytes("error", {"type": "error", "error": error})
 
 
-class GeminiReader:
+class GeminiReader(_Passed):
     """Gemini's `streamGenerateContent`, as litellm reads it: watched for breaks, never shown."""
 
-    __slots__ = ("complete", "ended", "text_bytes", "usage")
-
-    def __init__(self) -> None:
-        """Nothing has come yet."""
-        self.usage: Usage | None = None
-        self.text_bytes = 0
-        self.ended = False
-        self.complete = False
+    __slots__ = ()
 
     def read(self, event: Event) -> bytes:
         """Look for the end: a finish reason, or a prompt that was blocked."""
@@ -331,27 +334,20 @@ class GeminiReader:
             self.complete = self.complete or finished or bool(data.get("promptFeedback"))
         return event.raw
 
-    def close(self) -> bytes:
-        """Add nothing."""
-        return b""
-
     def death(self) -> bytes:
         """Add nothing: the reader of what litellm makes of it speaks to the client."""
         return b""
 
 
-class ResponsesReader:
+class ResponsesReader(_Passed):
     """OpenAI Responses, passed as they are."""
 
-    __slots__ = ("_next", "complete", "ended", "text_bytes", "usage")
+    __slots__ = ("_next",)
 
     def __init__(self) -> None:
         """Nothing has come yet."""
+        super().__init__()
         self._next = 0
-        self.usage: Usage | None = None
-        self.text_bytes = 0
-        self.ended = False
-        self.complete = False
 
     def read(self, event: Event) -> bytes:
         """Count, and pass; a failed response is an error of the upstream."""
@@ -370,10 +366,6 @@ class ResponsesReader:
         else:
             self.text_bytes += text_size(data.get("delta"))
         return event.raw
-
-    def close(self) -> bytes:
-        """Add nothing."""
-        return b""
 
     def death(self) -> bytes:
         """The `error` event of the Responses API."""

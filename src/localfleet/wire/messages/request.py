@@ -25,7 +25,17 @@ from typing import Any
 import orjson
 
 from localfleet.errors import BadAsk
-from localfleet.wire.checked import as_flag, as_number, as_object, as_objects, as_text, as_texts, as_whole
+from localfleet.wire.checked import (
+    as_flag,
+    as_number,
+    as_object,
+    as_objects,
+    as_parts,
+    as_text,
+    as_texts,
+    as_whole,
+    content_of,
+)
 
 __all__ = ["to_chat"]
 
@@ -155,7 +165,7 @@ def _system(system: Any) -> list[_Object]:
     if not system and (system is None or isinstance(system, str)):
         return []
     parts = [_text(block, "system") for block in _blocks(system, "system")]
-    return [{"role": "system", "content": _content(parts)}] if parts else []
+    return [{"role": "system", "content": content_of(parts)}] if parts else []
 
 
 def _turns(messages: Any) -> list[_Object]:
@@ -177,21 +187,7 @@ def _turns(messages: Any) -> list[_Object]:
 
 def _blocks(content: Any, param: str) -> list[Mapping[str, Any]]:
     """The blocks of a content field; a string is one text block."""
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    if not isinstance(content, list):
-        raise BadAsk(f"`{param}` must be a string or a list of blocks.", param=param)
-    return as_objects(content, param)
-
-
-def _content(parts: list[_Object]) -> str | list[_Object]:
-    """Chat content: one text stays a string, which every server reads; several parts stay apart."""
-    if not parts:
-        return ""
-    if len(parts) == 1 and parts[0]["type"] == "text":
-        text: str = parts[0]["text"]
-        return text
-    return parts
+    return as_parts(content, param, what="blocks")
 
 
 def _user_turn(turn: Any) -> list[_Object]:
@@ -205,11 +201,11 @@ def _user_turn(turn: Any) -> list[_Object]:
             texts = [part for part in parts if part["type"] == "text"]
             images += [part for part in parts if part["type"] != "text"]
             call_id = as_text(block.get("tool_use_id"), "messages.content.tool_use_id")
-            answers.append({"role": "tool", "tool_call_id": call_id, "content": _content(texts)})
+            answers.append({"role": "tool", "tool_call_id": call_id, "content": content_of(texts)})
         else:
             rest += _part(block, "messages.content")
     if images or rest or not answers:
-        answers.append({"role": "user", "content": _content(images + rest)})
+        answers.append({"role": "user", "content": content_of(images + rest)})
     return answers
 
 
@@ -228,7 +224,7 @@ def _assistant_turn(content: Any) -> list[_Object]:
                 raise _unsupported("messages.content")
     if not texts and not calls:
         return []
-    turn: _Object = {"role": "assistant", "content": _content(texts) if texts else None}
+    turn: _Object = {"role": "assistant", "content": content_of(texts) if texts else None}
     return [turn | {"tool_calls": calls}] if calls else [turn]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from localfleet.wire.chat_answer import Answer
 from localfleet.wire.chat_blocks import Kind, Step, What
+from localfleet.wire.chat_stream import ShownStream
 from localfleet.wire.event import event_bytes
 from localfleet.wire.messages.reply import block_start, message_start, stop, usage
 
@@ -18,42 +18,24 @@ _DELTAS = {
 }
 
 
-class StreamFromChat:
-    """
-    One stream: `feed` each parsed chunk, then `finish`, or `error` where the engine died.
-
-    Each returns the bytes of whole events, perhaps none; after `finish` or `error` there are no more.
-    """
+class StreamFromChat(ShownStream):
+    """As Messages: one content block after the other, then why it ended and what it used."""
 
     def __init__(self, model: str, request_id: str) -> None:
         """`model` is the name shown to the client."""
-        self._model = model
-        self._request_id = request_id
-        self._answer = Answer()
+        super().__init__(model, request_id)
         self._started = False
-        self._ended = False
 
-    def feed(self, chunk: Mapping[str, Any]) -> bytes:
-        """Read one `chat.completion.chunk`; an odd one is read as far as it can be."""
-        if self._ended:
-            return b""
+    def _fed(self, chunk: Mapping[str, Any]) -> bytes:
         steps = self._answer.take(chunk)
         return self._start() + b"".join(self._shown(step) for step in steps)
 
-    def finish(self) -> bytes:
-        """Close the last block and say why it ended and what it used."""
-        if self._ended:
-            return b""
-        self._ended = True
+    def _finished(self) -> bytes:
         last = b"".join(self._shown(step) for step in self._answer.end())
         delta = {"delta": stop(self._answer), "usage": usage(self._answer.counts)}
         return self._start() + last + _event("message_delta", delta) + _event("message_stop", {})
 
-    def error(self, code: str, message: str) -> bytes:
-        """Return the last event of a stream that broke; `message` is a fixed sentence."""
-        if self._ended:
-            return b""
-        self._ended = True
+    def _broken(self, code: str, message: str) -> bytes:
         error = {"type": "api_error", "message": message, "code": code, "src": "localfleet"}
         return _event("error", {"error": error})
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from localfleet.wire.chat_answer import Answer
 from localfleet.wire.chat_blocks import Block, Kind, Step, What
+from localfleet.wire.chat_stream import ShownStream
 from localfleet.wire.event import event_bytes
 from localfleet.wire.responses.reply import ending, item, item_id, item_status, part, response
 
@@ -20,49 +20,31 @@ _EVENTS = {
 _Object = dict[str, Any]
 
 
-class StreamFromChat:
-    """
-    One stream: `feed` each parsed chunk, then `finish`, or `error` where the engine died.
-
-    Each returns the bytes of whole events, perhaps none; after `finish` or `error` there are no more.
-    """
+class StreamFromChat(ShownStream):
+    """As Responses: numbered events of items and their parts, then the whole Response."""
 
     def __init__(self, model: str, request_id: str) -> None:
         """`model` is the name shown to the client."""
-        self._model = model
-        self._request_id = request_id
-        self._answer = Answer()
+        super().__init__(model, request_id)
         self._sent = 0
-        self._ended = False
         self._fresh: list[_Object] = []
         """Log probabilities of this chunk that no text has carried yet."""
         self._logprobs: dict[int, list[_Object]] = {}
         self._done: list[_Object] = []
 
-    def feed(self, chunk: Mapping[str, Any]) -> bytes:
-        """Read one `chat.completion.chunk`; an odd one is read as far as it can be."""
-        if self._ended:
-            return b""
+    def _fed(self, chunk: Mapping[str, Any]) -> bytes:
         steps = self._answer.take(chunk)
         self._fresh = self._answer.logprobs
         return self._start() + b"".join(self._shown(step) for step in steps)
 
-    def finish(self) -> bytes:
-        """Close the last item and send the whole Response."""
-        if self._ended:
-            return b""
-        self._ended = True
+    def _finished(self) -> bytes:
         self._fresh = []
         start = self._start()
         last = b"".join(self._shown(step) for step in self._answer.end())
         whole = self._response() | ending(self._answer) | {"output": self._done}
         return start + last + self._event(f"response.{whole['status']}", response=whole)
 
-    def error(self, code: str, message: str) -> bytes:
-        """Return the last event of a stream that broke; `message` is a fixed sentence."""
-        if self._ended:
-            return b""
-        self._ended = True
+    def _broken(self, code: str, message: str) -> bytes:
         return self._event("error", code=code, message=message, param=None, src="localfleet")
 
     def _start(self) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localfleet.errors import BadAsk
-from localfleet.wire.checked import as_object, as_objects, as_text
+from localfleet.wire.checked import as_object, as_objects, as_parts, as_text, content_of
 
 __all__ = ["turns_from"]
 
@@ -73,7 +73,7 @@ class _Turns:
         if role is None:
             known = "`input.role` must be `user`, `assistant`, `system` or `developer`."
             raise BadAsk(known, param="input.role")
-        content = _content(_parts(item.get("content"), "input.content"))
+        content = content_of(_parts(item.get("content"), "input.content"))
         open_answer = self._open_answer()
         if role == "assistant" and open_answer is not None and open_answer["content"] is None:
             open_answer["content"] = content
@@ -97,7 +97,7 @@ class _Turns:
         texts = [part for part in parts if part["type"] == "text"]
         self._attachments += [part for part in parts if part["type"] != "text"]
         call_id = as_text(item.get("call_id"), "input.call_id")
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": _content(texts)})
+        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content_of(texts)})
 
 
 def _call(item: Mapping[str, Any]) -> _Object:
@@ -107,22 +107,8 @@ def _call(item: Mapping[str, Any]) -> _Object:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def _content(parts: list[_Object]) -> str | list[_Object]:
-    """Chat content: one text stays a string, which every server reads; several parts stay apart."""
-    if not parts:
-        return ""
-    if len(parts) == 1 and parts[0]["type"] == "text":
-        text: str = parts[0]["text"]
-        return text
-    return parts
-
-
 def _parts(content: Any, param: str) -> list[_Object]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    if not isinstance(content, list):
-        raise BadAsk(f"`{param}` must be a string or a list of parts.", param=param)
-    return [_part(part, param) for part in as_objects(content, param)]
+    return [_part(part, param) for part in as_parts(content, param, what="parts")]
 
 
 def _part(part: Mapping[str, Any], param: str) -> _Object:
