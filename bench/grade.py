@@ -1,9 +1,9 @@
 """
 How well a small local model grades the difficulty of requests, 1 to 5 (`routing.difficulty.grade`), on this machine.
 
-    python bench/grade.py ../shared/routing        # writes bench/routing/grade-DATE-COMMIT.json, prints the figures
+    python bench/grade.py ../shared/routing        # writes bench/grade/DATE-COMMIT.json, prints the figures
 
-The model is asked exactly what the router asks it. `bench/routing/levels.jsonl` holds fifty requests with the level
+The model is asked exactly what the router asks it. `bench/grade/levels.jsonl` holds fifty requests with the level
 that was meant; the folder's `route_pair_dev.jsonl` holds prompts with outcomes of two real models, of which a sample
 tells whether a grade knows which prompts need the stronger one. About five minutes with the model that ships.
 """
@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from machine import commit, machine
 
-from localfleet.core.routing.graded import INSTRUCTION, read_grade
+from localfleet.core.routing.graded import grading_turns, read_grade
 from localfleet.steering import GRADE_TOKENS, GRADED_CHARS
 from localfleet.training.measures import apgr, bootstrap
 
-HERE = Path(__file__).resolve().parent / "routing"
+HERE = Path(__file__).resolve().parent / "grade"
 LEVELS = HERE / "levels.jsonl"
 PORT = 18_431
 ROUNDS = 2000
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("folder", type=Path, nargs="?", help="holds route_pair_dev.jsonl")
     parser.add_argument("--weights", default="smollm2-135m-instruct")
-    parser.add_argument("--prompts", type=int, default=300, help="of the pairs, drawn by lot")
+    parser.add_argument("--prompts", type=int, default=100, help="of the pairs, drawn by lot")
     told = parser.parse_args()
     levels = [json.loads(line) for line in LEVELS.read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as folder:
@@ -51,8 +51,9 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait(30)
-    out = HERE / f"grade-{time.strftime('%Y-%m-%d', time.gmtime())}-{commit()}.json"
-    out.write_text(json.dumps({"machine": machine(), **found}, indent=1) + "\n", encoding="utf-8")
+    made = commit()
+    out = HERE / f"{time.strftime('%Y-%m-%d', time.gmtime())}-{made['commit'][:7]}.json"
+    out.write_text(json.dumps({**made, "machine": machine(), **found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
 
@@ -74,7 +75,7 @@ def started(folder: Path, weights: str) -> "subprocess.Popen[bytes]":
 
 def graded(text: str) -> tuple[int | None, float]:
     """The grade and the milliseconds that it took."""
-    turns = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": text[:GRADED_CHARS]}]
+    turns = grading_turns(text[:GRADED_CHARS])
     body = {"model": "small", "messages": turns, "max_tokens": GRADE_TOKENS, "temperature": 0}
     ask = urllib.request.Request(
         f"http://127.0.0.1:{PORT}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}

@@ -17,7 +17,7 @@ from localfleet.core.receipt import Receipt
 from localfleet.core.route import Decision, LocalRoute
 from localfleet.core.routing.asked import Finder
 from localfleet.core.routing.counts import Counts
-from localfleet.core.routing.graded import INSTRUCTION, read_grade
+from localfleet.core.routing.graded import grading_turns, read_grade
 from localfleet.core.routing.kinds import kind_of
 from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.overhead import Overhead
@@ -29,7 +29,7 @@ from localfleet.core.routing.stays import Stays
 from localfleet.core.routing.table import Table
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call, Clock, Engine
-from localfleet.wire.derived import chat_body, derived
+from localfleet.wire.derived import derived
 from localfleet.wire.parts import parts_of
 from localfleet.wire.read import Letter
 from localfleet.wire.spoken import read_spoken
@@ -173,8 +173,9 @@ async def _graded(grades: Grades, letter: Letter, text: str) -> int | None:
     """Ask the local model; whatever fails or is late is no opinion."""
     if not text:
         return None
-    body = chat_body(grades.model, text[:GRADED_CHARS], system=INSTRUCTION, max_tokens=GRADE_TOKENS)
-    sent = derived(letter, {**body, "temperature": 0}, label=Label.RESTRICTED)
+    turns = grading_turns(text[:GRADED_CHARS])
+    body = {"model": grades.model, "messages": turns, "max_tokens": GRADE_TOKENS, "temperature": 0}
+    sent = derived(letter, body, label=Label.RESTRICTED)
     call = Call(
         request_id=letter.ask.request_id,
         api=Api.CHAT,
