@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 
 from localfleet.core.ask import Ask, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
-from localfleet.core.conversation import answer_print, name_print, prints_of
+from localfleet.core.conversation import answer_print, prints_of
 from localfleet.core.label import Label, Verdict
-from localfleet.core.pieces import MOST_SENTENCES, as_found, known_pieces, piece_prints
+from localfleet.core.pieces import MOST_SENTENCES, any_piece, as_found, known_pieces, piece_prints
 from localfleet.core.reading import Reading
 from localfleet.ports import Ledger, Names
 from localfleet.redacting import Redactor, redact_aside
@@ -127,7 +127,7 @@ def _has_pieces(bench: Bench, ask: Ask) -> bool:
 
 
 def _any_piece(bench: Bench, ask: Ask) -> bytes:
-    return name_print("pieces", "", key=bench.print_key, caller=ask.caller.key_id)
+    return any_piece(key=bench.print_key, caller=ask.caller.key_id)
 
 
 def _prints(bench: Bench, ask: Ask, texts: Sequence[str]) -> list[bytes]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localfleet.core.label import Label
-from localfleet.core.pieces import as_found, known_pieces, piece_prints
+from localfleet.core.pieces import any_piece, as_found, known_pieces, piece_prints
 
 KEY = b"k" * 32
 FIRST = "The board agreed to sell the northern plant to its largest rival."
@@ -45,7 +45,9 @@ def test_caller_and_key_separate() -> None:
     """Another caller's, or another router's, fingerprints say nothing here; no letter is in one."""
     assert not set(prints(FIRST)) & set(prints(FIRST, caller="k2"))
     assert prints(FIRST) != piece_prints([FIRST], key=b"x" * 32, caller="k")
-    assert {len(one) for one in prints(FIRST, SECOND)} == {16}
+    assert {len(one) for one in prints(FIRST, SECOND)} == {20}
+    assert len({one[16:] for one in prints(FIRST, SECOND)} | {any_piece(key=KEY, caller="k")[16:]}) == 1
+    assert any_piece(key=KEY, caller="k") != any_piece(key=KEY, caller="k2")
 
 
 def test_a_labelled_piece_is_known_by_one_sentence_and_another_by_two() -> None:

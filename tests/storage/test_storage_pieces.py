@@ -138,6 +138,22 @@ def test_taints_forget_the_longest_unseen_first() -> None:
     assert taints.find([(1).to_bytes(16)]) is None
 
 
+def test_nobody_flushes_the_memory_of_another() -> None:
+    """A flood of one caller's pieces pushes out its own oldest; conversations and another's pieces stay, on disk too."""
+    taints = Taints(today=100, remember_days=10, most=10, most_pieces=100)
+    conversation, theirs = bytes(16), [number.to_bytes(16) + b"them" for number in range(20)]
+    taints.put([conversation, *theirs], Label.RESTRICTED)
+    flood = [number.to_bytes(16) + b"us--" for number in range(1000)]
+    for one in flood:
+        taints.put([one], Label.RESTRICTED)
+    again = Taints(today=100, remember_days=10, most=10, most_pieces=100)
+    again.load([(fingerprint, code & 3, code >> 2) for fingerprint, code in taints.take_changes().items()])
+    for held in (taints, again):
+        assert len(held) <= 101
+        assert all(held.find([one]) is Label.RESTRICTED for one in (conversation, *theirs, flood[-1]))
+        assert held.find([flood[0]]) is None
+
+
 def test_taints_from_disk_do_not_lower_what_memory_knows() -> None:
     """A ledger that opens late is joined with what was remembered meanwhile: the higher label wins."""
     taints = Taints(today=100, remember_days=10)

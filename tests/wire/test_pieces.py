@@ -52,6 +52,7 @@ def test_what_was_brought_in(body: dict[str, Any], texts: list[str]) -> None:
         ({"messages": [{"role": "system", "content": [{"text": "a", MARK: "restricted"}, {"text": "b"}]}]}, ("a",)),
         ({"documents": [{"text": "a", MARK: 7}, {"text": "b", MARK: "internal"}]}, ("a",)),
         ({"x": {"deep": [{"text": "a", "more": ["b"], MARK: "restricted"}]}}, ("a", "b")),
+        ({"documents": [{"text": "a", "metadata": {"page": "b", MARK: "restricted"}}, {"text": "c"}]}, ("a",)),
         ({"messages": [{"role": "system", "content": "be kind", MARK: "restricted"}]}, ()),
         ({"messages": [{"role": "user", "content": "a"}], MARK: "restricted"}, ()),
         ({"metadata": {"note": "a", MARK: "restricted"}}, ()),

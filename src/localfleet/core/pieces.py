@@ -14,13 +14,14 @@ from hashlib import blake2b
 from localfleet.core.detectors.fold import fold
 from localfleet.core.label import Label
 
-__all__ = ["as_found", "known_pieces", "piece_prints"]
+__all__ = ["MOST_SENTENCES", "any_piece", "as_found", "known_pieces", "piece_prints"]
 
 DIGEST_BYTES = 16
+OWNER_BYTES = 4
 LEAST_BYTES = 40
 """Of a sentence in UTF-8: some seven words, or fourteen Chinese characters."""
-MOST_SENTENCES = 4096
-"""Kept of one request, so that none fills the memory of all."""
+MOST_SENTENCES = 512
+"""Kept of one request: a document of some twenty pages."""
 LEAST_FOUND = 2
 _BREAK = re.compile(r'[\n\r"\u201c\u201d\u3002]+|\\[nrt]|[.!?;:](?=\s)')
 """Ends of sentences and lines, and where JSON inside a text begins and ends its values."""
@@ -29,15 +30,28 @@ Recall = Callable[[Sequence[bytes]], Label | None]
 
 
 def piece_prints(texts: Iterable[str], *, key: bytes, caller: str) -> list[bytes]:
-    """One 16-byte fingerprint for each sentence that is long enough to be known by; linear in the text."""
-    head = blake2b(b"piece\0" + caller.encode() + b"\0", key=key, digest_size=DIGEST_BYTES)
+    """
+    One fingerprint for each sentence that is long enough to be known by; linear in the text.
+
+    16 bytes of the sentence, then 4 of the caller, by which the ledger tells whose memory it fills.
+    """
+    head, owner = blake2b(b"piece\0" + caller.encode() + b"\0", key=key, digest_size=DIGEST_BYTES), _owner(key, caller)
     prints = dict.fromkeys(_print(head.copy(), said) for text in texts for said in _sentences(text))
-    return list(prints)
+    return [one + owner for one in prints]
 
 
 def _print(running: "blake2b", said: bytes) -> bytes:
     running.update(said)
     return running.digest()
+
+
+def _owner(key: bytes, caller: str) -> bytes:
+    return blake2b(b"whose piece\0" + caller.encode(), key=key, digest_size=OWNER_BYTES).digest()
+
+
+def any_piece(*, key: bytes, caller: str) -> bytes:
+    """The fingerprint that says whether anything of this caller's is kept at all."""
+    return bytes(DIGEST_BYTES) + _owner(key, caller)
 
 
 def _sentences(text: str) -> Iterator[bytes]:

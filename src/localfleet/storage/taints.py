@@ -5,6 +5,8 @@ Lives here: the dictionary that the hot path asks, and the changes waiting to be
 keyed hashes made elsewhere; nothing here can be turned back into words.
 
 A value is `day * 4 + label`: one small shared integer for each day and label, since there may be millions of entries.
+A fingerprint longer than 16 bytes is of a piece, and ends with whose it is: pieces come by the hundred, so they have a
+bound of their own, and where it is met the caller with the most gives way. Nobody's memory is flushed by another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +15,14 @@ from threading import Lock
 
 from localfleet.core.label import Label
 
-__all__ = ["MOST_TAINTS", "Taints", "day_of"]
+__all__ = ["MOST_PIECES", "MOST_TAINTS", "Taints", "day_of"]
 
 MOST_TAINTS = 2_000_000
+MOST_PIECES = 500_000
+OWNED_FROM = 16
+NOBODY: dict[bytes, int] = {}
+CONVERSATIONS = b""
+"""Whose fingerprints of 16 bytes are."""
 _DAY_S = 86_400
 
 
@@ -27,18 +34,21 @@ def day_of(at: float) -> int:
 class Taints:
     """Fingerprints with their highest label and the day last seen; asked by one thread, emptied by another."""
 
-    def __init__(self, *, today: int, remember_days: int, most: int = MOST_TAINTS) -> None:
-        """`most` bounds the memory: beyond it the longest unseen are forgotten, a hundredth at a time."""
+    def __init__(
+        self, *, today: int, remember_days: int, most: int = MOST_TAINTS, most_pieces: int = MOST_PIECES
+    ) -> None:
+        """`most` and `most_pieces` bound the memory: the longest unseen are forgotten, a hundredth at a time."""
         self.today = today
         self._remember_days = remember_days
-        self._most = most
-        self._held: dict[bytes, int] = {}
+        self._most, self._most_pieces = most, most_pieces
+        self._held: dict[bytes, dict[bytes, int]] = {CONVERSATIONS: {}}
+        """Whose -> fingerprint -> value, each in the order of last sight."""
         self._changed: dict[bytes, int] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
         """How many are held."""
-        return len(self._held)
+        return sum(map(len, self._held.values()))
 
     @property
     def oldest_day(self) -> int:
@@ -49,7 +59,7 @@ class Taints:
         """The highest label of any of them, or `None`; what is found counts as seen today."""
         best: Label | None = None
         for fingerprint in fingerprints:
-            code = self._held.get(fingerprint)
+            code = self._held.get(fingerprint[OWNED_FROM:], NOBODY).get(fingerprint)
             if code is None or code >> 2 < self.oldest_day:
                 continue
             label = Label(code & 3)
@@ -63,19 +73,21 @@ class Taints:
         with self._lock:
             for fingerprint in fingerprints:
                 self._raise(fingerprint, int(label))
-            if len(self._held) > self._most:
-                self._forget_oldest()
+            self._keep_bounds()
 
     def load(self, rows: Iterable[tuple[bytes, int, int]]) -> None:
         """Take in (fingerprint, label, day) from disk, longest unseen first; what is already known stays on top."""
         codes: dict[int, int] = {}
-        held = {fingerprint: codes.setdefault(day << 2 | label, day << 2 | label) for fingerprint, label, day in rows}
+        held: dict[bytes, dict[bytes, int]] = {CONVERSATIONS: {}}
+        for fingerprint, label, day in rows:
+            whose = held.setdefault(fingerprint[OWNED_FROM:], {})
+            whose[fingerprint] = codes.setdefault(day << 2 | label, day << 2 | label)
         with self._lock:
             newer, self._held = self._held, held
-            for fingerprint, code in newer.items():
-                self._raise(fingerprint, code & 3)
-            while len(self._held) > self._most:
-                self._forget_oldest()
+            for whose in newer.values():
+                for fingerprint, code in whose.items():
+                    self._raise(fingerprint, code & 3)
+            self._keep_bounds()
 
     @property
     def changed(self) -> bool:
@@ -97,14 +109,23 @@ class Taints:
 
     def _raise(self, fingerprint: bytes, label: int) -> None:
         """Keep the dictionary in the order of last sight: drop the entry, then add it at the end."""
-        code = self._held.pop(fingerprint, None)
+        whose = self._held.setdefault(fingerprint[OWNED_FROM:], {})
+        code = whose.pop(fingerprint, None)
         before = 0 if code is None or code >> 2 < self.oldest_day else code & 3
         now = self.today << 2 | max(before, label)
-        self._held[fingerprint] = now
+        whose[fingerprint] = now
         if now != code:
             self._changed[fingerprint] = now
 
-    def _forget_oldest(self) -> None:
-        for fingerprint in list(islice(self._held, max(1, self._most // 100))):
-            del self._held[fingerprint]
+    def _keep_bounds(self) -> None:
+        conversations = self._held[CONVERSATIONS]
+        while len(conversations) > self._most:
+            self._forget_oldest(conversations, self._most)
+        while len(self) - len(conversations) > self._most_pieces:
+            most = max((whose for owner, whose in self._held.items() if owner), key=len)
+            self._forget_oldest(most, self._most_pieces)
+
+    def _forget_oldest(self, whose: dict[bytes, int], most: int) -> None:
+        for fingerprint in list(islice(whose, max(1, most // 100))):
+            del whose[fingerprint]
             self._changed.pop(fingerprint, None)

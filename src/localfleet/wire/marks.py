@@ -42,13 +42,20 @@ def labelled_in(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(text for key, value in body.items() if key != "metadata" for text in _labelled(value))
 
 
+def _is_restricted(piece: Mapping[str, Any]) -> bool:
+    """By a mark of its own, or in its metadata, where frameworks keep what they know of a chunk."""
+    metadata = piece.get("metadata")
+    marked = [one for one in (piece, metadata) if isinstance(one, dict) and MARK in one]
+    return any(_label(one[MARK]) is Label.RESTRICTED for one in marked)
+
+
 def _labelled(value: Any) -> Iterator[str]:
     if isinstance(value, list):
         for one in value:
             yield from _labelled(one)
     elif isinstance(value, dict):
-        if MARK in value and value.get("role") not in STANDING and _label(value[MARK]) is Label.RESTRICTED:
-            yield from texts_within({key: one for key, one in value.items() if key != MARK})
+        if value.get("role") not in STANDING and _is_restricted(value):
+            yield from texts_within({key: one for key, one in value.items() if key not in {MARK, "metadata"}})
         else:
             for one in value.values():
                 yield from _labelled(one)
