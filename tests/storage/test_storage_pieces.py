@@ -139,7 +139,7 @@ def test_taints_forget_the_longest_unseen_first() -> None:
 
 
 def test_nobody_flushes_the_memory_of_another() -> None:
-    """A flood of one caller's pieces pushes out its own oldest; conversations and another's pieces stay, on disk too."""
+    """A flood of one caller's pieces pushes out its own oldest; conversations and others' pieces stay, on disk too."""
     taints = Taints(today=100, remember_days=10, most=10, most_pieces=100)
     conversation, theirs = bytes(16), [number.to_bytes(16) + b"them" for number in range(20)]
     taints.put([conversation, *theirs], Label.RESTRICTED)
