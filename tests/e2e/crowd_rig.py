@@ -302,8 +302,11 @@ def settings(taps: Mapping[str, Tap], house: House, web: str, collector: str) ->
         "version": 1,
         "local": {"box": local_entry(taps["local"], timeout_s=UPSTREAM_S)},
         "hosted": {
-            "mini": openai_entry(taps["openai"], timeout_s=UPSTREAM_S, form={"before": "Answer in one sentence."}),
-            "claude": anthropic_entry(taps["anthropic"], timeout_s=UPSTREAM_S),
+            "mini": openai_entry(taps["openai"], timeout_s=UPSTREAM_S),
+            # Redacted text never goes to a model with words of its own, so the other one has none.
+            "claude": anthropic_entry(
+                taps["anthropic"], timeout_s=UPSTREAM_S, form={"before": "Answer in one sentence."}
+            ),
         },
         "privacy": privacy,
         "tasks": {

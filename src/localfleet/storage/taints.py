@@ -20,7 +20,6 @@ __all__ = ["MOST_PIECES", "MOST_TAINTS", "Taints", "day_of"]
 MOST_TAINTS = 2_000_000
 MOST_PIECES = 500_000
 OWNED_FROM = 16
-NOBODY: dict[bytes, int] = {}
 CONVERSATIONS = b""
 """Whose fingerprints of 16 bytes are."""
 _DAY_S = 86_400
@@ -59,7 +58,8 @@ class Taints:
         """The highest label of any of them, or `None`; what is found counts as seen today."""
         best: Label | None = None
         for fingerprint in fingerprints:
-            code = self._held.get(fingerprint[OWNED_FROM:], NOBODY).get(fingerprint)
+            whose = self._held.get(fingerprint[OWNED_FROM:])
+            code = None if whose is None else whose.get(fingerprint)
             if code is None or code >> 2 < self.oldest_day:
                 continue
             label = Label(code & 3)
