@@ -46,6 +46,7 @@ from localfleet.config.experiments import Experiment, Shadow
 from localfleet.config.form import AnswerEntry, FormEntry
 from localfleet.config.pipelines import Pipeline, Stage
 from localfleet.config.routing import Classifier, Grade, Prior
+from localfleet.config.settings import Percentiles, TaskAims
 from localfleet.config.vllm import Speculative
 from localfleet.core.reason import Reason
 
@@ -74,6 +75,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`privacy.providers.<label>`": ProviderDemand,
     "`privacy.rules[]`": Rule,
     "`tasks.<name>`": Task,
+    "`tasks.<name>.aims`": TaskAims,
+    "`tasks.<name>.aims.ttft_ms`": Percentiles,
     "`tasks.<name>.cascade`": Cascade,
     "`tasks.<name>.cascade.judge`": Judges,
     "`tasks.<name>.cascade.judge.confidence`": ConfidenceJudge,

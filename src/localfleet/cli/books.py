@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from localfleet.cli.actions import actions_command
+from localfleet.cli.aims import aim_rows, aim_words
 from localfleet.cli.parts import Config, Json, console, print_json, state_home
 from localfleet.cli.quality import quality_command
 from localfleet.cli.review import review_command
@@ -182,14 +183,26 @@ def report_command(
         actions_command(days=days, as_json=as_json)
         return
     rows = totals(state_home(), by=by, since=time.time() - days * 86_400)
+    aims = _aims(rows, config) if by == "task" else {}
     if as_json:
-        print_json([report_row(row) for row in rows])
+        print_json([report_row(row) | ({"aims": aims[row.group]} if row.group in aims else {}) for row in rows])
     elif not rows:
         console().print(f"no requests in the last {days:g} days")
         _print_box(days)
     else:
         _print_report(by, rows)
+        for task, held in aims.items():
+            for one in held:
+                console().print(aim_words(task, one), markup=False)
         _print_box(days)
+
+
+def _aims(rows: list[Total], config: str) -> dict[str, list[dict[str, Any]]]:
+    """Task -> its aims, met or missed; nothing where the file writes none."""
+    settings = _settings(config)
+    tasks = {} if settings is None else settings.tasks
+    found = {row.group: aim_rows(tasks[row.group], row) for row in rows if row.group in tasks}
+    return {task: held for task, held in found.items() if held}
 
 
 def report_row(row: Total) -> dict[str, Any]:

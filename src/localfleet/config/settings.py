@@ -23,7 +23,23 @@ from localfleet.core.label import Label
 from localfleet.core.routing.asked import Objective
 from localfleet.core.routing.kinds import KINDS
 
-__all__ = ["Limits", "Plan", "Settings", "Task"]
+__all__ = ["Limits", "Percentiles", "Plan", "Settings", "Task", "TaskAims"]
+
+
+class Percentiles(Shape):
+    """Milliseconds that the middle request, and 95 of a hundred, should not go over."""
+
+    p50: int | None = Field(default=None, ge=1)
+    p95: int | None = Field(default=None, ge=1)
+
+
+class TaskAims(Shape):
+    """What `report --by task` holds a task's times against; they order no doors."""
+
+    ttft_ms: Percentiles | None = None
+    """Until the first byte."""
+    total_ms: Percentiles | None = None
+    """Until the last byte."""
 
 
 class Task(Shape):
@@ -48,6 +64,8 @@ class Task(Shape):
     """The share of answers that must be right, 0 to 1; the words stand for 0.97, 0.92 and 0.85."""
     latency_ms: int | None = Field(default=None, ge=1)
     """The first byte is wanted within so many milliseconds."""
+    aims: TaskAims | None = None
+    """Times that `report --by task` says are met or missed."""
     objective: Objective | None = None
     """Of doors that are all good enough: the cheapest, the fastest or the best; default: `routing.objective`."""
     volume: bool = False

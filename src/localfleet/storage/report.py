@@ -27,6 +27,8 @@ __all__ = [
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api", "arm", "all"]
 
+Times = tuple[float | None, float | None]
+NO_TIMES: Times = (None, None)
 _MILLION = 1_000_000
 _NOBODY = "none"
 _COLUMN: dict[By, ColumnElement[Any]] = {
@@ -55,7 +57,7 @@ class Total:
     `group` is `none` where nothing was recorded (a request refused before any door has no model). `failed` counts
     outcomes other than `answered`. `cost_usd` is exact and leaves out the `cost_unknown` requests that reached a door;
     `reserved_usd` is what requests of unknown outcome could have cost at most. Times are milliseconds from arrival to
-    the last byte, over requests that have one.
+    the last byte (or the first), over requests that have one.
     """
 
     group: str
@@ -70,6 +72,8 @@ class Total:
     reserved_usd: Decimal
     median_ms: float | None
     p95_ms: float | None
+    median_first_byte_ms: float | None = None
+    p95_first_byte_ms: float | None = None
     shadows: int = 0
     """Beside `requests`: mirrored ones, whose answers nobody got."""
     shadow_usd: Decimal = Decimal(0)
@@ -115,8 +119,11 @@ def totals(home: Path, *, by: By, since: float | None = None, until: float | Non
             return []
         with database.snapshot():
             rows = database.all(_sums(by, since, until))
-            times = {group: (half, most) for group, half, most in database.all(_times(by, since, until))}
-    return [_total(by, row, times.get(row[0], (None, None))) for row in rows]
+            last, first = (
+                {group: (half, most) for group, half, most in database.all(_times(by, column, since, until))}
+                for column in (receipts.c.total_ms, receipts.c.first_byte_ms)
+            )
+    return [_total(by, row, last.get(row[0], NO_TIMES), first.get(row[0], NO_TIMES)) for row in rows]
 
 
 def recent(home: Path, *, limit: int = 100, before: int | None = None) -> list[Line]:
@@ -214,15 +221,15 @@ def _sums(by: By, since: float | None, until: float | None) -> Select[Any]:
     return _between(query, since, until).group_by(group).order_by(count_where(asked).desc(), group)
 
 
-def _times(by: By, since: float | None, until: float | None) -> Select[Any]:
+def _times(by: By, ms: ColumnElement[float], since: float | None, until: float | None) -> Select[Any]:
     """The value at half and at 95 % of each group's times in order (nearest rank)."""
     group = _group(by)
-    rank = func.row_number().over(partition_by=group, order_by=receipts.c.total_ms).label("rank")
+    rank = func.row_number().over(partition_by=group, order_by=ms).label("rank")
     many = func.count().over(partition_by=group).label("many")
-    timed = select(group, receipts.c.total_ms, rank, many).where(receipts.c.action.is_(None))
-    inner = _between(timed, since, until).where(receipts.c.total_ms.is_not(None)).subquery()
-    half = case((inner.c.rank == (inner.c.many + 1) // 2, inner.c.total_ms))
-    most = case((inner.c.rank == (inner.c.many * 95 + 99) // 100, inner.c.total_ms))
+    timed = select(group, ms.label("ms"), rank, many).where(receipts.c.action.is_(None))
+    inner = _between(timed, since, until).where(ms.is_not(None)).subquery()
+    half = case((inner.c.rank == (inner.c.many + 1) // 2, inner.c.ms))
+    most = case((inner.c.rank == (inner.c.many * 95 + 99) // 100, inner.c.ms))
     return select(inner.c.of, func.max(half, type_=Float), func.max(most, type_=Float)).group_by(inner.c.of)
 
 
@@ -235,7 +242,7 @@ def _add(condition: ColumnElement[bool], column: ColumnElement[Any]) -> ColumnEl
     return func.coalesce(func.sum(case((condition, column), else_=0), type_=Integer), 0)
 
 
-def _total(by: By, row: Any, times: tuple[float | None, float | None]) -> Total:
+def _total(by: By, row: Any, times: Times, first: Times) -> Total:
     group, requests, failed, tokens_in, tokens_out, guessed_in, guessed_out, unknown = row[:8]
     return Total(
         group=_word(int(group)) if by == "label" else group,
@@ -252,6 +259,8 @@ def _total(by: By, row: Any, times: tuple[float | None, float | None]) -> Total:
         shadow_usd=add_up(*row[14:17]),
         median_ms=times[0],
         p95_ms=times[1],
+        median_first_byte_ms=first[0],
+        p95_first_byte_ms=first[1],
     )
 
 
