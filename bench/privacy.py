@@ -45,7 +45,7 @@ privacy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """Labelled rows, and how far they may be believed: `dev`, `fresh` (by another method), `blind` (read once)."""
+    """Labelled rows, and how far they may be believed: `dev`, `held out` from the training, `fresh` by another method."""
 
     name: str
     sort: str

@@ -164,6 +164,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ],
         [
             f'"token4": "xoxp-{HEX[:12]}-{HEX[:12]}-####################"',
+            f'"token5": "xoxp-4321-4321-4321-{HEX[:32]}"',
             "api_key=os.environ['OPENAI_API_KEY']",
             "export API_KEY=YOUR_API_KEY_HERE",
             'token = "xxxxxxxxxxxxxxxxxxxxxxxx"',
@@ -176,6 +177,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [
             "write to jane.doe@mail.acme-corp.com",
             "jane+spam@acme.co.uk",
+            "the username is src.jane@acme.io",
             "jane dot doe at acme dot com",
             "jane (at) acme (dot) org",
             "jane\uff20acme.io",
@@ -185,6 +187,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "root@localhost",
             "user@host",
             "user@example.com",
+            "copy from src@gmail.com to your.name@gmail.com, no-reply@acme.io",
             "a@sub.example.org",
             "me@site.test",
             "icon@2x.png",
@@ -330,7 +333,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "cr_cedula": (["cédula Costa Rica 7-0091-0968"], ["cédula Costa Rica 7-0091-09"]),
     "random_token": (
         ["session 9hQ2xW7bR4kZ1mT8vY3nL6cP", "rotate bV3kX9qL2mZ7wR4tY8nP1sD6 soon"],
-        ["getUserByIdentifierAndTenant2", "22226a44024ce5c047a346f500039c945d8cdbb6", "HelloWorldHelloWorld123456"],
+        [
+            "signature 9hQ2xW7bR4kZ1mT8vY3nL6cP~bV3kX9qL2mZ7wR4tY8nP1sD6",
+            "handle USK@9hQ2xW7bR4kZ1mT8vY3nL6cP",
+            "getUserByIdentifierAndTenant2",
+            "22226a44024ce5c047a346f500039c945d8cdbb6",
+            "HelloWorldHelloWorld123456",
+        ],
     ),
     "insurance_number": (
         ["Insurance ID: XGH884120913", "member no. 00481-2290-11"],

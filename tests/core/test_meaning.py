@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 
 import pytest
@@ -13,7 +14,7 @@ from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read
 from localfleet.core.label import Finding, Label, Verdict
 from localfleet.core.meaning import BUCKETS, Meaning, read_heads, windows, words
-from localfleet.core.names import Entity, address_findings, masked, supposed
+from localfleet.core.names import Entity, address_findings, list_like, listed, masked, private_names, supposed
 from localfleet.readers.load import load_meaning
 
 KNOWN = frozenset({"curie", "jane austen"})
@@ -116,6 +117,60 @@ def test_pieces_of_a_name_become_one_name_without_its_letters() -> None:
     assert "Curie" not in plain
     assert plain.startswith("Ask  ⟨")
     assert count >= 1
+
+
+def test_a_name_is_whole_where_the_reader_saw_half_of_it_or_one_of_two() -> None:
+    """Capitals that touch a name are of it; a sure given name before a capital is one that was not seen."""
+    text = "You can tell that Osgood was a fan of Osgood Brynjarsson. Osgood said so to Mira Kettlewell."
+    entities = [entity(text, "Osgood", "GIVEN_NAME"), entity(text, "Mira", "GIVEN_NAME", 0.6)]
+    plain, count = masked(text, entities, KNOWN)
+    assert plain == "You can tell that  ⟨given⟩ ⟨sure⟩  was a fan of  ⟨full⟩ ⟨sure⟩ . Osgood said so to  ⟨full⟩ ."
+    assert count == 3
+    assert [text[start:end] for start, end, _ in private_names(text, entities, KNOWN)] == [
+        "Osgood", "Osgood Brynjarsson", "Mira Kettlewell",
+    ]  # fmt: skip
+
+
+def test_a_list_of_names_is_somebody_s_and_two_in_an_exercise_are_not(meaning: Meaning) -> None:
+    """Four in a row are a class, a team, a family; the reader is asked about small letters too."""
+    said = "They had five: Wiebke, Odo, Tamsin, Ludo and Perpetua."
+    few = "Wiebke has 12 pears and gives Odo and Tamsin 3 each. How many are left?"
+
+    def found(text: str) -> tuple[Finding, ...]:
+        names = [word.strip(".,:?") for word in text.split()]
+        parts = [word for word in names if word in {"Wiebke", "Odo", "Tamsin", "Ludo", "Perpetua"}]
+        return meaning.of_names(text, [entity(text, part, "GIVEN_NAME") for part in parts])
+
+    assert [(one.kind, one.count) for one in found(said)] == [("name:person", 5)]
+    assert found(few) == ()
+    assert not listed("⟨given⟩ ⟨sure⟩ ,  ⟨given⟩ ⟨sure⟩  and  ⟨given⟩ ⟨sure⟩ ")
+    assert meaning.names_matter(said)
+    assert meaning.names_matter(said.lower())
+    assert not list_like("salt, pepper, thyme and oil")
+
+
+def test_a_full_name_needs_less_around_it_than_a_given_one(meaning: Meaning) -> None:
+    """Exercises and fiction make do with half of a name, so the bar is lower for a whole one."""
+    text = "The lamp was made by {} in brass."
+    whole, half = text.format("Ottilie Brandvold"), text.format("Ottilie")
+    full = [entity(whole, "Ottilie", "GIVEN_NAME"), entity(whole, "Brandvold", "SURNAME")]
+    given_ = [entity(half, "Ottilie", "GIVEN_NAME")]
+    assert below(meaning, whole, full).of_names(whole, full)
+    assert not below(meaning, half, given_).of_names(half, given_)
+
+
+def below(meaning: Meaning, text: str, entities: Sequence[Entity]) -> Meaning:
+    """The weights, with the bar half a step above what they say of this text."""
+    named_ = meaning.named
+    over = named_.margin(words(masked(text, entities, KNOWN)[0])) + 0.5
+    return replace(meaning, named=replace(named_, threshold=named_.threshold + over))
+
+
+def test_a_sentence_s_subject_may_be_a_name(meaning: Meaning) -> None:
+    """A single word with a capital at the beginning asks the reader where the sentence speaks of a person."""
+    assert supposed("Ottilie is patient and gets on with everybody.")[0].startswith(" ⟨given⟩ ⟨sure⟩  is")
+    assert supposed("This is the end of the river. The valve was open.") == ()
+    assert meaning.names_matter("Ottilie is patient and gets on with everybody.")
 
 
 @pytest.mark.parametrize(

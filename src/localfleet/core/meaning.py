@@ -15,7 +15,7 @@ from math import sqrt
 from operator import itemgetter
 
 from localfleet.core.label import Finding
-from localfleet.core.names import Entity, address_findings, address_like, masked, supposed
+from localfleet.core.names import Entity, address_findings, address_like, list_like, listed, masked, supposed
 
 __all__ = ["BUCKETS", "Head", "Meaning", "features", "read_heads", "read_meaning", "windows", "words"]
 
@@ -32,6 +32,8 @@ _LEAST_WORDS = 4
 _REACH_WORDS = 6
 # The guess masks a little more or less than the model will; so much is allowed for that, in log-odds.
 _DOUBT = 0.75
+# How much lower the bar is for a full name: exercises and fiction make do with half of one.
+_FULL = 1.0
 _WORD = re.compile(r"⟨[a-z]+⟩|[^\W_]+|[?$€£%\n]")
 _MARKS = "?$%\n"
 _LIFT = 128
@@ -180,7 +182,9 @@ class Meaning:
 
     def names_matter(self, text: str) -> bool:
         """Whether names could change the answer: if all that looks like one were one, would it be private?"""
-        return address_like(text) or any(self.named.margin(words(guess)) > -_DOUBT for guess in supposed(text))
+        if address_like(text) or list_like(text):
+            return True
+        return any(self._in_private(guess, _DOUBT) for guess in supposed(text))
 
     def to_read(self, text: str) -> tuple[str, ...]:
         """
@@ -195,9 +199,14 @@ class Meaning:
     def of_names(self, text: str, entities: Sequence[Entity]) -> tuple[Finding, ...]:
         """What the model's entities make of a text: a person spoken of in private, an address."""
         plain, count = masked(text, entities, self.known)
-        private = count > 0 and self.named.margin(words(plain)) > 0
+        private = count > 0 and self._in_private(plain)
         person = (Finding(kind="name:person", count=count),) if private else ()
         return (*person, *address_findings(entities))
+
+    def _in_private(self, plain: str, doubt: float = 0.0) -> bool:
+        """Whether a text whose names were replaced speaks of somebody in private."""
+        bar = -_FULL if "⟨full⟩ ⟨sure⟩" in plain else 0.0
+        return listed(plain) or self.named.margin(words(plain)) > bar - doubt
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

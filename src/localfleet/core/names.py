@@ -22,6 +22,8 @@ __all__ = [
     "address_like",
     "address_places",
     "in_order",
+    "list_like",
+    "listed",
     "masked",
     "private_names",
     "read_all",
@@ -31,6 +33,7 @@ __all__ = [
 _SURE = 0.93
 _LIKELY = 0.5
 _PLACED = 0.8
+_LISTED_COMMAS = 3
 _PART = {"GIVEN_NAME": "given", "SURNAME": "sur"}
 # What may stand inside one name: a space, a hyphen, an apostrophe, an initial, a small particle.
 _JOINT = re.compile(r"[ \-'\u2019]|[ .]{1,2}|(?: [A-Z]\.? )|(?: (?:de|da|del|di|van|von|der|den|la|bin|al) )")
@@ -41,21 +44,35 @@ _CAPITALS = re.compile(
     rf"(?<=[^\W\d_][ ,;:]){_UP}(?: (?:[A-Z]\.? )?{_UP}){{0,3}}"
     rf"|(?<![^\s>\"'(*?:,;]) ?{_UP}(?: (?:[A-Z]\.? )?{_UP}){{1,3}}"
     r"|(?<![^\W\d_])[A-Z]{3,20} [A-Z]{3,20}(?![^\W\d_])"
-    rf"|(?<=[rs]\. ){_UP}"
+    rf"|(?:(?<=[DM]r\. )|(?<=Ms\. )|(?<=Mrs\. )|(?<=[JS]r\. )){_UP}"
 )
 # The same in RE2, ten times as fast: words with a capital inside a sentence, and all else that `_CAPITALS` finds.
 _INSIDE = re2.compile(r"\pL[ ,;:](\p{Lu}(?:\pL|['\x{2019}\-])*)")
 # In ASCII Python's own engine is four times as fast, for it skips to the next capital; it also finds those that stand
 # right behind another find, which RE2 has gone past by then.
 _INSIDE_ASCII = re.compile(r"[A-Z](?<=[A-Za-z][ ,;:][A-Z])[A-Za-z'\-]*")
-_OTHERS = re2.compile(r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|[rs]\. \p{Lu}")
+_OTHERS = re2.compile(r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|\b(?:[DM]r|Ms|Mrs|[JS]r)\. \p{Lu}")
+_VERBS = "is|was|has|had|can|could|will|would|seems|tends|never|always|works|likes"
+# One word that begins a sentence of which it is the subject: a name, but for words that stand for people and things.
+_SUBJECT = re.compile(
+    rf"(?<![^\s\"'(])(?!(?:The|This|That|These|Those|It|There|Here|What|Who|Which|Where|When|Why|How|He|She|They|We|You|"
+    rf"Everyone|Everybody|Someone|Nobody|Nothing|Everything|One|Each|Both|All|Some|Most|Many)\b){_UP}"
+    rf"(?= (?:{_VERBS})\b)"
+)
+_SUBJECT_LIKE = re2.compile(rf"\p{{Lu}}\pL+ (?:{_VERBS})\b")
 _CUES = re2.compile(r"(?i)\b(?:name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) ")
-_MORE_NAME = re.compile(rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}")
+_MORE = rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}"
+_MORE_NAME = re.compile(_MORE)
+_WHOLE_NAME = re.compile(rf"(?<![^\W_])({_UP}){_MORE}")
+# Four names one after the other in a text whose names were replaced.
+_LISTED = re.compile(r"(?:⟨(?:full|given|sur)⟩(?: ⟨sure⟩)? {1,2},? {0,2}(?:(?:and|or|y|e|et|und|en|&) {1,2})?){4}")
 _SMALL = re.compile(
     r"\b(name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
     r"(?!(?:the|my|our|your|his|her|an?|this|that|not) )[^\W\d_]{3,}(?: (?:[^\W\d_]\.? )?[^\W\d_]{3,})?",
     re.IGNORECASE,
 )
+# Five words and more that are listed, in any case; bounded, so that a long list costs no more than its length.
+_LIST_LIKE = re.compile(r"(?:[^\W\d_]{3,20}, ){3,12}[^\W\d_]{3,20},? (?:and|or|y|e|et|und|en) ")
 _NUMBERED = re.compile(r"[0-9][A-Za-z]?,? [A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]")
 
 
@@ -97,7 +114,11 @@ def supposed(text: str) -> tuple[str, ...]:
 
     Where even that would not matter, the model of names need not be asked: it costs a hundred times as much.
     """
-    capitals = _OTHERS.search(text) is not None or any(word.lower() not in NOBODY for word in _inside(text))
+    capitals = (
+        _OTHERS.search(text) is not None
+        or any(word.lower() not in NOBODY for word in _inside(text))
+        or (_SUBJECT_LIKE.search(text) is not None and _SUBJECT.search(text) is not None)
+    )
     small = _CUES.search(text) is not None and _SMALL.search(text) is not None
     if not capitals and not small:
         return ()
@@ -121,7 +142,7 @@ def _supposed(text: str, one: str) -> str:
             return match[0]
         return f" ⟨{'full' if len(written) > 1 else one}⟩ ⟨sure⟩ "
 
-    return _small_too(_CAPITALS.sub(mask, text))
+    return _small_too(_SUBJECT.sub(mask, _CAPITALS.sub(mask, text)))
 
 
 def _small_too(text: str) -> str:
@@ -131,6 +152,11 @@ def _small_too(text: str) -> str:
 def address_like(text: str) -> bool:
     """Whether a number stands before a word with a capital, as house numbers do in many countries."""
     return _NUMBERED.search(text) is not None
+
+
+def list_like(text: str) -> bool:
+    """Whether words are listed, which may be names that somebody wrote small."""
+    return text.count(", ") >= _LISTED_COMMAS and _LIST_LIKE.search(text) is not None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,15 +185,15 @@ def masked(text: str, entities: Sequence[Entity], known: frozenset[str]) -> tupl
 
 
 def private_names(text: str, entities: Sequence[Entity], known: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    """
-    Where each private person's name stands, and whether one word of it is a `given` or a `sur` name.
-
-    Capitals that touch a name belong to it: the reader at times sees the half of one, and who replaces names must not.
-    """
+    """Where each private person's name stands, and whether one word of it is a `given` or a `sur` name."""
     for name in _names(text, entities):
         if _kind(text[name.start : name.end], name, known) != "public":
-            more = _MORE_NAME.match(text, name.end)
-            yield name.start, name.end if more is None else more.end(), name.first
+            yield name.start, name.end, name.first
+
+
+def listed(plain: str) -> bool:
+    """Whether a text whose names were replaced lists four or more: exercises share among two or three."""
+    return _LISTED.search(plain) is not None
 
 
 def _kind(written: str, name: _Name, known: frozenset[str]) -> str:
@@ -177,8 +203,35 @@ def _kind(written: str, name: _Name, known: frozenset[str]) -> str:
     return "full" if len(found.split()) > 1 else name.first
 
 
-def _names(text: str, entities: Sequence[Entity]) -> Iterator[_Name]:
-    """Pieces of names joined to whole names, at the borders of words."""
+def _names(text: str, entities: Sequence[Entity]) -> list[_Name]:
+    """
+    Whole names in order: the reader at times sees the half of one, and of two mentions only one.
+
+    Capitals that touch a name belong to it; a sure given name before a capital is a name wherever it stands.
+    """
+    found = list(_pieces_joined(text, entities))
+    for name in found:
+        more = _MORE_NAME.match(text, name.end)
+        name.end = name.end if more is None else more.end()
+    firsts = {text[name.start : name.end].split(maxsplit=1)[0] for name in found if name.score >= _SURE}
+    if firsts:
+        again = (match for match in _WHOLE_NAME.finditer(text) if match[1] in firsts)
+        found += [_Name(start=m.start(), end=m.end(), score=_SURE, first="given") for m in again]
+        found.sort(key=lambda name: (name.start, -name.end))
+    return list(_apart(found))
+
+
+def _apart(names: Iterable[_Name]) -> Iterator[_Name]:
+    """Names in order, without those that begin inside an earlier one."""
+    end = 0
+    for name in names:
+        if name.start >= end:
+            yield name
+            end = name.end
+
+
+def _pieces_joined(text: str, entities: Sequence[Entity]) -> Iterator[_Name]:
+    """Pieces of names joined to names, at the borders of words."""
     current: _Name | None = None
     for entity in entities:
         if entity.kind not in _PART or entity.score < _LIKELY:

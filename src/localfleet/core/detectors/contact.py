@@ -20,6 +20,11 @@ _RESERVED_HOST = re.compile(
     r"(?:.{0,200}\.)?(?:example\.(?:com|org|net|edu)|(?:example|test|invalid|localhost|local))", re.DOTALL
 )
 _FILE_ENDING = re.compile(r".{0,200}\.(?:png|jpe?g|gif|svg|webp|css|js|ts|py|html?|json|md|txt)", re.DOTALL)
+# What manuals write before the sign.
+_NOBODYS_BOX = re.compile(
+    r"(?<![\w.+\-])(?:src|dst|foo|bar|baz|foobar|user|username|someone|somebody|sender|recipient|"
+    r"your[._\-]?name|your[._\-]?e?mail|first[._\-]?last(?:name)?|(?:do[._\-]?not|no)[._\-]?reply|example|test)@$"
+)
 _EMAIL_WORDS = re.compile(
     r"at(?<=[ \[({]at)[ \])}]{1,2}"
     r"(?P<v>(?!the |a |an |this |that )[a-z0-9\-]{2,40}"
@@ -194,7 +199,7 @@ def _is_no_year(candidate: str) -> bool:
 
 
 ADDRESS_ROWS = (
-    Row(kind="email", needs=("@",), pattern=_EMAIL, accept=_is_private_host),
+    Row(kind="email", needs=("@",), pattern=_EMAIL, unless=_NOBODYS_BOX, accept=_is_private_host),
     Row(
         kind="email",
         needs=(" at ", "(at)", "[at]", "{at}"),

@@ -9,7 +9,16 @@ import math
 import re
 from itertools import pairwise
 
-__all__ = ["counted_up", "entropy_bits", "looks_like_password", "looks_random", "placeholder", "real_token", "shuffled"]
+__all__ = [
+    "counted_up",
+    "entropy_bits",
+    "looks_like_password",
+    "looks_random",
+    "placeholder",
+    "real_token",
+    "same_again",
+    "shuffled",
+]
 
 _ENTROPY_CHARS = 128
 _LETTERS_IN_ORDER = 8
@@ -18,6 +27,7 @@ _STAND_IN = re.compile(
     r"xxxx|\*\*\*|\.\.\.|####|12345|abcdef|qwerty|foobar|passw(?:or)?d|secret|environ|process\.env|getenv|"
     r"^(?:none|null|undefined|true|false|test|pass|admin|root|user|token|key|string|todo|tbd|n/a|postgres|guest)$"
 )
+_SAME_AGAIN = re.compile(r"(?<![A-Za-z0-9])([A-Za-z0-9]{3,32})(?:[\-_.]\1){2}(?![A-Za-z0-9])")
 _REFERENCE = re.compile(r"[$<{%\[(@]|-{2}")
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w{0,63}(?:\.[A-Za-z_]\w{0,63}){1,8}")
 _SHOUTED_NAME = re.compile(r"[A-Z]{2,20}(?:_[A-Z0-9]{1,20}){1,8}")
@@ -56,7 +66,13 @@ def real_token(token: str) -> bool:
         and "..." not in token
         and "####" not in token
         and not counted_up(token)
+        and not same_again(token)
     )
+
+
+def same_again(token: str) -> bool:
+    """Whether one group stands three times in a row, as in `1234-1234-1234`: no generator says so in a lifetime."""
+    return _SAME_AGAIN.search(token) is not None
 
 
 def counted_up(token: str) -> bool:
@@ -84,7 +100,7 @@ def shuffled(token: str) -> bool:
 
 def looks_random(value: str) -> bool:
     """Whether an assigned value reads like a generated token: letters and digits mixed, no words, no path."""
-    if len(value) < 16 or " " in value or "://" in value or value[0] == "/" or placeholder(value):
+    if len(value) < 16 or " " in value or "://" in value or value[0] == "/" or placeholder(value) or same_again(value):
         return False
     runs = len(_DIGIT_RUN.findall(value))
     if not runs or entropy_bits(value) < 2.9:
