@@ -45,7 +45,7 @@ privacy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """Labelled rows, and how far they may be believed: `dev`, `held out` from the training, `fresh` by another method."""
+    """Labelled rows, and what they are: `dev`, `held out` from the training, `fresh` by another method."""
 
     name: str
     sort: str
@@ -89,8 +89,13 @@ def harmless(rows: Iterable[Row]) -> list[Row]:
 
 def fresh() -> Iterator[Set]:
     """Prompts made here: by clauses and records (read since), and by a grammar."""
-    for name, sort, argv in (("fresh, clauses", "fresh", ["fresh_prompts.py", "--seed", "1", "--many", "1400"]),):
-        made = subprocess.run([sys.executable, str(HERE / argv[0]), *argv[1:]], capture_output=True, check=True)
+    ways = (
+        ("clauses", "fresh, read since", "fresh_prompts.py", "1400"),
+        ("grammar", "fresh", "fresh_grammar.py", "2000"),
+    )
+    for name, sort, script, many in ways:
+        argv = [sys.executable, str(HERE / script), "--seed", "1", "--many", many]
+        made = subprocess.run(argv, capture_output=True, check=True)
         yield Set(name=name, sort=sort, rows=[json.loads(line) for line in made.stdout.splitlines()])
 
 
