@@ -18,6 +18,7 @@ from localfleet.core.label import Label
 from localfleet.core.names import Entity
 from localfleet.core.policy import Policy
 from localfleet.core.pricing import Price
+from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
 from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.route import HostedRoute
@@ -351,6 +352,29 @@ def test_the_model_of_names_restricts_by_what_it_finds_and_by_failing(namer: Nam
     other.gateway.rules, other.gateway.names = scene.gateway.rules, namer
     asyncio.run(other.ask(spans=(Span(where="user", text="what is the boiling point of water"),)))
     assert namer.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("namer", "found"),
+    [(Namer(), "output:name:address"), (Namer(wait_s=9), "output:unread")],
+    ids=["finds", "late"],
+)
+def test_names_in_an_answer_restrict_the_conversation_from_then_on(namer: Namer, found: str) -> None:
+    """`output_layers: [names]`: the answer goes out, and the next request of its conversation stays at home."""
+    said = b'{"choices": [{"message": {"content": "the number 12 Elm stands empty"}}]}'
+    scene = Scene(small=[Words(b"{}")], mini=[Words(said, media_type="application/json")])
+    full = Rules(names=load_meaning())
+    scene.gateway.reading = Reading.of(full, frozenset({"own"}), output=frozenset({"names"}))
+    scene.gateway.names, scene.gateway.detector_budget_s = namer, 0.05
+
+    async def story() -> list[Answer]:
+        return [await scene.ask(), await scene.ask(turns=(b'"hello"', b'"more"'))]
+
+    first, second = asyncio.run(story())
+    assert (first.whole, first.visit.judged.label) == (said, Label.PUBLIC)
+    assert [one.kind for one in scene.books.receipts[0].findings] == [found]
+    assert (second.visit.judged.label, second.visit.judged.because) == (Label.RESTRICTED, ("conversation",))
+    assert scene.events[-1] == "send small"
 
 
 def test_a_client_that_leaves_is_recorded_and_stops_the_upstream() -> None:

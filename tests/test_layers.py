@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api, Ask, Caller, Span
-from localfleet.core.classify import Rules, classify
+from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.detectors import SECRET_KINDS
-from localfleet.core.label import Label
+from localfleet.core.label import Label, Verdict
 from localfleet.core.layers import LAYERS, layer_of
 from localfleet.core.reading import Reading, narrowed
 from localfleet.core.reason import Reason
 from localfleet.core.usage import Usage
 from localfleet.overhearing import Overheard
-from localfleet.readers.load import load_meaning
+from localfleet.readers.aside import Aside
+from localfleet.readers.load import load_meaning, load_reader
 from localfleet.rulebook import build_reading, layers_ever
 
 FILE = """
@@ -135,20 +136,86 @@ def chunk(text: str) -> bytes:
     return b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}).encode() + b"\n\n"
 
 
+def reads(rules: Rules, *, late: bool = False) -> Callable[[Ask], Awaitable[Verdict]]:
+    """What reads an answer, with the model of names where the rules want it; `late` never comes back in time."""
+    aside = Aside(load_reader())
+
+    async def read(answer: Ask) -> Verdict:
+        await asyncio.sleep(0)
+        if late:
+            return unclassified("detector_timed_out")
+        verdict = classify(answer, rules)
+        for piece in names_to_read(answer, verdict, rules):
+            verdict = named(verdict, rules, piece, await aside.read(piece, 10, whose=answer.caller.key_id))
+        return verdict
+
+    return read
+
+
+async def whole(one: Overheard) -> bytes:
+    """All that is passed on."""
+    return b"".join([chunk async for chunk in one])
+
+
 @pytest.mark.parametrize("cut", [3, 9, 30])
 def test_answers_are_read_whole_and_in_streams(cut: int) -> None:
     """A token in an answer is counted, also where deltas cut it; the bytes pass unchanged."""
     body = json.dumps({"id": "x", "choices": [{"message": {"content": TOKEN}}]}).encode()
     for reply in (Whole("application/json", body), Whole("text/event-stream", chunk(TOKEN[:cut]), chunk(TOKEN[cut:]))):
-        overheard = Overheard(reply, Api.CHAT, Rules())
-
-        async def read(one: Overheard) -> bytes:
-            return b"".join([chunk async for chunk in one])
-
-        assert asyncio.run(read(overheard)) == b"".join(reply.chunks)
-        found, restricted = overheard.restricts(ask("x"))
+        overheard = Overheard(reply, ask("x"), Rules(), reads(Rules()))
+        assert asyncio.run(whole(overheard)) == b"".join(reply.chunks)
+        found, restricted = overheard.restricts()
         assert [(one.kind, one.count) for one in found] == [("output:github_token", 1)]
         assert restricted
+
+
+NAMED = "Please write to Ottilie Brandvold that the lease ends in March."
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("cut", [3, 18, 40])
+def test_names_in_an_answer_are_read_before_its_end_is_passed_on(cut: int) -> None:
+    """The model of names reads what came when the end is there, and the client gets that end after it was read."""
+    rules = narrowed(Rules(names=load_meaning()), frozenset({"names"}))
+    body = json.dumps({"id": "x", "choices": [{"message": {"content": NAMED}}]}).encode()
+    streamed = (chunk(NAMED[:cut]), chunk(NAMED[cut:]), DONE)
+    for reply in (Whole("application/json", body), Whole("text/event-stream", *streamed)):
+        overheard = Overheard(reply, ask("x"), rules, reads(rules))
+
+        async def until_the_end(one: Overheard = overheard) -> list[list[str]]:
+            return [[found.kind for found in one.found()] async for _ in one]
+
+        told = asyncio.run(until_the_end())
+        assert told[-1] == ["output:name:person"], "known before the last piece is passed on"
+        assert overheard.restricts()[1]
+
+
+def test_an_answer_whose_names_were_not_read_is_restricted() -> None:
+    """Too slow, or cut off before its end: what could not be read counts as restricted (law 2)."""
+    rules = narrowed(Rules(names=load_meaning()), frozenset({"names"}))
+    late = Overheard(Whole("text/event-stream", chunk(NAMED), DONE), ask("x"), rules, reads(rules, late=True))
+    asyncio.run(whole(late))
+    assert ([one.kind for one in late.found()], late.restricts()[1]) == (["output:unread"], True)
+    cut_off = Overheard(Whole("text/event-stream", chunk(NAMED), DONE), ask("x"), rules, reads(rules))
+
+    async def leave() -> None:
+        async for _ in cut_off:
+            break
+
+    asyncio.run(leave())
+    assert [one.kind for one in cut_off.found()] == ["output:unread"]
+    harmless = Overheard(Whole("text/event-stream", chunk("it is blue"), DONE), ask("x"), rules, reads(rules))
+    asyncio.run(whole(harmless))
+    assert harmless.restricts() == ((), False)
+
+
+def test_a_file_may_have_names_read_in_answers() -> None:
+    """`output_layers: [names]` is a layer that is needed, and the rules for answers hold it."""
+    file = settings("version: 1\nlocal: {b: {weights: w}}\nprivacy: {layers: [own], output_layers: [names]}\n")
+    assert "names" in layers_ever(file)
+    answers = build_reading(file, load_meaning()).answers()
+    assert answers is not None
+    assert (answers.names is not None, answers.topics) == (True, None)
 
 
 def test_check_shows_what_is_off_where(tmp_path: Path) -> None:

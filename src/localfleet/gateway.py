@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from math import inf
 
 from localfleet.core.ask import Ask, Need
@@ -30,7 +31,7 @@ from localfleet.core.routing.moment import Moment
 from localfleet.core.routing.overflow import useless_after
 from localfleet.core.routing.price import most_output_tokens
 from localfleet.errors import EngineFailed, FleetError, LedgerClosed, NoDoor, NotFound, told_of
-from localfleet.judging import judge, judge_beside, restrict
+from localfleet.judging import judge, judge_answer, judge_beside, restrict
 from localfleet.overhearing import Overheard
 from localfleet.ports import Call, Clock, Engine, Ledger, Names, Reply
 from localfleet.redacting import Redaction, Redactor, body_for
@@ -230,7 +231,7 @@ class Gateway:
             raise
         visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
         if self.reading is not None and (reads := self.reading.answers()) is not None:
-            reply = visit.overheard = Overheard(reply, letter.ask.api, reads)
+            reply = visit.overheard = Overheard(reply, letter.ask, reads, partial(judge_answer, self, reads))
         if visit.redaction is not None and isinstance(route, HostedRoute):
             return visit.redaction.restored(reply, letter.ask.api)
         return reply

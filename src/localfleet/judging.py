@@ -22,7 +22,7 @@ from localfleet.visit import Visit
 from localfleet.wire.pieces import brought_in
 from localfleet.wire.read import Letter
 
-__all__ = ["Bench", "Past", "judge", "judge_beside", "past_of", "restrict"]
+__all__ = ["Bench", "Past", "judge", "judge_answer", "judge_beside", "past_of", "restrict"]
 
 LONG_TEXT = 20_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
@@ -86,6 +86,11 @@ async def judge_beside(bench: Bench, visit: Visit, words: Sequence[str]) -> Verd
     spans = (*(Span(where="form", text=text) for text in words), *visit.ask.spans)
     ask = replace(visit.ask, spans=spans)
     return await _or_restricted(_classified(bench, _rules(bench, ask), ask, (visit.judged.label, "conversation")))
+
+
+async def judge_answer(bench: Bench, rules: Rules, answer: Ask) -> Verdict:
+    """The verdict on an answer, read as if it were asked."""
+    return await _or_restricted(_classified(bench, rules, answer, (None, "conversation")))
 
 
 async def _or_restricted(reading: Awaitable[Verdict]) -> Verdict:

@@ -187,7 +187,7 @@ class Visit:
     def hear(self) -> bool:
         """Read the answer that came; whether it is restricted."""
         assert self.overheard is not None, "the caller looks first"
-        self.heard, restricted = self.overheard.restricts(self.ask)
+        self.heard, restricted = self.overheard.restricts()
         return restricted
 
     @property

@@ -49,7 +49,7 @@ class Privacy(Shape):
     """The label of callers whose key says nothing else."""
     layers: Layers = "all"
     """Which layers of detection read; what is left out is shown by `check`."""
-    output_layers: tuple[Literal["own", "secrets", "patterns", "topics"], ...] = ()
+    output_layers: tuple[LayerName, ...] = ()
     """Which layers read answers: what they find is recorded, and the conversation is restricted from then on."""
     detectors: tuple[str, ...] | Literal["all"] = "all"
     rules: tuple[Rule, ...] = ()
