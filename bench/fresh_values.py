@@ -232,7 +232,9 @@ MAKERS: dict[str, Make] = {
         n := digits(rng, 3),
         f"{b}-{n}{luhn.calc_check_digit(b + n)}",
     )[2],
-    "CNID": lambda rng: (b := "110105" + born(rng, "19{y}{m:02d}{d:02d}") + digits(rng, 3)) + ric.calc_check_digit(b),
+    "CNID": lambda rng: (
+        (b := "110105" + born(rng, "19{y}{m:02d}{d:02d}") + digits(rng, 3)) + ric.calc_check_digit(b + "0")
+    ),
     "AADHAAR": lambda rng: (b := rng.choice("23456789") + digits(rng, 10)) + aadhaar.verhoeff.calc_check_digit(b),
     "SIN": lambda rng: (b := rng.choice("1245679") + digits(rng, 7)) + luhn.calc_check_digit(b),
     "VIN": vin,

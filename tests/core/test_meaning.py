@@ -166,6 +166,16 @@ def below(meaning: Meaning, text: str, entities: Sequence[Entity]) -> Meaning:
     return replace(meaning, named=replace(named_, threshold=named_.threshold + over))
 
 
+@pytest.mark.parametrize("blank", ["[NAME]", "<name>", "PERSON_1", "[REDACTED]", "{last_name}"])
+def test_a_person_whose_name_was_blanked_is_nobody(meaning: Meaning, blank: str) -> None:
+    """A letter about somebody is that person's matter, without the name nobody's; one's own illness stays."""
+    letter = "Write a recommendation for my student {} from Utrecht, who wants to study chemistry."
+    ill = "I have been treated for leukaemia since March and {} does not know, how do I tell my boss?"
+    assert [one.kind for one in meaning.of(letter.format("Ottilie"))] == ["topic:person"]
+    assert meaning.of(letter.format(blank)) == ()
+    assert meaning.of(ill.format(blank))
+
+
 def test_a_sentence_s_subject_may_be_a_name(meaning: Meaning) -> None:
     """A single word with a capital at the beginning asks the reader where the sentence speaks of a person."""
     assert supposed("Ottilie is patient and gets on with everybody.")[0].startswith(" ⟨given⟩ ⟨sure⟩  is")

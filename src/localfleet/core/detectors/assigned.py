@@ -35,6 +35,16 @@ _AUTHORIZATION = re.compile(
     rf"(?:authorization|x-api-key|api-?key|api-token|x-auth-token|private-token|access-token){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?"
     r"(?:(?:bearer|basic|token|apikey|api-token|digest) {1,3})?(?P<v>[a-z0-9._~+/=\-]{10,2000})(?![\w(\[{])"
 )
+_NETRC = re.compile(r"\blogin\s{1,4}\S{1,64}\s{1,4}password\s{1,4}(?P<v>\S{4,100})")
+_ATTRIBUTE = re.compile(
+    rf"(?:key|name)={_QUOTE}[\w.\-:]{{0,40}}(?:token|secret|key|passw(?:or)?d|pwd|credential|auth)[\w.\-]{{0,24}}{_QUOTE}"
+    rf"\s{{1,4}}value={_QUOTE}(?P<v>[^\s\"'`<>]{{8,400}}){_QUOTE}"
+)
+# Keys that open nothing: of tables, caches, pairs.
+_NO_SECRET = re.compile(
+    r"(?:public|primary|foreign|cache|partition|sort|shard|row|object|unique|dedup|idempotency|routing)"
+    rf"[_\-. ]?key\w{{0,8}}{_QUOTE}?\s{{0,3}}(?:=>|:=|=|:)\s{{0,3}}{_QUOTE}?$"
+)
 _CURL_USER = re.compile(
     r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}[\"']?:[\"']?(?P<v>[^\s\"']{3,100})"
 )
@@ -50,6 +60,11 @@ def _is_token(value: str) -> bool:
 def _is_odd_token(value: str) -> bool:
     """Whether a quoted value of any alphabet is in no order: as a token, and with much in it."""
     return looks_random(value) and entropy_bits(value) >= 3.7 and "," not in value
+
+
+def _is_attribute(value: str) -> bool:
+    """Whether a setting's value is a credential: a token or a password."""
+    return _is_token(value) or looks_like_password(value)
 
 
 def _is_password(value: str) -> bool:
@@ -84,11 +99,14 @@ ROWS = (
         lowered=True,
         accept=_is_header_value,
     ),
+    Row(kind="assigned_secret", needs=("value=",), pattern=_ATTRIBUTE, lowered=True, accept=_is_attribute),
+    Row(kind="password", needs=("login",), pattern=_NETRC, lowered=True, accept=_is_password),
     Row(kind="password", needs=("curl ",), pattern=_CURL_USER, accept=_is_curl_password),
     Row(
         kind="assigned_secret",
         needs=("token", "secret", "key", "credential", "auth"),
         pattern=_TOKEN_ASSIGNED,
+        unless=_NO_SECRET,
         lowered=True,
         accept=_is_token,
     ),
@@ -96,6 +114,7 @@ ROWS = (
         kind="assigned_secret",
         needs=("token", "secret", "key", "credential", "auth"),
         pattern=_TOKEN_QUOTED,
+        unless=_NO_SECRET,
         accept=_is_odd_token,
     ),
     Row(kind="password", needs=("pass", "pwd"), pattern=_PASSWORD_QUOTED, lowered=True, accept=_is_password),

@@ -110,6 +110,11 @@ _REACH_WORD = re.compile(
     r"\b(?:call|calls|called|calling|dial|ring|text|sms|reach|contact|message|answering|number is|llame|llamar|"
     r"appeler|anrufen|ligue|chiama)\b"
 )
+# Digits in one go are a number of somebody where they are what is called; other numbers stand near such words too.
+_CALLED = re.compile(
+    r"\b(?:call|ring|dial|text|sms|whatsapp|reach|phone)(?: (?:me|us|him|her|them|back|at|on|under)){0,2} "
+    r"(?P<v>\+?[0-9]{9,13})(?![A-Za-z0-9_]|[\-/.][0-9]|,[0-9]{3}| (?:times|dollars|euros))"
+)
 _NO_PHONE = re.compile(r"(?:isbn|issn|doi|arxiv|commit|sha|order|invoice|ticket|ref|[#=*^/+$€£%.,])[ :#\-]{0,3}$")
 
 _CALLING_CODE = (
@@ -232,6 +237,7 @@ NUMBER_ROWS = (
         unless=_NO_PHONE,
         accept=_is_phone,
     ),
+    Row(kind="phone", shape=r"[0-9]{9}", pattern=_CALLED, lowered=True, accept=_is_phone),
 )
 PLACE_ROWS = (
     Row(kind="ip_address", shape=r"[0-9]\.[0-9]{1,3}\.[0-9]", pattern=_IPV4, unless=_VERSION, accept=_is_host_v4),

@@ -69,7 +69,7 @@ def _is_slack(token: str) -> bool:
 
 _KEY_BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----(?P<v>[^\-]{1,6000})")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-[23]: [^\n]{1,80}\n(?P<v>[^\0]{40,400})")
-_RANDOM = re.compile(r"[A-Za-z0-9](?<![A-Za-z0-9_.\-/+=&?%:#~@].)[A-Za-z0-9_\-]{23,127}(?![A-Za-z0-9_\-/+(.~])")
+_RANDOM = re.compile(r"[A-Za-z0-9](?<![A-Za-z0-9_.\-/+=&?%:#~@].)[A-Za-z0-9_\-]{23,127}(?![A-Za-z0-9_\-/+(~]|\.\S)")
 _URL_PASSWORD = re.compile(r"://[^\s:@/?#\"'<>]{0,64}:(?P<v>[^\s@/\"'<>]{3,128}@[A-Za-z0-9\[_][A-Za-z0-9.\-]{0,200})")
 _SERVICE_ACCOUNT = re.compile(
     r"\"type\"\s{0,4}:\s{0,4}\"service_account\"(?=[^\0]{0,400}\"(?:private_key|client_email))"
