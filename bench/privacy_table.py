@@ -56,9 +56,45 @@ TARGETS = (
         recall=0.98,
         alarms=0.05,
     ),
+    Target(
+        what="stand-in for trufflehog's tests: credentials in documented shapes (grammar)",
+        of="grammar, blind",
+        anchor="0.74 (CredSweeper), 0.84 (three tools)",
+        recall=0.94,
+        only="credential",
+        twins="nothing",
+    ),
+    Target(
+        what="stand-in for users' prompts (PUPA), names blanked in the twins (grammar)",
+        of="grammar, blind",
+        anchor="0.70 (Rampart), 0.92 at 0.69 (spaCy)",
+        recall=0.9,
+        alarms=0.15,
+        only="user",
+        twins="twin",
+    ),
+    Target(
+        what="the same two after its misses were read: credentials",
+        of="grammar",
+        anchor="-",
+        recall=0.94,
+        only="credential",
+        twins="nothing",
+    ),
+    Target(
+        what="and users' prompts",
+        of="grammar",
+        anchor="-",
+        recall=0.9,
+        alarms=0.15,
+        only="user",
+        twins="twin",
+    ),
     Target(what="MMLU", of="mmlu", anchor="0.13 (Rampart)", alarms=0.02),
     Target(what="GSM8K", of="gsm8k", anchor="0.69 (Rampart)", alarms=0.02),
+    Target(what="stand-in for MT-Bench: self-instruct", of="self-instruct", anchor="0.16 (Rampart)", alarms=0.05),
     Target(what="code: MBPP", of="mbpp", anchor="0.03 (Rampart)", alarms=0.01),
+    Target(what="code: HumanEval", of="HumanEval", anchor="-", alarms=0.01),
 )
 IDENTIFIERS = {
     "CREDIT_CARD": "a card",
@@ -70,22 +106,31 @@ IDENTIFIERS = {
 TIMES = (("a pattern decides", 2.0), ("names are read", 15.0))
 
 
-def newest() -> Row:
-    """The result file with the latest date inside."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / "privacy").glob("*.json")]
+def newest(folder: str = "privacy") -> Row:
+    """The result file with the latest date inside; what was tried and read blind lie in folders of their own."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / folder).glob("*.json")]
     latest: Row = max(results, key=lambda result: result["machine"]["date"])
     return latest
 
 
+def shown() -> str:
+    """All tables of the newest results."""
+    result, blind, tries = newest(), newest("privacy/blind"), newest("privacy/tries")
+    (once,) = (one for one in blind["sets"] if one["set"] == "grammar")
+    once |= {"sort": "fresh, read once, before anybody had looked at it"}
+    return markdown({**result, "sets": [*result["sets"], once], "tries": tries})
+
+
 def markdown(result: Row) -> str:
-    """All tables."""
-    parts = (targets(result), categories(result["sets"]), times(result["times"]), closing(result))
+    """All tables, of a result with what was tried in it."""
+    tried = (names(result["tries"]["names"]), secrets(result["tries"]["secrets"]))
+    parts = (targets(result), categories(result["sets"]), *tried, times(result["times"]), closing(result))
     return "\n".join("\n".join(part) + "\n" for part in parts)
 
 
 def targets(result: Row) -> Iterator[str]:
     """The targets, what was reached, and the kinds of identifiers one by one."""
-    sets = {one["set"]: one for one in result["sets"]}
+    sets = {f"{one['set']}, blind" if "once" in one["sort"] else one["set"]: one for one in result["sets"]}
     yield "| set | best anchor: found at flagged wrongly | target | found | flagged wrongly | reached |"
     yield "|---|---|---|---|---|---|"
     for target in TARGETS:
@@ -160,6 +205,27 @@ def by_layer(row: Row) -> str:
     return ", ".join(f"{layer} {count}" for layer, count in layers.items() if count) or "-"
 
 
+def names(rows: list[Row]) -> Iterator[str]:
+    """What was tried to find more names."""
+    titles = [title for title in rows[0] if title != "way"]
+    yield "| names: the way | " + " | ".join(titles) + " |"
+    yield "|---" * (len(titles) + 1) + "|"
+    for row in rows:
+        yield line(row["way"], *(counts(row[title]) for title in titles))
+
+
+def secrets(found: Row) -> Iterator[str]:
+    """What was tried to flag fewer false secrets."""
+    yield "| secrets: the way | true cases found | false ones flagged | of these Google keys |"
+    yield "|---|---|---|---|"
+    for row in found["ways"]:
+        yield line(row["way"], share(row["found"]), share(row["flagged"]), f"{row['google']['found']}")
+    auc = found["google_auc"]
+    yield ""
+    chance = f"{auc['auc']:.0%} of pairs: half is chance."
+    yield f"A key made anew scores above one of the {auc['false']} false ones in {chance}"
+
+
 def times(rows: list[Row]) -> Iterator[str]:
     """Processor time."""
     yield "| text | characters | CPU, median | decided by |"
@@ -186,7 +252,7 @@ def placed(page: str, tables: str) -> str:
 
 
 if __name__ == "__main__":
-    made = markdown(newest())
+    made = shown()
     if "--write" in sys.argv:
         PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
     else:
