@@ -4,16 +4,15 @@ The newest result of `bench/privacy.py` as the tables of docs/concepts/privacy-l
     python bench/privacy_table.py --write
 """
 
-import json
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs/concepts/privacy-law.md"
-BEGIN, END = "<!-- privacy:begin -->\n", "<!-- privacy:end -->\n"
+from result_page import ROOT, ResultPage
+
+RESULTS = ROOT / "bench/privacy"
+PAGE = ResultPage(path=ROOT / "docs/concepts/privacy-law.md", results=RESULTS, mark="privacy")
+BLIND, TRIES = replace(PAGE, results=RESULTS / "blind"), replace(PAGE, results=RESULTS / "tries")
 ALL = "all"
 Row = dict[str, Any]
 
@@ -106,16 +105,9 @@ IDENTIFIERS = {
 TIMES = (("a pattern decides", 2.0), ("names are read", 15.0))
 
 
-def newest(folder: str = "privacy") -> Row:
-    """The result file with the latest date inside; what was tried and read blind lie in folders of their own."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / folder).glob("*.json")]
-    latest: Row = max(results, key=lambda result: result["machine"]["date"])
-    return latest
-
-
 def shown() -> str:
     """All tables of the newest results."""
-    result, blind, tries = newest(), newest("privacy/blind"), newest("privacy/tries")
+    result, blind, tries = PAGE.newest(), BLIND.newest(), TRIES.newest()
     (once,) = (one for one in blind["sets"] if one["set"] == "grammar")
     once |= {"sort": "fresh, read once, before anybody had looked at it"}
     return markdown({**result, "sets": [*result["sets"], once], "tries": tries})
@@ -242,18 +234,5 @@ def closing(result: Row) -> Iterator[str]:
     yield f"Measured {result['machine']['date'][:10]} at {result['commit'][:7]}{changes} on {result['machine']['cpu']}."
 
 
-def placed(page: str, tables: str) -> str:
-    """The page with the tables between its markers; raises `ValueError` where it has none."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the page has no markers")
-    return head + begin + tables + end + tail
-
-
 if __name__ == "__main__":
-    made = shown()
-    if "--write" in sys.argv:
-        PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), made), encoding="utf-8")
-    else:
-        print(made)
+    PAGE.tell(shown())

@@ -1,29 +1,21 @@
 """The tables of docs/concepts/privacy-law.md say what the newest result of `bench/privacy.py` says."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
+from bench_script import bench_script
 
 
 @pytest.fixture(scope="module")
 def table() -> ModuleType:
     """`bench/privacy_table.py`, which is a script and no package."""
-    spec = importlib.util.spec_from_file_location("bench_privacy_table", ROOT / "bench/privacy_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return bench_script("privacy_table")
 
 
 def test_the_page_shows_the_newest_result(table: ModuleType) -> None:
     """`python bench/privacy_table.py --write` was run after the last measurement."""
-    page = table.PAGE.read_text(encoding="utf-8")
-    assert table.placed(page, table.shown()) == page
+    page = table.PAGE.text()
+    assert table.PAGE.placed(page, table.shown()) == page
 
 
 @pytest.mark.parametrize(
@@ -48,8 +40,8 @@ def test_a_target_that_asks_for_what_was_not_measured_is_not_reached(table: Modu
 def test_what_was_read_blind_stands_beside_what_was_read_since(table: ModuleType) -> None:
     """A set that was read once keeps its first numbers, whatever is mended after its misses were read."""
     page = table.shown()
-    (once,) = (one for one in table.newest("privacy/blind")["sets"] if one["set"] == "grammar")
-    (now,) = (one for one in table.newest()["sets"] if one["set"] == "grammar")
+    (once,) = (one for one in table.BLIND.newest()["sets"] if one["set"] == "grammar")
+    (now,) = (one for one in table.PAGE.newest()["sets"] if one["set"] == "grammar")
     assert table.counts(once["recall"][0]) in page
     assert table.counts(now["recall"][0]) in page
     assert once["samples"] >= 1000
@@ -57,7 +49,7 @@ def test_what_was_read_blind_stands_beside_what_was_read_since(table: ModuleType
 
 def test_no_row_of_a_set_is_in_the_result(table: ModuleType) -> None:
     """Ids, counts and times: no value is longer than an id or a name."""
-    for one in (*table.newest()["sets"], *table.newest("privacy/blind")["sets"]):
+    for one in (*table.PAGE.newest()["sets"], *table.BLIND.newest()["sets"]):
         assert all(len(name) < 60 for name in (*one["missed"], *one["flagged"]))
         assert set(one) <= {
             "set", "sort", "samples", "recall", "false_alarms", "either", "latency", "missed", "flagged", "kinds",

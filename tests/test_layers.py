@@ -39,6 +39,8 @@ tasks:
 MAIL = "write to joe@firm.io"
 TOKEN = "use ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 OWN = "My biopsy came back and I have lymphoma, what do I tell my kids?"
+READER = load_reader()
+"""Loads nothing until it reads, and then once for all tests."""
 SETS = st.frozensets(st.sampled_from(LAYERS))
 
 
@@ -138,7 +140,7 @@ def chunk(text: str) -> bytes:
 
 def reads(rules: Rules, *, late: bool = False) -> Callable[[Ask], Awaitable[Verdict]]:
     """What reads an answer, with the model of names where the rules want it; `late` never comes back in time."""
-    aside = Aside(load_reader())
+    aside = Aside(READER)
 
     async def read(answer: Ask) -> Verdict:
         await asyncio.sleep(0)
