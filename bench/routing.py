@@ -11,7 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import quantiles
@@ -152,7 +152,7 @@ def rows(name: str, gain: Array, said: dict[str, Array], known: float | None = N
     base = said["length"]
     found = []
     for router, score in said.items():
-        row = {"set": name, **asdict(measured(router, score, gain)), **lead(score, base, gain), **hits(score, gain)}
+        row = {"set": name, **asdict(measured(router, score, gain)), **lead(score, base, gain)}
         found.append(row | ({"known": known} if router == "localfleet" and known is not None else {}))
         print(line(row), flush=True)
     return found
@@ -168,25 +168,6 @@ def lead(score: Array, base: Array, gain: Array) -> dict[str, float]:
             found.append(apgr(score[draw], gain[draw]) - apgr(base[draw], gain[draw]))
     low, high = np.quantile(found, [0.025, 0.975])
     return {"lead_low": float(low), "lead_high": float(high)}
-
-
-def hits(score: Array, gain: Array) -> dict[str, float]:
-    """
-    Accuracy as the articles mean it: is a prompt put on the right side?
-
-    The right side is the strong model where it is right and the weak one is not. As many prompts are sent up as belong
-    there. `never` is the accuracy of sending none, `auc` the chance that of two prompts the right one scores higher.
-    """
-    needs = gain > 0
-    up = np.zeros(len(gain), dtype=bool)
-    up[np.argsort(-score, kind="stable")[: int(needs.sum())]] = True
-    order = np.argsort(np.argsort(score, kind="stable"))
-    above = order[needs].sum() - needs.sum() * (needs.sum() - 1) / 2
-    return {
-        "accuracy": float((up == needs).mean()),
-        "never": float((~needs).mean()),
-        "auc": float(above / (needs.sum() * (~needs).sum())),
-    }
 
 
 def line(row: dict[str, Any]) -> str:
@@ -266,15 +247,7 @@ def renamed(table: Table) -> Table:
     """The table with its own pair alone, so that another pair's classifier can be asked."""
     own = pair_of(table)
     chosen = [own.weak, own.strong]
-    return Table(
-        shape=table.shape,
-        words=table.words,
-        models=("weak", "strong"),
-        scores=table.scores[:, chosen],
-        cost_usd=table.cost_usd[:, chosen],
-        groups=table.groups,
-        marks=table.marks,
-    )
+    return replace(table, models=("weak", "strong"), scores=table.scores[:, chosen], cost_usd=table.cost_usd[:, chosen])
 
 
 def chances(table: Table, folds: list[Places]) -> Array:

@@ -61,6 +61,12 @@ def build_table(settings: Settings) -> Table | None:
     )
 
 
+def build_keywords(shape: Difficulty) -> Keywords | None:
+    """The operator's words for levels, the hardest first; `None` where the file declares none."""
+    levels = sorted(shape.keywords, reverse=True)
+    return Keywords(finders=tuple((level, _words(shape.keywords[level])) for level in levels)) if levels else None
+
+
 def build_finder(settings: Settings) -> TaskFinder | None:
     """By which words, and by which kinds, a request that names no task gets one; `None` where none does."""
     if not settings.routing.infer_task:
@@ -116,9 +122,8 @@ def _strategies(settings: Settings) -> Iterator[Strategy]:
 
 
 def _signals(shape: Difficulty) -> Iterator[Signal]:
-    if shape.keywords:
-        finders = ((level, _words(shape.keywords[level])) for level in sorted(shape.keywords, reverse=True))
-        yield Keywords(finders=tuple(finders))
+    if words := build_keywords(shape):
+        yield words
     if shape.length:
         yield Length(tokens=_thresholds(shape.length))
     if shape.context:

@@ -34,6 +34,17 @@ def test_train_score_evaluate(tmp_path: Path) -> None:
     assert all(0 <= number <= 1 for number in numbers)
     code, out, _ = localfleet("evaluate", str(fresh), "--model", str(tmp_path / "m"), "--json", home=tmp_path)
     assert json.loads(out)["routers"][-1]["apgr"] > 0.6
+    words, none = tmp_path / "words.yaml", tmp_path / "none.yaml"
+    keywords = "routing: {order: [difficulty], difficulty: {usual: 2, keywords: {4: [buys, sells]}}}"
+    for file, routing in ((words, keywords), (none, "routing: {order: []}")):
+        file.write_text("\n".join([*FILE.format(model="m").split("routing:")[0].splitlines(), routing]))
+    by_words = ("evaluate", str(fresh), "--model", str(tmp_path / "m"), "--config")
+    code, out, _ = localfleet(*by_words, str(words), home=tmp_path)
+    assert code == 0
+    assert "your words" in out
+    code, _, err = localfleet(*by_words, str(none), home=tmp_path)
+    assert code == 1
+    assert "no words of yours" in err
     code, _, err = localfleet("evaluate", str(data), "--model", str(tmp_path / "m"), home=tmp_path)
     assert code == 1
     assert "trained on all of these" in err

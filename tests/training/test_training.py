@@ -4,6 +4,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from localfleet.training.fit import Fitted, facts_of, fitted
 from localfleet.training.folds import by_group, by_luck
 from localfleet.training.labelled import kept_features, read_labelled
 from localfleet.training.measures import apgr
-from localfleet.training.reports import choices, folded, gain_of
+from localfleet.training.reports import choices, folded, gain_of, on_file
 from localfleet.training.share import trained
 from localfleet.training.table import Table, pair_of, tabled
 
@@ -150,6 +151,22 @@ def test_a_report_holds_the_classifier_against_length_and_cue_words(table: Table
     rows = folded(table.of(np.arange(200)), None, None)
     assert [row["router"] for row in rows] == ["keywords", "length", "classifier"]
     assert all(row["low"] < row["apgr"] < row["high"] for row in rows)
+
+
+def test_an_operator_s_own_words_are_measured_beside_the_others(scorer: Scorer) -> None:
+    """The level that they give each prompt is a router of its own; where a file declares none there is no such row."""
+    said = {word: tabled(read_labelled(lines(200, 2), name="sums", levels=has(word))) for word in ("buys", "zebra")}
+    rows = {word: {row["router"]: row for row in on_file(table, scorer, None, None)} for word, table in said.items()}
+    assert list(rows["buys"]) == ["keywords", "your words", "length", "classifier"]
+    assert rows["buys"]["your words"]["apgr"] > 0.6
+    assert abs(rows["zebra"]["your words"]["apgr"] - 0.5) < 1e-9
+    plain = on_file(tabled(read_labelled(lines(200, 2), name="sums")), scorer, None, None)
+    assert [row["router"] for row in plain] == ["keywords", "length", "classifier"]
+
+
+def has(word: str) -> Callable[[str], float]:
+    """Level 4 where a word stands in the text, else 2."""
+    return lambda text: 4.0 if word in text else 2.0
 
 
 def test_scores_of_many_models_make_a_pair() -> None:

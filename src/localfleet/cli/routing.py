@@ -120,18 +120,25 @@ def evaluate(
     weak: Weak = None,
     strong: Strong = None,
     embeddings: Embeddings = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="A models.yaml: the words of `routing.difficulty.keywords` are measured too.", metavar="FILE"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """How well it orders prompts: a file's classifier on this data, or without --model by five folds of the data."""
     from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
+    levels = None if config is None else _levels(config)
     if model:
         scorer = read_model(model)
-        found = {"routers": on_file(_table(data, more=_eye(scorer)), scorer, weak, strong)}
+        found = {"routers": on_file(_table(data, more=_eye(scorer), levels=levels), scorer, weak, strong)}
     else:
         reader = None if embeddings is None else _embedder(embeddings)
-        table, _ = _seen(_table(data, more=None if reader is None else reader.of), reader)
+        table, _ = _seen(_table(data, more=None if reader is None else reader.of, levels=levels), reader)
         found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
     if as_json:
         print_json(found)
@@ -285,8 +292,24 @@ def _eye(scorer: Scorer) -> Callable[[str], Sequence[float]] | None:
     return lambda text: lens.of(model.of(text))
 
 
+def _levels(config: str) -> Callable[[str], float]:
+    """What a file's words for difficulty say of a text: the level, or the usual one where none of them stands in it."""
+    from localfleet.config import load_settings  # noqa: PLC0415  # loaded when asked for
+    from localfleet.strategies import build_keywords  # noqa: PLC0415  # the same
+
+    shape = load_settings(config).routing.difficulty
+    words = None if shape is None else build_keywords(shape)
+    if shape is None or words is None:
+        raise FleetError(f"{config} declares no `routing.difficulty.keywords`; there are no words of yours to measure")
+    return lambda text: float(max(words.level_of(text) or 0, shape.usual))
+
+
 def _table(
-    data: list[Path], *, receipts: bool = False, more: Callable[[str], Sequence[float]] | None = None
+    data: list[Path],
+    *,
+    receipts: bool = False,
+    more: Callable[[str], Sequence[float]] | None = None,
+    levels: Callable[[str], float] | None = None,
 ) -> "Table":
     from localfleet.training.labelled import Labelled, read_labelled  # noqa: PLC0415  # loaded when asked for
     from localfleet.training.table import tabled  # noqa: PLC0415  # numpy comes with it
@@ -295,7 +318,7 @@ def _table(
     rows: list[Labelled] = []
     for file in data:
         with _opened(file) as lines:
-            rows.extend(read_labelled(lines, name=str(file), judged=judged, more=more))
+            rows.extend(read_labelled(lines, name=str(file), judged=judged, more=more, levels=levels))
     return tabled(rows)
 
 
@@ -308,12 +331,20 @@ def _judged() -> dict[str, dict[str, float]]:
 
 def _print(found: dict[str, Any]) -> None:
     out = console()
-    out.print("prompts              router       number   APGR   95 % interval    CPT50  CPT80  known", markup=False)
+    out.print(
+        "prompts              router       number   APGR   95 % interval    CPT50  CPT80  right (95 %)      known",
+        markup=False,
+    )
     for row in found["routers"]:
         known = f"  {row['known']:.2f}" if "known" in row else ""
+        right = f"{row['accuracy']:3.0%} ({row['accuracy_low']:.0%} to {row['accuracy_high']:.0%})"
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
         start = f"{row['set']:<20} {row['router']:<11} {row['prompts']:7}  {row['apgr']:.3f}   {interval}"
-        out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}{known}", markup=False)
+        out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}   {right}{known}", markup=False)
+    never = found["routers"][0]["never"]
+    out.print(
+        f"sending none to the strong model is right for {never:.0%}; who is right less often may still order well"
+    )
     for row in found.get("choice", []):
         out.print(
             f"{row['way']:<29} mean score {row['mean']:.3f}   {row['low']:.3f} to {row['high']:.3f}", markup=False

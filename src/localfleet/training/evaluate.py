@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from localfleet.training.design import Array, Places
-from localfleet.training.measures import apgr, bootstrap, cpt
+from localfleet.training.measures import apgr, bootstrap, cpt, sides
 from localfleet.training.share import trained
 from localfleet.training.table import Pair, Table
 
@@ -24,10 +24,20 @@ class Measured:
     high: float
     cpt50: float
     cpt80: float
+    accuracy: float
+    """As the articles mean it: the share of prompts on the right side, where as many are sent up as belong there."""
+    accuracy_low: float
+    accuracy_high: float
+    never: float
+    """The accuracy of sending none up."""
+    auc: float
+    """The chance that of two prompts the one that belongs up scores higher."""
+    auc_low: float
+    auc_high: float
 
 
 def measured(router: str, score: Array, gain: Array) -> Measured:
-    """APGR with its 95 % interval, CPT(50 %), CPT(80 %)."""
+    """APGR, accuracy and AUC with their 95 % intervals, CPT(50 %), CPT(80 %)."""
     low, high = bootstrap(score, gain)
     return Measured(
         router=router,
@@ -37,6 +47,7 @@ def measured(router: str, score: Array, gain: Array) -> Measured:
         high=high,
         cpt50=cpt(score, gain, 0.5),
         cpt80=cpt(score, gain, 0.8),
+        **sides(score, gain),
     )
 
 

@@ -22,6 +22,7 @@ from localfleet.errors import FleetError
 __all__ = ["Kept", "Labelled", "features_by_id", "kept_features", "read_features", "read_labelled", "text_of"]
 
 More = Callable[[str], Sequence[float]]
+Levels = Callable[[str], float]
 _PAIR = ("weak", "strong")
 _KEPT = (*_PAIR, "scores", "cost", "subject", "task", "src", "id")
 
@@ -37,6 +38,8 @@ class Labelled:
     group: str
     mark: int
     """32 bits of the `id`, else of the text: tells whether two lines are the same prompt."""
+    level: float = 0.0
+    """What an operator's own words say of it, to be measured beside the others; training does not read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +57,14 @@ def read_labelled(
     name: str,
     judged: Mapping[str, Mapping[str, float]] | None = None,
     more: More | None = None,
+    levels: Levels | None = None,
 ) -> Iterator[Labelled]:
     """
     Read labelled prompts; raises `FleetError` that names the file and the line of the first bad one.
 
     With `judged` (request id -> scores) a line is labelled by its `id`; a line that neither has a label nor was judged
     is passed over. What `more` makes of a text (its embedding, or what a classifier sees of it) stands behind
-    its shape.
+    its shape. `levels` is what an operator's words say of a text; a line of kept features has none to ask.
     """
     for number, row in _rows(lines, name):
         if judged is not None and not _has_label(row):
@@ -76,6 +80,7 @@ def read_labelled(
             cost_usd={str(key): float(value) for key, value in (row.get("cost") or {}).items()},
             group=str(row.get("subject") or row.get("task") or row.get("src") or ""),
             mark=_mark(row),
+            level=0.0 if levels is None else levels(_text(row, where)),
         )
 
 
@@ -117,6 +122,13 @@ def text_of(row: Mapping[str, Any]) -> str | None:
             if isinstance(turn, dict) and turn.get("role") == "user":
                 return _content(turn.get("content"))
     return None
+
+
+def _text(row: Mapping[str, Any], where: str) -> str:
+    text = text_of(row)
+    if text is None:
+        raise FleetError(f"{where} has no `text`, `prompt` or `messages` in which words could be found")
+    return text
 
 
 def _content(content: object) -> str:

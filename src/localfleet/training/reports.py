@@ -112,5 +112,6 @@ def _rows(name: str, table: Table, pair: Pair, said: Array) -> list[dict[str, An
     gain = gain_of(table, pair)
     if gain.sum() <= 0:
         raise FleetError("the strong model is not better on this data; there is nothing to route by")
-    routers = (("keywords", cue_words(table)), ("length", table.shape[:, 0]), ("classifier", said))
+    own = (("your words", table.levels),) if table.levels.any() else ()
+    routers = (("keywords", cue_words(table)), *own, ("length", table.shape[:, 0]), ("classifier", said))
     return [{"set": name, **asdict(measured(router, score, gain))} for router, score in routers]

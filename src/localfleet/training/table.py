@@ -31,6 +31,8 @@ class Table:
     cost_usd: Array
     groups: Sequence[str]
     marks: np.ndarray
+    levels: Array
+    """(prompts,): what an operator's own words say of each; nothing but a comparison reads it."""
 
     def of(self, chosen: Places) -> "Table":
         """Some of the prompts."""
@@ -42,6 +44,7 @@ class Table:
             cost_usd=self.cost_usd[chosen],
             groups=[self.groups[at] for at in chosen],
             marks=self.marks[chosen],
+            levels=self.levels[chosen],
         )
 
     def complete(self, models: Sequence[int]) -> "Table":
@@ -80,6 +83,7 @@ def tabled(rows: Iterable[Labelled]) -> Table:
         cost_usd=np.array(costs, dtype=np.float64),
         groups=[row.group for row in kept],
         marks=np.array([row.mark for row in kept], dtype=np.uint32),
+        levels=np.array([row.level for row in kept], dtype=np.float64),
     )
 
 

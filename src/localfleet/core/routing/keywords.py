@@ -22,5 +22,9 @@ class Keywords:
 
     def level(self, _ask: Ask, moment: Moment) -> int | None:
         """The hardest level of which a word stands there."""
-        text = moment.text[:HEAD]
-        return next((level for level, finder in self.finders if finder.count(text)), None) if text else None
+        return self.level_of(moment.text)
+
+    def level_of(self, text: str) -> int | None:
+        """The same of a text; `None` where no word stands in it."""
+        head = text[:HEAD]
+        return next((level for level, finder in self.finders if finder.count(head)), None) if head else None
