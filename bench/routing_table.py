@@ -9,6 +9,8 @@ from typing import Any
 
 from result_page import ROOT, ResultPage
 
+from localfleet.training.measures import interval_of_auc, interval_of_share
+
 PAGE = ResultPage(path=ROOT / "docs/concepts/routing-classifier.md", results=ROOT / "bench/routing", mark="routing")
 CLAIMS = {"cue words": "keywords, about 70 %", "length": "length, about 65 %", "localfleet": "classifier, 85 to 90 %"}
 """What the articles say of a router's accuracy."""
@@ -34,11 +36,20 @@ def ranks(rows: list[dict[str, Any]]) -> Iterator[str]:
 def claims(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The articles' accuracies beside those on the pooled pairs."""
     pooled = {row["router"]: row for row in rows if row["set"] == rows[0]["set"]}
-    yield "| the articles' claim | accuracy here | of sending none up | chance to order two prompts right | APGR |"
+    yield "| the articles' claim | right (95 %) | sending none up | orders two right (95 %) | APGR (95 %) |"
     yield "|---|---|---|---|---|"
     for router, claim in CLAIMS.items():
         row = pooled[router]
-        yield f"| {claim} | {row['accuracy']:.0%} | {row['never']:.0%} | {row['auc']:.0%} | {row['apgr']:.3f} |"
+        ups = round((1 - row["never"]) * row["prompts"])
+        right = ranged(row["accuracy"], *interval_of_share(row["accuracy"], row["prompts"]))
+        order = ranged(row["auc"], *interval_of_auc(row["auc"], ups, row["prompts"] - ups))
+        apgr = f"{row['apgr']:.3f} ({row['low']:.2f} to {row['high']:.2f})"
+        yield f"| {claim} | {right} | {row['never']:.0%} | {order} | {apgr} |"
+
+
+def ranged(share: float, low: float, high: float) -> str:
+    """A share with its interval."""
+    return f"{share:.0%} ({low:.0%} to {high:.0%})"
 
 
 def choice(found: dict[str, Any]) -> Iterator[str]:
