@@ -88,11 +88,14 @@ def test_no_field_of_a_receipt_is_taken_unread() -> None:
 
 
 def test_parts_are_children_and_ids_lead_nowhere() -> None:
-    """One trace for an action and its parts; another process gives other ids to the same request."""
+    """One trace for an action and its parts, which say nothing of who asked; another process gives other ids."""
     whole = seen(receipt(request_id="a"))
     part = seen(receipt(request_id="a.1", action="a"))
     assert (part.trace, part.parent) == (whole.trace, whole.id)
     assert whole.parent == ""
     assert part.id != whole.id
+    who = {f"localfleet.{name}" for name in ("request_id", "key", "plan", "task", "arm")}
+    assert who <= whole.attributes.keys()
+    assert not who & part.attributes.keys()
     again = span_of(receipt(request_id="a"), providers={}, key=b"x" * 32)
     assert again["traceId"] != whole.trace

@@ -84,7 +84,11 @@ def _tokens(receipt: Receipt) -> dict[str, Plain]:
 
 
 def _details(receipt: Receipt, providers: Mapping[str, str]) -> dict[str, Plain]:
-    """Who asked, what was decided and why: names of the file, and words of ours."""
+    """
+    What was decided and why, and who asked: names of the file, and words of ours.
+
+    A part says nothing of who asked: a stage that reads released values is less than its request.
+    """
     host = next((attempt.host for attempt in reversed(receipt.attempts) if attempt.host), "")
     error = None if receipt.outcome is Reason.ANSWERED else str(receipt.outcome)
     known: dict[str, Plain | None] = {
@@ -93,20 +97,26 @@ def _details(receipt: Receipt, providers: Mapping[str, str]) -> dict[str, Plain]
         "gen_ai.response.model": receipt.model,
         "server.address": PORT.sub("", host) or None,
         "error.type": error,
-        "localfleet.request_id": receipt.request_id,
         "localfleet.tier": receipt.tier,
         "localfleet.reason": str(receipt.reason),
         "localfleet.outcome": str(receipt.outcome),
         "localfleet.because": list(receipt.because),
         "localfleet.kinds": sorted({found.kind for found in receipt.findings}),
+        "localfleet.role": receipt.role,
+        "localfleet.cost_usd": None if receipt.cost_usd is None else float(receipt.cost_usd),
+        **({} if receipt.action is not None else _asker(receipt)),
+    }
+    return {name: said for name, said in known.items() if said is not None}
+
+
+def _asker(receipt: Receipt) -> dict[str, str | None]:
+    return {
+        "localfleet.request_id": receipt.request_id,
         "localfleet.key": receipt.key_id,
         "localfleet.plan": receipt.plan,
         "localfleet.task": receipt.task,
-        "localfleet.role": receipt.role,
         "localfleet.arm": receipt.arm,
-        "localfleet.cost_usd": None if receipt.cost_usd is None else float(receipt.cost_usd),
     }
-    return {name: said for name, said in known.items() if said is not None}
 
 
 def _value(said: Plain) -> dict[str, Any]:
