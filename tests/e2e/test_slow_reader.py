@@ -29,9 +29,8 @@ def _flooded(router: Router, flood: Flood, *, wait_s: float, mb_per_s: float) ->
     return early, read, most - before
 
 
-@pytest.mark.parametrize(
-    ("megabytes", "wait_s", "mb_per_s"), [(40, 0.5, 60), pytest.param(200, 3, 25, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # daily: tests/engines/test_http_engine.py::test_a_slow_reader_does_not_fill_the_memory
+@pytest.mark.parametrize(("megabytes", "wait_s", "mb_per_s"), [(40, 0.5, 60), (200, 3, 25)])
 def test_a_slow_reader_slows_the_upstream(
     tmp_path: Path, local_tap: Tap, megabytes: int, wait_s: float, mb_per_s: float
 ) -> None:
