@@ -47,6 +47,7 @@ __all__ = ["main"]
 Numbers = dict[str, Any]
 MANY, ONE = 32, 1
 WARM_UP_S = 2
+PRIORITY = 20
 CALM_S = 0.5
 """For what the last one left unanswered, so that it does not disturb the next."""
 NEEDS = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux"}
@@ -60,6 +61,9 @@ def main() -> int:
         print(f"bench needs two cores and these Debian packages: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 2
     os.sched_setaffinity(0, {int(LOAD_CORE)})
+    if options.realtime:
+        # All that is started from here on has it too, so that it is the same for everybody.
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         result = measure(options, Path(folder))
     out = options.out or HERE / "results" / f"{result['machine']['date'][:10]}-{result['commit'][:7]}.json"
@@ -76,6 +80,12 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=100, help="streams for the time to the first token, default 100")
     parser.add_argument("--out", type=Path, help="the result file, default bench/results/DATE-COMMIT.json")
     parser.add_argument("--skip", nargs="*", default=[], choices=["litellm", "portkey"], help="leave these out")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="keep the machine's other programs off both cores: all contestants, the upstream and the load alike run "
+        "with real-time priority (needs root)",
+    )
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "localfleet-bench"
     parser.add_argument("--cache", type=Path, default=cache, help="where LiteLLM and Portkey are kept")
     return parser.parse_args()
@@ -100,6 +110,7 @@ def measure(options: argparse.Namespace, work: Path) -> Numbers:
             "connections": [MANY, ONE],
             "rounds": options.rounds,
             "seconds": options.seconds,
+            "realtime": options.realtime,
         },
         "contestants": found,
         "first_token": tokens,

@@ -41,6 +41,9 @@ def row(numbers: dict[str, Any], added_ms: float) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
+ALIKE = "; everything of the bench ran with the same real-time priority, so that they could not take more"
+
+
 def sentences(result: dict[str, Any]) -> str:
     """What the table does not hold."""
     ratios, machine, load = result["ratios"], result["machine"], result["load"]
@@ -55,18 +58,19 @@ def sentences(result: dict[str, Any]) -> str:
     lines.append(
         f"Measured {machine['date'][:10]} at {result['commit'][:7]}{changed} on {machine['cpu']}, one core for the "
         f"proxy; medians of {load['rounds']} alternating rounds. Other programs took up to {max(shares):.0%} of that "
-        "core meanwhile."
+        f"core meanwhile{ALIKE if load.get('realtime') else ''}."
     )
     return "\n".join(lines)
 
 
 def against(throughput: dict[str, dict[str, float]]) -> str:
     """The ratios that the aims name."""
-    local, hosted = throughput["router-local"], throughput["router-hosted"]
+    local, hosted, restricted = (throughput[f"router-{way}"] for way in ("local", "hosted", "restricted"))
     bare = max(value for name, value in local.items() if name.startswith("passthrough-"))
     return (
         f"Throughput against LiteLLM's proxy: {local['litellm']:.0f} times through the local door, "
-        f"{hosted['litellm']:.0f} times through the hosted door; {bare:.2f} of the bare pass-through."
+        f"{hosted['litellm']:.0f} times through the hosted door, {restricted['litellm']:.0f} times with restricted "
+        f"text; {bare:.2f} of the bare pass-through."
     )
 
 

@@ -36,7 +36,7 @@ def result_of(**medians: float) -> dict[str, Any]:
         "load": {"rounds": 3},
         "contestants": contestants,
         "ratios": {
-            "throughput": {"router-local": others, "router-hosted": others},
+            "throughput": {"router-local": others, "router-hosted": others, "router-restricted": others},
             "added_ms": dict.fromkeys(medians, 0.25),
             "first_token_added_ms": {"router-local": 0.5, "router-hosted": 0.9},
         },
@@ -74,7 +74,9 @@ def test_sentences_say_ratio_noise_and_changes(table: ModuleType) -> None:
     assert "2 times through the local door" in text
     assert "0.50 ms later" in text
     assert "at 0123456 with changes on a CPU" in text
-    assert "up to 2% of that core" in text
+    assert "up to 2% of that core meanwhile." in text
+    result["load"]["realtime"] = True
+    assert "same real-time priority" in table.markdown(result)
 
 
 def test_placed_needs_both_markers(table: ModuleType) -> None:

@@ -7,7 +7,7 @@ here belongs in the chain, and is put there at the next start (`opening.py`). Ma
 
     record = round (16 bytes) + length of body (4 bytes) + seal (32 bytes) + body
     round  = the number of the chain's last record when the round began (8 bytes) + 8 random bytes
-    seal   = HMAC-SHA256(key, seal of the record before + round + body)
+    seal   = BLAKE2b (RFC 7693) with the key, of 32 bytes, over the seal of the record before + round + body
 
 A round is what lies between two beginnings at the front; all that it holds comes after its record of the chain.
 Integers are big endian; the seal before the first record is 32 zero bytes. The records end where one does not fit: half
@@ -18,6 +18,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from localfleet.storage.faults import Fault, LedgerFault
@@ -117,7 +118,7 @@ def read_journal(home: Path, key: bytes) -> tuple[int, list[bytes]]:
 
 
 def _sealed(key: bytes, before: bytes, here: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, before + here + body, "sha256")
+    return blake2b(before + here + body, key=key, digest_size=_SEAL).digest()
 
 
 def _write(file: int, data: bytes, at: int) -> None:
