@@ -37,16 +37,17 @@ def measured(lines: list[bytes]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_fresh_prompts_keep_their_floor() -> None:
-    """A thousand prompts made by another method than the training data: recall and false alarms together."""
+@pytest.mark.parametrize(("script", "alarms"), [("fresh_prompts.py", 0.02), ("fresh_grammar.py", 0.06)])
+def test_fresh_prompts_keep_their_floor(script: str, alarms: float) -> None:
+    """A thousand prompts made by other methods than the training data: recall and false alarms together."""
     made = subprocess.run(
-        [sys.executable, str(ROOT / "bench" / "fresh_prompts.py"), "--seed", "7", "--many", "1000"],
+        [sys.executable, str(ROOT / "bench" / script), "--seed", "7", "--many", "1000"],
         capture_output=True,
         check=True,
     )
     found = measured(made.stdout.splitlines())
     assert found["recall"][0]["share"] >= 0.92
-    assert found["false_alarms"][0]["share"] <= 0.02
+    assert found["false_alarms"][0]["share"] <= alarms
 
 
 @pytest.mark.slow
@@ -54,8 +55,8 @@ def test_fresh_prompts_keep_their_floor() -> None:
     ("name", "recall", "alarms"),
     [
         ("prompts_dev", 0.92, 0.02),
-        ("synth_v2_dev", 0.87, 0.01),
-        ("secrets_dev", 0.98, 0.22),
+        ("synth_v2_dev", 0.97, 0.01),
+        ("secrets_dev", 0.98, 0.16),
         ("negatives_dev", None, 0.01),
         ("prism_routing_dev", 0.98, 0.05),
         ("vsr_privacy_kb_dev", 0.95, 0.03),
