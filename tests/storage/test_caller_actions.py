@@ -88,10 +88,11 @@ def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
 
 def test_the_report_says_so(home: Path) -> None:
     """The dearest first and one sentence; the whole of it as JSON; advice where nobody names any."""
-    words, env = ["report", "--by", "action"], {"LOCALFLEET_HOME": str(home), "COLUMNS": "200"}
+    words, env = ["report", "--by", "action"], {"LOCALFLEET_HOME": str(home), "COLUMNS": "80"}
     said = CliRunner().invoke(build_cli("report"), words, env=env).stdout
-    assert said.index(GOOD) < said.index(BAD)
-    assert "1 of 3 actions completed, 1.000000 USD for each completed" in said
+    assert said.index(GOOD[:12]) < said.index(BAD[:12])
+    assert "completed" in said.splitlines()[1], "a plain terminal shows every column"
+    assert "1 of 3 actions completed, 1.000000 USD for each completed" in " ".join(said.split())
     told = json.loads(CliRunner().invoke(build_cli("report"), [*words, "--json"], env=env).stdout)
     assert [one["name"] for one in told["actions"]] == [GOOD, BAD, OPEN]
     assert told["together"]["usd_per_completed"] == "1.00"

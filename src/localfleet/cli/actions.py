@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,7 +13,8 @@ from localfleet.storage.actions import CallerAction, Completed, caller_actions, 
 
 __all__ = ["actions_command"]
 
-SHOWN = 20
+SHOWN, SHOWN_DIGITS = 20, 12
+"""Rows, and digits of a name: all of both with --json."""
 NOBODY = "no request named an action in the last {days:g} days: send `x-localfleet-action` with your name for the work"
 
 
@@ -42,13 +42,12 @@ def _plain(value: Any) -> dict[str, Any]:
 def _print(rows: list[CallerAction], many: int) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("action", no_wrap=True)
-    for heading in ("since", "requests", "calls", "escalated", "tok in", "tok out", "USD", "completed"):
+    for heading in ("requests", "calls", "escalated", "tokens", "USD", "completed"):
         table.add_column(heading, justify="right")
     for row in rows:
         usd = f"{row.usd:f}" + (f" + {row.usd_unknown} unknown" if row.usd_unknown else "")
-        since = f"{datetime.fromtimestamp(row.first_at, UTC):%m-%d %H:%M}"
-        figures = (row.requests, row.calls, row.escalated, f"{row.input_tokens:,}", f"{row.output_tokens:,}")
-        table.add_row(row.name, since, *map(str, figures), usd, "yes" if row.completed else "no")
+        figures = (row.requests, row.calls, row.escalated, f"{row.input_tokens + row.output_tokens:,}")
+        table.add_row(row.name[:SHOWN_DIGITS], *map(str, figures), usd, "yes" if row.completed else "no")
     console().print(table)
     if many > len(rows):
         console().print(f"the {len(rows)} dearest of {many}; all of them with --json", markup=False)
