@@ -37,8 +37,7 @@ def visit_headers(answer: Answer) -> RawHeaders:
         (b"x-localfleet-reason", reason.encode()),
         (b"x-localfleet-attempts", str(len(visit.attempts)).encode()),
     ]
-    if visit.caller_action is not None:
-        out.append((b"x-localfleet-action", visit.caller_action.encode()))
+    out += _named(visit)
     if queue_ms := round(visit.queue_ms):
         out.append((b"x-localfleet-queue-ms", str(queue_ms).encode()))
     if answer.stream is None and (usd := visit.total_usd) is not None:
@@ -55,4 +54,10 @@ def waiting_headers(visit: Visit, model: Model) -> RawHeaders:
         (b"x-localfleet-privacy", visit.judged.label.word.encode()),
         (b"x-localfleet-reason", visit.reason.encode()),
         (b"x-localfleet-attempts", str(len(visit.attempts) + 1).encode()),
+        *_named(visit),
     ]
+
+
+def _named(visit: Visit) -> RawHeaders:
+    """What the ledger calls the piece of work, where the caller named one."""
+    return [] if visit.caller_action is None else [(b"x-localfleet-action", visit.caller_action.encode())]
