@@ -146,6 +146,8 @@ async def _keep_pieces(bench: Bench, letter: Letter) -> None:
         return  # as in `restrict`
     _keep(bench, ask, _prints(bench, ask, ask.labelled))
     brought = [text for text in brought_in(letter.body) if text not in ask.labelled]
+    if not brought:
+        return
     with suppress(TimeoutError):
         carrying = await _beside(bench, ask, lambda: [text for text in brought if _carries(bench, ask, text)])
         _keep(bench, ask, as_found(_prints(bench, ask, carrying)))
