@@ -25,6 +25,7 @@ from localfleet.core.route import HostedRoute
 from localfleet.core.routing.order import Preference
 from localfleet.core.usage import Usage
 from localfleet.gateway import Answer, Gateway
+from localfleet.judging import BUDGET_CHARS
 from localfleet.readers.load import load_meaning
 from localfleet.traffic import Traffic
 from localfleet.visit import Visit
@@ -313,6 +314,18 @@ def test_a_detector_that_fails_or_is_late_makes_it_restricted() -> None:
         answer = asyncio.run(scene.ask(spans=(Span(where="user", text=text),)))
         assert answer.visit.judged.because == (because,)
         assert scene.events == ["send small"]
+
+
+def test_a_text_four_times_as_long_has_four_times_the_budget() -> None:
+    """200,000 tokens of code take some seconds: that is no reason to call them restricted."""
+    because = {}
+    for size in (30_000, 10 * BUDGET_CHARS):
+        scene = Scene(small=[Words(b"{}")])
+        scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.INTERNAL, matcher=Slow()),))
+        scene.gateway.detector_budget_s = 0.1
+        answer = asyncio.run(scene.ask(model="small", spans=(Span(where="user", text="x" * size),)))
+        because[size] = answer.visit.judged.because
+    assert because == {30_000: ("detector_timed_out",), 10 * BUDGET_CHARS: ("key_default",)}
 
 
 class Namer:

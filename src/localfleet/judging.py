@@ -25,6 +25,7 @@ from localfleet.wire.read import Letter
 __all__ = ["Bench", "Past", "judge", "judge_answer", "judge_beside", "past_of", "restrict"]
 
 LONG_TEXT = 20_000
+BUDGET_CHARS = 200_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
 T = TypeVar("T")
 Past = tuple[Label | None, str]
@@ -66,7 +67,7 @@ class Bench(Protocol):
 
     @property
     def detector_budget_s(self) -> float:
-        """How long reading a long text may take."""
+        """How long reading a long text may take, for each `BUDGET_CHARS` of it."""
         ...
 
 
@@ -111,7 +112,7 @@ async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[b
             verdict = unclassified("session")
         if verdict.label is Label.RESTRICTED:
             steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=past[0])
-            visit.redaction = await redact_aside(steps, bench.names, bench.detector_budget_s, whose=ask.caller.key_id)
+            visit.redaction = await redact_aside(steps, bench.names, _budget_s(bench, ask), whose=ask.caller.key_id)
     if verdict.label is Label.RESTRICTED and visit.redaction is None:
         await _keep_pieces(bench, letter)
     return verdict
@@ -169,7 +170,12 @@ async def _beside(bench: Bench, ask: Ask, work: Callable[[], T]) -> T:
     """Do this at once for a short request, and off the event loop for a long one."""
     if sum(map(len, ask.texts)) <= LONG_TEXT:
         return work()
-    return await asyncio.wait_for(asyncio.to_thread(work), bench.detector_budget_s)
+    return await asyncio.wait_for(asyncio.to_thread(work), _budget_s(bench, ask))
+
+
+def _budget_s(bench: Bench, ask: Ask) -> float:
+    """How long reading may take: reading is linear in the text, so a very long one has more."""
+    return bench.detector_budget_s * max(1.0, sum(map(len, ask.texts)) / BUDGET_CHARS)
 
 
 def _rules(bench: Bench, ask: Ask) -> Rules:
@@ -191,9 +197,10 @@ async def _classified(bench: Bench, rules: Rules, ask: Ask, past: Past) -> Verdi
     verdict, pieces = await _beside(bench, ask, lambda: _cheaply(bench, rules, ask, past))
     if bench.names is None or not pieces:
         return verdict
-    async with asyncio.timeout(bench.detector_budget_s):
+    budget_s = _budget_s(bench, ask)
+    async with asyncio.timeout(budget_s):
         for piece in pieces:
-            entities = await bench.names.read(piece, bench.detector_budget_s, whose=ask.caller.key_id)
+            entities = await bench.names.read(piece, budget_s, whose=ask.caller.key_id)
             verdict = named(verdict, rules, piece, entities)
             if verdict.label is Label.RESTRICTED:
                 break
