@@ -30,15 +30,18 @@ from localfleet.core.routing.table import Table
 from localfleet.errors import EngineFailed
 from localfleet.ports import Call, Clock, Engine
 from localfleet.wire.derived import derived
+from localfleet.wire.embedded import read_vector
 from localfleet.wire.parts import parts_of
 from localfleet.wire.read import Letter
 from localfleet.wire.spoken import read_spoken
 
-__all__ = ["Embeds", "Grades", "Steering", "TaskFinder", "Tracks", "moment_of"]
+__all__ = ["Embeds", "EngineEmbeds", "Grades", "Steering", "TaskFinder", "Tracks", "embedded", "moment_of"]
 
 GRADED_CHARS = 4000
 """Of the last user turn, for the local model that grades: a small context, and the question stands in front."""
 GRADE_TOKENS = 4
+EMBEDDED_CHARS = 1500
+"""So much of the end is read, as of the words: the question stands there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +77,64 @@ class Embeds:
     of: Callable[[str], Sequence[float]]
     deadline_s: float
 
-    async def read(self, text: str) -> Sequence[float] | None:
+    async def read(self, text: str, _ask: Ask | None = None) -> Sequence[float] | None:
         """The embedding; `None` where it is late, and then the classifier abstains."""
         try:
             async with asyncio.timeout(self.deadline_s):
                 return await asyncio.to_thread(self.of, text)
         except TimeoutError:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineEmbeds:
+    """A local engine that makes them: text of any label is read by it, so it is one of this box, and no other."""
+
+    model: str
+    engine: Engine
+    deadline_s: float
+
+    async def read(self, text: str, ask: Ask) -> Sequence[float] | None:
+        """The embedding; `None` where the engine fails or is late, and then the classifier abstains."""
+        try:
+            return await embedded(
+                self.engine,
+                self.model,
+                text,
+                deadline_s=self.deadline_s,
+                request_id=ask.request_id,
+                key_id=ask.caller.key_id,
+            )
+        except (EngineFailed, TimeoutError, ValueError):
+            return None
+
+
+async def embedded(
+    engine: Engine, model: str, text: str, *, deadline_s: float, request_id: str = "embed", key_id: str = "anyone"
+) -> list[float]:
+    """
+    The embedding of the end of a text by a local engine, of length 1.
+
+    Raises `EngineFailed`, `TimeoutError`, and `ValueError` where the engine answers with something else.
+    """
+    end = text[-EMBEDDED_CHARS:]
+    call = Call(
+        request_id=request_id,
+        api=Api.EMBEDDING,
+        body={"model": model, "input": end},
+        stream=False,
+        wants_usage=False,
+        timeout_s=deadline_s,
+        key_id=key_id,
+        input_tokens=len(end) // 4,
+        patience_s=deadline_s,
+    )
+    async with asyncio.timeout(deadline_s):
+        reply = await engine.send(LocalRoute(model=model), call)
+        try:
+            return read_vector(b"".join([chunk async for chunk in reply]))
+        finally:
+            await reply.aclose()
 
 
 @dataclass(slots=True)
@@ -110,7 +164,7 @@ class Steering:
     print_key: bytes = field(repr=False)
     finder: TaskFinder | None = None
     grades: Grades | None = None
-    embeds: Embeds | None = None
+    embeds: Embeds | EngineEmbeds | None = None
     marginal_usd: Callable[[], Mapping[str, Decimal]] = dict
     overhead: Overhead = field(default_factory=Overhead)
     """What requests paid for it lately, and the budget for that."""
@@ -133,7 +187,7 @@ class Steering:
             moment,
             graded=graded,
             hurried=hurried,
-            vector=None if embeds is None else await embeds.read(moment.text),
+            vector=None if embeds is None else await embeds.read(moment.text, ask),
             requests_an_hour=self._often(ask, now),
             stay=self.tracks.stays.find(self._prints(ask), now) if self.table.sticky else None,
             ms_by_model=self.tracks.pace.ms_by_model,

@@ -136,7 +136,7 @@ def test_a_request_is_embedded_before_its_doors_are_fixed(
     letter = read_ask(body, api=Api.CHAT, headers={}, caller=anyone(settings), request_id="r", size=99)
 
     def moment() -> Moment:
-        embeds = _embeds(settings, table)
+        embeds = _embeds(settings, table, {})
         steering = Steering(table=table, tracks=Tracks(), clock=_Stopped(), print_key=b"k", embeds=embeds)
         return asyncio.run(steering.moment(letter))
 

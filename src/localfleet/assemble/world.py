@@ -28,6 +28,7 @@ from localfleet.core.receipt import Receipt
 from localfleet.core.residency import Room
 from localfleet.core.retry_budget import RetryBudget
 from localfleet.core.routing.bid import bid_usd
+from localfleet.core.routing.lens import engine_of, engine_print
 from localfleet.core.routing.table import Table
 from localfleet.documents import read_documents
 from localfleet.engines.residents import Tenant
@@ -44,7 +45,7 @@ from localfleet.redacting import Redactor
 from localfleet.rulebook import build_reading, field_names, layers_ever
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
-from localfleet.steering import Embeds, Grades, Steering
+from localfleet.steering import Embeds, EngineEmbeds, Grades, Steering
 from localfleet.strategies import build_caps, build_finder, build_table, threshold_of
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
@@ -191,23 +192,30 @@ def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping
         grades=None
         if grade is None
         else Grades(model=grade.model, deadline_s=grade.deadline_ms / 1000, engine=engines[grade.model]),
-        embeds=_embeds(settings, table),
+        embeds=_embeds(settings, table, engines),
         overhead=ground.metrics.before.overhead,
         marginal_usd=_turns(settings, engines, ground.clock),
     )
 
 
-def _embeds(settings: Settings, table: Table) -> Embeds | None:
+def _embeds(settings: Settings, table: Table, engines: Mapping[str, Engine]) -> Embeds | EngineEmbeds | None:
     """What makes the embeddings that the classifier was trained with; without it the classifier abstains."""
     scored, shape = threshold_of(table), settings.routing.difficulty
     if scored is None or scored.scorer.lens is None or shape is None or shape.classifier is None:
         return None
+    lens, deadline_s = scored.scorer.lens, shape.classifier.deadline_ms / 1000
+    if (name := engine_of(lens.folder)) is not None:
+        own = settings.local.get(name)
+        if own is None or Api.EMBEDDING not in own.apis or engine_print(own.model or own.weights or name) != lens.print:
+            _log.warning("classifier abstains: local.%s is not the model of embeddings that it was trained with", name)
+            return None
+        return EngineEmbeds(model=name, engine=engines[name], deadline_s=deadline_s)
     try:
-        model = the_embedder(scored.scorer.lens)
+        model = the_embedder(lens)
     except ValueError as exc:
         _log.warning("classifier abstains: %s", exc)
         return None
-    return Embeds(of=model.of, deadline_s=shape.classifier.deadline_ms / 1000)
+    return Embeds(of=model.of, deadline_s=deadline_s)
 
 
 def _turns(settings: Settings, engines: Mapping[str, Engine], clock: Clock) -> Callable[[], Mapping[str, Decimal]]:

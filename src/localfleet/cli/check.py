@@ -22,6 +22,7 @@ from localfleet.config import HostedModel, Search, Settings, Vllm, load_settings
 from localfleet.core.ask import Need
 from localfleet.core.fleet import Model
 from localfleet.core.layers import LAYERS
+from localfleet.core.routing.lens import engine_of
 from localfleet.core.routing.prior import Outcomes
 from localfleet.core.routing.scored import Scored
 from localfleet.core.winnow import Documents
@@ -324,8 +325,8 @@ def explainer_of(
 
 def _embed(scored: Scored | None) -> Callable[[str], Sequence[float]] | None:
     """What makes the embeddings that a classifier was trained with; raises `FleetError` where it cannot be had."""
-    if scored is None or scored.scorer.lens is None:
-        return None
+    if scored is None or scored.scorer.lens is None or engine_of(scored.scorer.lens.folder) is not None:
+        return None  # a dry run starts no engine: the classifier abstains
     try:
         return the_embedder(scored.scorer.lens).of
     except ValueError as exc:

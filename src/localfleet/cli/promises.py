@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from localfleet.core.routing.lens import engine_of
 from localfleet.core.routing.promise import doubt, promised
 from localfleet.core.routing.scored import HARDEST, Scored
 
@@ -15,6 +16,8 @@ def threshold_lines(scored: Scored | None) -> Iterator[str]:
     """One sentence where there is a classifier."""
     if scored is None:
         return
+    if scored.scorer.lens is not None and engine_of(scored.scorer.lens.folder) is not None:
+        yield f"{AT}: reads embeddings of {scored.scorer.lens.folder}; `explain` starts no engine, so it abstains there"
     levels = ", ".join(f"{level} from {least:g}" for level, least in scored.scores.least)
     if scored.claim is not None:
         yield f"{AT}: the strong model from {scored.claim.threshold:g} on (calibrated): {promised(scored.claim)}"

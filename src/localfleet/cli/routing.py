@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import orjson
 import typer
 
-from localfleet.cli.parts import Json, console, home_path, print_json
+from localfleet.cli.embeds import Vectors, vectors_at, vectors_for
+from localfleet.cli.parts import Config, Json, console, home_path, print_json
 from localfleet.core.routing.guarantee import Claim, claimed
-from localfleet.core.routing.lens import Lens
+from localfleet.core.routing.lens import Lens, engine_of
 from localfleet.core.routing.promise import promised
 from localfleet.core.routing.scorer import Scorer, load, with_claim
 from localfleet.errors import FleetError
 from localfleet.keeping import kept_files
 
 if TYPE_CHECKING:
-    from localfleet.readers.embedder import Embedder
     from localfleet.training.table import Table
 
 __all__ = ["read_model", "routing_app"]
 
 routing_app = typer.Typer(no_args_is_help=True)
+MODELS_YAML = "models.yaml"
 
 Data = Annotated[
     list[Path], typer.Argument(help="JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin.")
@@ -45,8 +46,11 @@ Model = Annotated[
 
 
 Embeddings = Annotated[
-    Path | None,
-    typer.Option(help="A folder with an embedding model to read beside shape and words: ONNX, or a static table."),
+    str | None,
+    typer.Option(
+        metavar="FOLDER|model:NAME",
+        help="What is read beside shape and words: a folder (ONNX, a static table), or a local model of models.yaml.",
+    ),
 ]
 
 
@@ -68,6 +72,7 @@ def train(
     strong: Strong = None,
     receipts: Receipts = False,
     embeddings: Embeddings = None,
+    config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """Train on labelled prompts and write the classifier's file; the same data gives the same file but for its date."""
@@ -76,7 +81,7 @@ def train(
     from localfleet.training.share import trained  # noqa: PLC0415  # the same
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    model = None if embeddings is None else _embedder(embeddings)
+    model = None if embeddings is None else vectors_at(embeddings, config)
     more = None if model is None else model.of
     table, lens = _seen(_table(data or _own(receipts=receipts), receipts=receipts, more=more), model)
     pair = pair_of(table, weak, strong)
@@ -97,6 +102,7 @@ def score(
         "-"
     ),
     model: Model = None,
+    config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """One number a line, 0 to 1: how much the prompt needs the stronger model. With --json an object a line."""
@@ -104,7 +110,7 @@ def score(
 
     scorer = read_model(model)
     with _opened(jsonl) as lines:
-        for shape, words in read_features(lines, name=str(jsonl), more=_eye(scorer)):
+        for shape, words in read_features(lines, name=str(jsonl), more=_eye(scorer, config)):
             found = scorer.score_features(shape, words)
             if as_json:
                 row = {"score": found.value, "known": found.known, "gain": found.gain}
@@ -123,7 +129,8 @@ def evaluate(
     config: Annotated[
         str | None,
         typer.Option(
-            help="A models.yaml: the words of `routing.difficulty.keywords` are measured too.", metavar="FILE"
+            help="A models.yaml: the words of `routing.difficulty.keywords` are measured too; it has the `model:NAME`.",
+            metavar="FILE",
         ),
     ] = None,
     as_json: Json = False,
@@ -132,12 +139,14 @@ def evaluate(
     from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    levels = None if config is None else _levels(config)
-    if model:
-        scorer = read_model(model)
-        found = {"routers": on_file(_table(data, more=_eye(scorer), levels=levels), scorer, weak, strong)}
+    scorer = read_model(model) if model else None
+    place = embeddings or ("" if scorer is None or scorer.lens is None else scorer.lens.folder)
+    levels = None if config is None else _levels(config, required=engine_of(place) is None)
+    if scorer is not None:
+        eye = _eye(scorer, config or MODELS_YAML)
+        found = {"routers": on_file(_table(data, more=eye, levels=levels), scorer, weak, strong)}
     else:
-        reader = None if embeddings is None else _embedder(embeddings)
+        reader = None if embeddings is None else vectors_at(embeddings, config or MODELS_YAML)
         table, _ = _seen(_table(data, more=None if reader is None else reader.of, levels=levels), reader)
         found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
     if as_json:
@@ -154,6 +163,7 @@ def calibrate(
     confidence: Annotated[float, typer.Option(help="How sure the promise is to be.")] = 0.95,
     weak: Weak = None,
     strong: Strong = None,
+    config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """
@@ -169,7 +179,7 @@ def calibrate(
         raise FleetError("--quality and --confidence lie between 0 and 1, such as 0.97 and 0.95")
     file = model or _default_model()
     scorer = read_model(model)
-    table = unseen(_table(data, more=_eye(scorer)), scorer)
+    table = unseen(_table(data, more=_eye(scorer, config)), scorer)
     outcomes = outcomes_of(table, scorer, pair_of(table, weak, strong))
     random.Random(0).shuffle(outcomes)  # noqa: S311  # files are often sorted; the proof wants an order that says nothing
     claim, today = claimed(outcomes, quality=quality, confidence=confidence), f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"
@@ -260,46 +270,38 @@ def _own(*, receipts: bool) -> list[Path]:
     return files
 
 
-def _embedder(folder: Path) -> "Embedder":
-    from localfleet.readers.embedder import load_embedder  # noqa: PLC0415  # loaded when asked for
-
-    try:
-        return load_embedder(folder)
-    except ValueError as exc:
-        raise FleetError(str(exc)) from exc
-
-
-def _seen(table: "Table", model: "Embedder | None") -> "tuple[Table, Lens | None]":
+def _seen(table: "Table", model: Vectors | None) -> "tuple[Table, Lens | None]":
     """The table with what a classifier will see of the embeddings."""
     from localfleet.training.lens import through_lens  # noqa: PLC0415  # numpy comes with it
 
     if model is None:
         return table, None
-    return through_lens(table, folder=str(model.folder.resolve()), digest=model.digest)
+    return through_lens(table, folder=model.place, digest=model.digest)
 
 
-def _eye(scorer: Scorer) -> Callable[[str], Sequence[float]] | None:
+def _eye(scorer: Scorer, config: str) -> Callable[[str], Sequence[float]] | None:
     """What a classifier reads of a text beside its shape and words; nothing where it was trained without embeddings."""
     lens = scorer.lens
     if lens is None:
         return None
-    from localfleet.readers.embedder import the_embedder  # noqa: PLC0415  # loaded when asked for
-
-    try:
-        model = the_embedder(lens)
-    except ValueError as exc:
-        raise FleetError(str(exc)) from exc
+    model = vectors_for(lens, config)
     return lambda text: lens.of(model.of(text))
 
 
-def _levels(config: str) -> Callable[[str], float]:
-    """What a file's words for difficulty say of a text: the level, or the usual one where none of them stands in it."""
+def _levels(config: str, *, required: bool) -> Callable[[str], float] | None:
+    """
+    What a file's words for difficulty say of a text: the level, or the usual one where none of them stands in it.
+
+    A file without words is refused where it can have been named for nothing else; else `None`.
+    """
     from localfleet.config import load_settings  # noqa: PLC0415  # loaded when asked for
     from localfleet.strategies import build_keywords  # noqa: PLC0415  # the same
 
     shape = load_settings(config).routing.difficulty
     words = None if shape is None else build_keywords(shape)
     if shape is None or words is None:
+        if not required:
+            return None
         raise FleetError(f"{config} declares no `routing.difficulty.keywords`; there are no words of yours to measure")
     return lambda text: float(max(words.level_of(text) or 0, shape.usual))
 

@@ -30,6 +30,11 @@ class Embedder:
         self._tokens, self._pooled = tokens, pooled
         self.folder, self.digest = folder, digest
 
+    @property
+    def place(self) -> str:
+        """The folder, as a classifier's file names it."""
+        return str(self.folder.resolve())
+
     def of(self, text: str) -> list[float]:
         """The embedding of the end of a text, of length 1 (or 0 where no token is known)."""
         vector = self._pooled(self._tokens.encode(text[-TAIL_CHARS:]))
