@@ -19,7 +19,7 @@ from localfleet.core.label import Label, Verdict, highest
 from localfleet.core.pipeline import Held, Pipeline, Stage, closed, distinct, items_of, rendered, schema_of
 from localfleet.core.reason import Reason
 from localfleet.core.redaction.draft import floor_of
-from localfleet.errors import BadAsk, EngineFailed, FleetError
+from localfleet.errors import BadAsk, EngineFailed, FleetError, NoDoor
 from localfleet.gateway import Answer, Gateway
 from localfleet.judging import judge, past_of
 from localfleet.visit import Visit
@@ -36,6 +36,9 @@ AT_ONCE = 4
 UNREAD = frozenset({"detector_failed", "detector_timed_out", "session"})
 """Sources of a label that tell nothing of the text: nothing of it is released."""
 NOTHING = Decimal(0)
+TOO_PRIVATE = (
+    "What this pipeline would search for is too private for its search endpoint. Ask `auto` or `local` instead."
+)
 NO_PIPELINE = frozenset({Api.EMBEDDING})
 
 
@@ -156,7 +159,7 @@ class Pipelines:
         answer = await self.gateway.answer(letter, part)
         run.action.tried(part)
         if answer.whole is None:
-            return answer.error or EngineFailed("A stage gave no answer.", reason=Reason.UPSTREAM_GARBLED), label
+            return _unanswered(stage, answer), label
         return read_spoken(letter, answer.whole).text, highest(label, part.judged.label)
 
     async def _draft(self, run: Run, stage: Stage) -> Answer | None:
@@ -203,6 +206,15 @@ class Pipelines:
     def _is_last(self, run: Run, part: Visit) -> None:
         """The action's doors are those of the stage that answered it."""
         run.action.visit.decision = part.decision
+
+
+def _unanswered(stage: Stage, answer: Answer) -> FleetError:
+    """The error of a stage; the caller asked for no search by name, so it is told what could not be sent."""
+    if answer.error is None:
+        return EngineFailed("A stage gave no answer.", reason=Reason.UPSTREAM_GARBLED)
+    if stage.search and answer.error.reason is Reason.PRIVACY_FORBIDS:
+        return NoDoor(TOO_PRIVATE, status=answer.error.status, reason=Reason.PRIVACY_FORBIDS)
+    return answer.error
 
 
 async def _nothing() -> AsyncGenerator[bytes]:
