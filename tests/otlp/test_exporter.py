@@ -81,7 +81,7 @@ def test_a_busy_collector_is_asked_again_and_one_that_refuses_is_not() -> None:
         assert [span.attributes["localfleet.request_id"] for span in collector.wait_for(2)] == ["kept", "next"]
 
 
-@pytest.mark.parametrize("serve", [dawdles, says_nothing, is_rude, hangs_up, None], ids=str)
+@pytest.mark.parametrize("serve", [dawdles, says_nothing, is_rude, hangs_up, None])
 def test_a_collector_that_is_slow_full_or_gone_blocks_nobody(serve: Any) -> None:
     """A thousand receipts are taken in no time; memory is bounded, the rest is counted; the end is not held up."""
     with listening(serve or says_nothing) as receiver:
