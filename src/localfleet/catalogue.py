@@ -23,7 +23,7 @@ from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, De
 from localfleet.core.fleet import Model
 from localfleet.core.form import AnswerForm, Form
 from localfleet.core.label import Label
-from localfleet.core.policy import Policy
+from localfleet.core.policy import AUTO, Policy
 from localfleet.core.pricing import Price, price_at
 from localfleet.core.routing.bid import Bid
 from localfleet.core.routing.order import Preference
@@ -33,6 +33,7 @@ from localfleet.price_map import Listed, PriceMap, price_history
 from localfleet.providers import base_url_of, dialect_of, host_of, unreachable
 from localfleet.rulebook import build_rules, rule_problems
 from localfleet.wire.router_prices import read_router_prices
+from localfleet.wire.task_model import task_named
 from localfleet.wire.yaml_lines import Lines
 
 __all__ = [
@@ -212,7 +213,8 @@ def build_policy(settings: Settings, table: Table | None = None) -> Policy:
             table=table,
             chain=settings.routing.fallback == "chain",
         ),
-        aliases=settings.aliases,
+        # A task's alias is read before the law is asked, and then any door of `auto` may be its own.
+        aliases={name: AUTO if task_named(to) is not None else to for name, to in settings.aliases.items()},
         fallbacks_per_request=settings.limits.fallbacks_per_request,
         retries_per_door=settings.routing.retries_per_door,
         refusals_go_on=settings.routing.after_refusal == "next",

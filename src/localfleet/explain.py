@@ -150,6 +150,8 @@ class Explainer:
     redactor: Redactor | None = None
     """Where the file says `on_restricted: redact`."""
     tasks: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """As in the file: one may stand for a task."""
     finder: TaskFinder | None = None
     """Where the file says `infer_task: true`."""
     classifier: Scored | None = None
@@ -227,7 +229,7 @@ class Explainer:
             size=len(raw),
             fields=self.fields,
         )
-        return task_by_model(letter, self.tasks)
+        return task_by_model(letter, self.tasks, self.aliases)
 
     def from_public(self, raw: bytes) -> Verdict:
         """What the detectors and rules make of a body whose caller's default is `public`; raises `BadAsk`."""

@@ -45,6 +45,7 @@ def test_a_busy_hour_goes_out_and_a_task_has_a_name(tmp_path: Path, local_tap: T
         "local": {"box": local_entry(local_tap)},
         "hosted": {"mini": openai_entry(openai_tap), "law": law},
         "tasks": {"extract": {"first": "box"}, "law": {"first": "law"}},
+        "aliases": {"gpt-4o-extract": "task/extract"},
         "routing": {"prefer": "local", "order": ["task", "objective"], "objective": "cost"},
     }
     body = {"messages": [{"role": "user", "content": "Name a river."}]}
@@ -56,10 +57,11 @@ def test_a_busy_hour_goes_out_and_a_task_has_a_name(tmp_path: Path, local_tap: T
         for first, file in files.items():
             assert reload(router, file).status == 200
             doors = {}
-            for model in ("auto", "task/extract", "task:law", "law", "task/none"):
+            for model in ("auto", "task/extract", "task:law", "law", "task/none", "gpt-4o-extract"):
                 answer = router.post(CHAT, {"model": model, **body})
                 doors[model] = answer.headers.get("x-localfleet-model", str(answer.status))
-            assert doors == {"auto": first, "task/extract": "box", "task:law": "law", "law": "law", "task/none": "none"}
+            expected = {"auto": first, "task/extract": "box", "task:law": "law", "law": "law", "task/none": "none"}
+            assert doors == {**expected, "gpt-4o-extract": "box"}
             odd = router.post(CHAT, {"model": "task/law", **body}, headers={"x-localfleet-task": "extract"})
             assert odd.status == 400
             listed = {row["id"] for row in router.get("/v1/models").json["data"]}

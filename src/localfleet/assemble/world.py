@@ -284,6 +284,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
         in_flight_limit=settings.limits.in_flight,
         fields=field_names(settings),
         tasks=frozenset(settings.tasks),
+        aliases=settings.aliases,
         timeouts=timeouts,
         keep=_keeper(settings, ground),
         refused=ground.metrics.count_refused,

@@ -312,6 +312,7 @@ def explainer_of(
         policy=build_policy(settings, table),
         classifier=threshold_of(table),
         tasks=frozenset(settings.tasks),
+        aliases=settings.aliases,
         embed=_embed(threshold_of(table)),
         finder=build_finder(settings),
         outcomes=_outcomes(settings),

@@ -104,6 +104,7 @@ def _adapter_complaints(settings: Settings) -> Iterator[Complaint]:
 
 def _reference_complaints(settings: Settings) -> Iterator[Complaint]:
     virtual = {f"pipeline/{name}" for name in settings.pipelines}
+    virtual |= {prefix + name for name in settings.tasks for prefix in ("task/", "task:")}
     for alias, target in settings.aliases.items():
         if target not in settings.names | RESERVED | virtual:
             yield ("aliases", alias), f"points to `{target}`, which is no model here"

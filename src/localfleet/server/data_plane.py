@@ -7,7 +7,7 @@ It reads bytes, hands a letter to the gateway, and writes bytes. What it knows o
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,6 +77,8 @@ class DataPlane:
     body_timeout_s: float = 120.0
     fields: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """As in the file: one may stand for a task."""
     timeouts: dict[str, float] = field(default_factory=dict)
     actions: Actions | None = None
     """What takes more than one call; `None` where the file declares nothing such."""
@@ -172,7 +174,7 @@ class DataPlane:
             fields=self.fields,
         )
         letter = reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
-        letter = task_by_model(letter, self.tasks)
+        letter = task_by_model(letter, self.tasks, self.aliases)
         return letter if self.gateway.steering is None else self.gateway.steering.named(letter)
 
     async def _answer(self, letter: Letter, visit: Visit, exchange: Exchange) -> None:

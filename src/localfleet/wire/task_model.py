@@ -1,25 +1,31 @@
 """A task asked for by a model's name, for clients that can set nothing else: `task/extract` or `task:extract`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from localfleet.errors import BadAsk
 from localfleet.wire.read import Letter
 
-__all__ = ["TASK_PREFIX", "task_by_model"]
+__all__ = ["TASK_PREFIX", "task_by_model", "task_named"]
 
 TASK_PREFIX = "task/"
 PREFIXES = (TASK_PREFIX, "task:")
 
 
-def task_by_model(letter: Letter, tasks: Collection[str]) -> Letter:
+def task_named(model: str) -> str | None:
+    """The task that a model's name asks for; `None` for any other name."""
+    return next((model.removeprefix(prefix) for prefix in PREFIXES if model.startswith(prefix)), None)
+
+
+def task_by_model(letter: Letter, tasks: Collection[str], aliases: Mapping[str, str]) -> Letter:
     """
     The letter as if it asked for `auto` and named the task; any other letter, and an unknown task's, as it is.
 
+    `aliases` are other names for models; one that stands for a task asks for it.
     Raises `BadAsk` where header or metadata name another task: which of the two is meant, nobody can tell.
     """
     ask = letter.ask
-    name = next((ask.model.removeprefix(prefix) for prefix in PREFIXES if ask.model.startswith(prefix)), None)
+    name = task_named(aliases.get(ask.model, ask.model))
     if name is None or name not in tasks:
         return letter
     if ask.task is not None and ask.task != name:
