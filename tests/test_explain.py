@@ -1,6 +1,7 @@
 """`explain`: the same reading and the same law as a request, without sending anything."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from localfleet.core.ask import Api, Caller
 from localfleet.core.classify import FieldRule, Rules
 from localfleet.core.fleet import Model
+from localfleet.core.form import Form
 from localfleet.core.label import Label
 from localfleet.core.policy import Policy
 from localfleet.errors import BadAsk, NotFound
@@ -102,3 +104,19 @@ def test_headers_count() -> None:
     """As on a request."""
     explained = EXPLAINER.explain(b'{"prompt":"a"}', {"x-localfleet-privacy": "restricted"})
     assert explained.verdict.because == ("header",)
+
+
+def test_a_models_own_words_are_read_beside_the_callers() -> None:
+    """As before a door with a `form:` is asked: harmless ones go out with the request, others keep it in."""
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    told = {}
+    for words in ("Answer briefly.", "Bill it to card 4111 1111 1111 1111."):
+        formed = replace(MODELS[1], form=Form(before=words))
+        row = replace(EXPLAINER, models=(MODELS[0], formed)).line(json.dumps(body).encode())
+        told[words] = row["forms"]
+        assert "4111" not in json.dumps(row)
+    assert list(told.values()) == [
+        [{"model": "mini", "label": "public", "sent": True}],
+        [{"model": "mini", "label": "restricted", "sent": False}],
+    ]
+    assert "forms" not in line(**body)

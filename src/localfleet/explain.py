@@ -1,12 +1,12 @@
 """A dry run of the first half of the story: read, classify, decide. Nothing is dispatched, nothing is written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from localfleet.core.ask import Api, Ask, Caller
+from localfleet.core.ask import Api, Ask, Caller, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
@@ -51,6 +51,8 @@ class Explained:
     """Where one says how hard requests are: by which threshold."""
     quality: tuple[tuple[str, float | None, str], ...] = ()
     """Where scores are published: each model, how right it is at this task, and where that comes from."""
+    forms: tuple[tuple[Model, Label], ...] = ()
+    """Open hosted doors that add words of their own: the label of the request's words and theirs, read together."""
 
     def row(self) -> dict[str, Any]:
         """Plain values, as `explain --json` prints them."""
@@ -65,6 +67,7 @@ class Explained:
             "reason": self.decision.reason,
             **self._routing(),
             **self._mirrored(),
+            **self._formed(),
             "doors": [
                 {
                     "model": door.model,
@@ -76,6 +79,18 @@ class Explained:
                 for door in self.decision.doors
             ],
         }
+
+    def _formed(self) -> dict[str, Any]:
+        """Doors whose own words were read beside the caller's, and whether they may leave together."""
+        rows = [
+            {
+                "model": model.name,
+                "label": label.word,
+                "sent": label < Label.RESTRICTED and model.accepts is not None and label <= model.accepts,
+            }
+            for model, label in self.forms
+        ]
+        return {"forms": rows} if rows else {}
 
     def _mirrored(self) -> dict[str, Any]:
         """The experiments that mirror this task's requests; nothing where none does."""
@@ -187,8 +202,17 @@ class Explainer:
             said=said,
             classifier=self.classifier,
             quality=() if table is None or self.outcomes is None else self._quality(table.asked(letter.ask, fleet)),
+            forms=tuple(self._formed(letter.ask, decision)),
             shadows=tuple((one, self._mirror(letter.ask, verdict, fleet, one, proof)) for one in shadows),
         )
+
+    def _formed(self, ask: Ask, decision: Decision) -> Iterator[tuple[Model, Label]]:
+        """As the gateway does before a door with a `form:` is asked."""
+        open_ = {door.model for door in decision.doors if door.legal}
+        for model in self.models:
+            if not model.local and model.name in open_ and model.form is not None and model.form.texts:
+                own = tuple(Span(where="form", text=text) for text in model.form.texts)
+                yield model, self._verdict(replace(ask, spans=(*ask.spans, *own))).label
 
     def _quality(self, asked: Asked) -> tuple[tuple[str, float | None, str], ...]:
         return tuple((model.name, asked.quality(model), asked.quality_words(model)) for model in self.models)

@@ -28,6 +28,11 @@ def print_explained(explained: Explained, models: dict[str, Model]) -> None:
         for line in (*threshold_lines(explained.classifier), *threshold_warnings(explained.classifier)):
             out.print(line, markup=False)
         _print_strategies(row)
+    for one in row.get("forms", ()):
+        fate = "may be sent" if one["sent"] else "is not sent: the next door is tried"
+        out.print(
+            f"form      {one['model']}: with its own words the request is {one['label']} and {fate}", markup=False
+        )
     for one in row.get("shadows", ()):
         way = f"{one['share']:.0%} of these also go to {one['model']}, unseen"
         shut = f"none of these: {one['model']} is shut to them"
