@@ -196,6 +196,7 @@ def planned(caller: Caller, settings: Settings) -> Caller:
         requests_per_minute=(
             plan.requests_per_minute if caller.requests_per_minute is None else caller.requests_per_minute
         ),
+        tokens_per_minute=plan.tokens_per_minute,
         weight=plan.weight,
         providers=NO_DEMAND if plan.providers is None else build_demand(plan.providers),
     )

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.core.rate import Bucket
+from localfleet.core.rate import Bucket, TokenBucket
 
 
 @given(st.integers(1, 600), st.lists(st.floats(0, 30), max_size=60))
@@ -33,3 +33,19 @@ def test_a_clock_that_goes_back_refills_nothing() -> None:
     assert bucket.take(100.0) == 0
     assert bucket.take(10.0) > 0
     assert bucket.take(10.0) > 0
+
+
+@given(st.integers(60, 60_000), st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5000)), max_size=60))
+def test_tokens_over_time_are_no_more_than_the_rate(per_minute: int, asked: list[tuple[float, int]]) -> None:
+    """Whoever has some left may ask; what is overdrawn is one answer at most, and is waited for."""
+    bucket, now, used = TokenBucket(per_minute=per_minute, at=0.0), 0.0, 0
+    for pause, tokens in asked:
+        now += pause
+        wait_s = bucket.wait_s(now)
+        if wait_s == 0:
+            bucket.spend(tokens)
+            used += tokens
+        else:
+            assert bucket.wait_s(now + wait_s * 1.001) == 0
+            now += wait_s * 1.001
+        assert used <= per_minute + now * per_minute / 60 + 5000

@@ -1,5 +1,7 @@
 """At the porch: who may come in, with keys and without, and how often."""
 
+from dataclasses import replace
+
 import pytest
 
 from localfleet.core.ask import Caller
@@ -151,3 +153,19 @@ def test_the_rate_of_a_key() -> None:
     assert door.admit({"x-api-key": "lf_2"}) is other
     watch.at = 31.0
     assert door.admit({"x-api-key": "lf_1"}) is KEYED
+
+
+def test_a_key_that_used_its_tokens_waits() -> None:
+    """The plan's tokens of a minute: an answer may overdraw them, the next request is told when to come back."""
+    watch = Watch()
+    caller = replace(ANYONE, key_id="k", tokens_per_minute=600)
+    door = keeper(keys={"lf_a": caller}, watch=watch)
+    headers = {"authorization": "Bearer lf_a"}
+    assert door.admit(headers) is caller
+    door.token_buckets["k"].spend(1000)
+    with pytest.raises(RateLimited) as told:
+        door.admit(headers)
+    assert told.value.retry_after_s is not None
+    assert 40 <= told.value.retry_after_s <= 42
+    watch.at += 42
+    assert door.admit(headers) is caller

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localfleet.books import Seeds
-from localfleet.core.rate import Bucket
+from localfleet.core.rate import Bucket, TokenBucket
+from localfleet.core.receipt import Receipt
 from localfleet.engines.client import HttpClient
 from localfleet.engines.residents import Residents
 from localfleet.engines.stages import Progress
@@ -74,6 +75,7 @@ class Ground:
     client: HttpClient = field(default_factory=HttpClient)
     traffic: Traffic = field(default_factory=Traffic)
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    token_buckets: dict[str, TokenBucket] = field(default_factory=dict)
     reader: NameReader = field(default_factory=NameReader)
     sessions: Sessions = field(default_factory=lambda: Sessions(now=time.monotonic))
     """Names that were replaced on the way out, by session."""
@@ -85,3 +87,9 @@ class Ground:
     """Carries spans to a collector, if the file names one at the start."""
     tracks: Tracks = field(default_factory=Tracks)
     """Conversations and the pace of doors, for routing strategies."""
+
+    def spend_tokens(self, receipt: Receipt) -> None:
+        """Take what a request used from its key's tokens of the minute, where its plan limits them."""
+        bucket = self.token_buckets.get(receipt.key_id)
+        if bucket is not None and receipt.usage is not None:
+            bucket.spend(receipt.usage.input_tokens + receipt.usage.output_tokens)

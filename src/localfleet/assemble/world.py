@@ -172,7 +172,7 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
 
 
 def _watchers(settings: Settings, ground: Ground, table: Table | None) -> tuple[Callable[[Receipt], None], ...]:
-    watching: list[Callable[[Receipt], None]] = [ground.metrics.count]
+    watching: list[Callable[[Receipt], None]] = [ground.metrics.count, ground.spend_tokens]
     if table is not None:
         watching.append(ground.tracks.watch)
     if ground.exporter is not None:
@@ -270,6 +270,7 @@ def _plane(settings: Settings, ground: Ground, gateway: Gateway) -> DataPlane:
         anyone=anyone(settings),
         monotonic=ground.clock.monotonic,
         buckets=ground.buckets,
+        token_buckets=ground.token_buckets,
     )
     timeouts = {name: model.timeout_s for name, model in (settings.local | settings.adapters).items()}
     timeouts |= {name: model.timeout_s for name, model in settings.hosted.items()}

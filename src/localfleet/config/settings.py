@@ -127,6 +127,8 @@ class Plan(Shape):
     tier_share: dict[Name, Share] = Field(default_factory=dict)
     """Hosted tier -> the most share of its requests within a day, 0 to 1."""
     requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Input and output tokens that each of its keys may use a minute, as counted when answers are there."""
     providers: ProviderDemand | None = None
     """What is demanded of providers for requests of this plan, beyond `privacy.providers`."""
     layers: Layers | None = None

@@ -49,6 +49,7 @@ class Caller:
     """Names the key may use; `None` means all."""
     usd_per_month: Decimal | None = None
     requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     weight: float = 1.0
     """Its share of a local model that several keys want: twice the weight, twice the tokens."""
     providers: Demand = NO_DEMAND

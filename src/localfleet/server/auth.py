@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from localfleet.core.ask import Caller
-from localfleet.core.rate import Bucket
+from localfleet.core.rate import Bucket, TokenBucket
 from localfleet.errors import NotPermitted, RateLimited, Unauthenticated
 
 __all__ = ["Doorkeeper", "bearer"]
@@ -37,6 +37,7 @@ class Doorkeeper:
     """The caller of a router without keys."""
     monotonic: Callable[[], float]
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    token_buckets: dict[str, TokenBucket] = field(default_factory=dict)
 
     def admit(self, headers: Mapping[str, str]) -> Caller:
         """Name the caller; raise `Unauthenticated`, `NotPermitted` or `RateLimited`."""
@@ -63,7 +64,19 @@ class Doorkeeper:
             return self.anyone if key_id == self.anyone.key_id else None
         return self.by_id(key_id)
 
+    def _pace_tokens(self, caller: Caller) -> None:
+        most = caller.tokens_per_minute
+        if most is None:
+            return
+        now = self.monotonic()
+        bucket = self.token_buckets.get(caller.key_id)
+        if bucket is None or bucket.per_minute != most:
+            bucket = self.token_buckets[caller.key_id] = TokenBucket(per_minute=most, at=now)
+        if (wait_s := bucket.wait_s(now)) > 0:
+            raise RateLimited("This key used its tokens of the minute. Wait and retry.", retry_after_s=int(wait_s) + 1)
+
     def _pace(self, caller: Caller) -> None:
+        self._pace_tokens(caller)
         if caller.requests_per_minute is None:
             return
         now = self.monotonic()
