@@ -359,10 +359,10 @@ BAD_USAGE = (
     ["audit", "left", "--from", "2026-01-02", "--to", "2026-01-01"],
     ["report", "--by", "colour"],
     ["replay"],
-    ["routing", "train"],
+    ["routing", "calibrate"],
     ["bench", "--nonsense"],
     ["cost", "compare", "--nonsense"],
-    ["routing", "train"],
+    ["routing", "score", "more"],
     ["bench", "--nonsense"],
     ["doctor", "--port", "0"],
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -22,12 +22,16 @@ from localfleet.errors import FleetError
 from localfleet.keeping import kept_files
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from localfleet.training.table import Table
 
 __all__ = ["read_model", "routing_app"]
 
 routing_app = typer.Typer(no_args_is_help=True)
 MODELS_YAML = "models.yaml"
+CLAIMED = {"keywords": "about 70 %", "length": "about 65 %", "classifier": "85 to 90 %"}
+"""What the articles say of a router's accuracy."""
 
 Data = Annotated[
     list[Path], typer.Argument(help="JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin.")
@@ -63,7 +67,7 @@ def _routing() -> None:
 def train(
     data: Annotated[
         list[Path] | None,
-        typer.Argument(help="As of `evaluate`; with --receipts by default what `routing.keep_features` kept."),
+        typer.Argument(help="As of `calibrate`; by default what ships, or with --receipts what the router kept."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write it; by default routing.model in the state folder.")
@@ -83,7 +87,7 @@ def train(
 
     model = None if embeddings is None else vectors_at(embeddings, config)
     more = None if model is None else model.of
-    table, lens = _seen(_table(data or _own(receipts=receipts), receipts=receipts, more=more), model)
+    table, lens = _seen(_table(data or (_kept() if receipts else _shipped()), receipts=receipts, more=more), model)
     pair = pair_of(table, weak, strong)
     found = trained(table, pair)
     facts = {**facts_of(table, pair), "trained": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}"}
@@ -121,7 +125,9 @@ def score(
 
 @routing_app.command("evaluate")
 def evaluate(
-    data: Data,
+    data: Annotated[
+        list[Path] | None, typer.Argument(help="As of `calibrate`; by default the labelled prompts that ship.")
+    ] = None,
     model: Model = None,
     weak: Weak = None,
     strong: Strong = None,
@@ -139,15 +145,15 @@ def evaluate(
     from localfleet.training.reports import choices, folded, on_file  # noqa: PLC0415  # numpy comes with it
     from localfleet.training.table import pair_of  # noqa: PLC0415  # the same
 
-    scorer = read_model(model) if model else None
+    scorer, given = read_model(model) if model else None, data or _shipped()
     place = embeddings or ("" if scorer is None or scorer.lens is None else scorer.lens.folder)
     levels = None if config is None else _levels(config, required=engine_of(place) is None)
     if scorer is not None:
         eye = _eye(scorer, config or MODELS_YAML)
-        found = {"routers": on_file(_table(data, more=eye, levels=levels), scorer, weak, strong)}
+        found = {"routers": on_file(_table(given, more=eye, levels=levels), scorer, weak, strong)}
     else:
         reader = None if embeddings is None else vectors_at(embeddings, config or MODELS_YAML)
-        table, _ = _seen(_table(data, more=None if reader is None else reader.of, levels=levels), reader)
+        table, _ = _seen(_table(given, more=None if reader is None else reader.of, levels=levels), reader)
         found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
     if as_json:
         print_json(found)
@@ -248,7 +254,7 @@ def _default_model() -> Path:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(file: "Path | Traversable") -> Iterator[IO[bytes]]:
     if str(file) == "-":
         yield sys.stdin.buffer
         return
@@ -260,10 +266,16 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         yield lines
 
 
-def _own(*, receipts: bool) -> list[Path]:
+def _shipped() -> "list[Traversable]":
+    """The labelled prompts that ship, and a word on them."""
+    from localfleet.training.shipped import said_of_shipped, shipped_outcomes  # noqa: PLC0415  # loaded when asked for
+
+    sys.stderr.write(f"{said_of_shipped()}\n")
+    return [shipped_outcomes()]
+
+
+def _kept() -> list[Path]:
     """What the router kept itself, the older file first."""
-    if not receipts:
-        raise typer.BadParameter("name a file of labelled prompts, or - for stdin", param_hint="DATA")
     files = kept_files(home_path())
     if not files:
         raise FleetError("the router kept no features; set `routing.keep_features: true`, or name a file of them")
@@ -307,7 +319,7 @@ def _levels(config: str, *, required: bool) -> Callable[[str], float] | None:
 
 
 def _table(
-    data: list[Path],
+    data: "Sequence[Path | Traversable]",
     *,
     receipts: bool = False,
     more: Callable[[str], Sequence[float]] | None = None,
@@ -334,18 +346,22 @@ def _judged() -> dict[str, dict[str, float]]:
 def _print(found: dict[str, Any]) -> None:
     out = console()
     out.print(
-        "prompts              router       number   APGR   95 % interval    CPT50  CPT80  right (95 %)      known",
+        "prompts              router       number   APGR   95 % interval    CPT50  CPT80  right (95 %)      "
+        "claimed      known",
         markup=False,
     )
     for row in found["routers"]:
         known = f"  {row['known']:.2f}" if "known" in row else ""
         right = f"{row['accuracy']:3.0%} ({row['accuracy_low']:.0%} to {row['accuracy_high']:.0%})"
+        claimed = CLAIMED.get(row["router"], "")
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
         start = f"{row['set']:<20} {row['router']:<11} {row['prompts']:7}  {row['apgr']:.3f}   {interval}"
-        out.print(f"{start}   {row['cpt50']:.2f}   {row['cpt80']:.2f}   {right}{known}", markup=False)
+        end = f"{row['cpt50']:.2f}   {row['cpt80']:.2f}   {right:<16}  {claimed:<11}{known}"
+        out.print(f"{start}   {end}".rstrip(), markup=False)
     never = found["routers"][0]["never"]
     out.print(
-        f"sending none to the strong model is right for {never:.0%}; who is right less often may still order well"
+        f"sending none to the strong model is right for {never:.0%}; who is right less often may still order well\n"
+        "claimed: how often it is right, as the articles that recommend it say"
     )
     for row in found.get("choice", []):
         out.print(

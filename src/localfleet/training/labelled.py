@@ -148,7 +148,13 @@ def _rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, dict[str, An
             raise FleetError(f"{name}:{number} is no JSON; give one JSON object a line") from None
         if not isinstance(row, dict):
             raise FleetError(f"{name}:{number} is no JSON object; give one object a line")
+        if number == 1 and _is_title(row):
+            continue
         yield number, row
+
+
+def _is_title(row: Mapping[str, Any]) -> bool:
+    return "licence" in row and "features" not in row and text_of(row) is None
 
 
 def _features(
