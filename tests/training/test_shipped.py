@@ -80,6 +80,13 @@ def test_without_data_train_takes_what_ships_and_says_so(tmp_path: Path) -> None
     assert "weak" in error
 
 
+def test_nothing_is_promised_about_the_set_that_ships(tmp_path: Path) -> None:
+    """Calibrating without data is refused with the reason: the promise would be about two models of somebody else."""
+    done = run_here("routing", "calibrate", folder=tmp_path, env={"LOCALFLEET_HOME": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "outcomes of your own models" in " ".join(done.stderr.replace("│", " ").split())
+
+
 @pytest.mark.slow
 def test_train_without_data_writes_a_file_that_scores(tmp_path: Path) -> None:
     """It says what it took instead, on stderr; the file asks more often for help with capitals than with moods."""

@@ -33,9 +33,7 @@ MODELS_YAML = "models.yaml"
 CLAIMED = {"keywords": "about 70 %", "length": "about 65 %", "classifier": "85 to 90 %"}
 """What the articles say of a router's accuracy."""
 
-Data = Annotated[
-    list[Path], typer.Argument(help="JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin.")
-]
+LINES = "JSON lines with `text` and `weak`/`strong` or `scores`; - for stdin"
 Weak = Annotated[str | None, typer.Option(help="The model that is enough at best; by default `weak` or the cheapest.")]
 Strong = Annotated[str | None, typer.Option(help="The model that costs more; by default `strong` or the best.")]
 Receipts = Annotated[
@@ -67,7 +65,7 @@ def _routing() -> None:
 def train(
     data: Annotated[
         list[Path] | None,
-        typer.Argument(help="As of `calibrate`; by default what ships, or with --receipts what the router kept."),
+        typer.Argument(help=f"{LINES}; by default what ships, with --receipts what the router kept."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write it; by default routing.model in the state folder.")
@@ -125,9 +123,7 @@ def score(
 
 @routing_app.command("evaluate")
 def evaluate(
-    data: Annotated[
-        list[Path] | None, typer.Argument(help="As of `calibrate`; by default the labelled prompts that ship.")
-    ] = None,
+    data: Annotated[list[Path] | None, typer.Argument(help=f"{LINES}; by default the prompts that ship.")] = None,
     model: Model = None,
     weak: Weak = None,
     strong: Strong = None,
@@ -163,7 +159,7 @@ def evaluate(
 
 @routing_app.command("calibrate")
 def calibrate(
-    data: Data,
+    data: Annotated[list[Path] | None, typer.Argument(help=f"{LINES}; outcomes of your own models.")] = None,
     model: Model = None,
     quality: Annotated[float, typer.Option(help="Of always asking the strong model, at least this share.")] = 0.97,
     confidence: Annotated[float, typer.Option(help="How sure the promise is to be.")] = 0.95,
@@ -183,6 +179,9 @@ def calibrate(
 
     if not (0 < quality < 1 and 0 < confidence < 1):
         raise FleetError("--quality and --confidence lie between 0 and 1, such as 0.97 and 0.95")
+    if not data:
+        why = "name outcomes of your own models: a promise about those of the prompts that ship is none about yours"
+        raise typer.BadParameter(why, param_hint="DATA")
     file = model or _default_model()
     scorer = read_model(model)
     table = unseen(_table(data, more=_eye(scorer, config)), scorer)
