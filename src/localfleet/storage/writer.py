@@ -195,14 +195,15 @@ class Writer(threading.Thread):
         self._noting = len(self._notes)
         batch = Batch(
             notes=[self._notes[i] for i in range(self._noting)],
-            intents=[*self._journaled, *((one.intent, one.body) for one in waiting)],
+            journaled=self._journaled,
+            intents=[(one.intent, one.body) for one in waiting],
             receipts=self._retry,
             taints=taints,
             dropped=untold,
             at=self._clock.now(),
         )
         try:
-            if batch.intents or self._retry or taints or untold or batch.notes:
+            if waiting or self._journaled or self._retry or taints or untold or batch.notes:
                 self._commit(book, batch)
             elif self.fault is not None:
                 with book.database.transaction():
@@ -213,9 +214,9 @@ class Writer(threading.Thread):
         self._answer(waiting, None)
 
     def _hurry(self, book: Book, waiting: list[Waiting]) -> bool:
-        """Make intents durable without a commit; not where it is full, or while the ledger is not as it should be."""
+        """Make intents durable without a commit; not where it is full, after a note, or where something is wrong."""
         journal, bodies = self._opening.journal, [one.body for one in waiting]
-        if self.fault is not None or journal is None or not journal.takes(bodies):
+        if self.fault is not None or self._notes or journal is None or not journal.takes(bodies):
             return False
         book.database.check_place()
         journal.append(bodies, seq=book.tip.seq)
@@ -243,7 +244,7 @@ class Writer(threading.Thread):
 
     def _written(self) -> None:
         """What the last commit took is on disk."""
-        self._open_ids.update(intent.request_id for intent, _ in self._batch.intents)
+        self._open_ids.update(intent.request_id for intent, _ in (*self._batch.journaled, *self._batch.intents))
         self._open_ids.difference_update(receipt.request_id for receipt in self._batch.receipts)
         self._journaled = []
         if self._opening.journal is not None:
