@@ -82,12 +82,16 @@ def test_a_full_disk(disk: Disk) -> None:
 
 
 def test_a_full_disk_refuses_the_intent_that_meets_it_first(disk: Disk) -> None:
-    """The intent whose commit fails is refused, not lost in silence; with nothing waiting the probe finds the room."""
+    """
+    The intent whose commit fails is refused, not lost in silence; with nothing waiting the probe finds the room.
+
+    The journal has room for some 1,300 until the commit that carries them over.
+    """
     ledger = SqliteLedger(disk.path / "state", clock=Clock())
     try:
         disk.fill()
         with pytest.raises(LedgerClosed):
-            asyncio.run(_many(ledger, 1000))
+            asyncio.run(_many(ledger, 5000))
         assert ledger.health.why == Fault.FULL.value
         disk.free()
         _goes_on(ledger, 0)
