@@ -101,4 +101,3 @@ def test_training_reads_them_with_what_people_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(build_cli("routing"), words, env=env)
     assert done.exit_code == 0, done.exception
     assert json.loads(done.stdout)["prompts"] == 120
-    assert CliRunner().invoke(build_cli("routing"), ["routing", "train"], env=env).exit_code == 2
