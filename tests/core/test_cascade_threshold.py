@@ -4,7 +4,7 @@ import random
 from math import exp
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from localfleet.core.cascade_threshold import KINDS, Judged, Proposal, proposed
@@ -80,6 +80,7 @@ def test_too_little_or_too_bad_is_no_threshold() -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example([(None, None, 1.0), (None, None, 1.0), (None, None, 0.5), (0.0, None, None), (0.0, None, None)], "callable")
 @given(
     st.lists(
         st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(0, 1), st.none() | st.floats(0, 1)), max_size=60

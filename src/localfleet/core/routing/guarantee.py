@@ -58,7 +58,7 @@ def claimed(
     outcomes: Sequence[Outcome], *, quality: float, confidence: float, thresholds: Sequence[float] = THRESHOLDS
 ) -> Claim | None:
     """
-    The highest threshold that is proven to keep `quality` of always-strong; `None` where not one is.
+    The highest threshold that is proven to keep `quality` of always-strong, and on these outcomes does; else `None`.
 
     `quality` and `confidence` lie between 0 and 1, both excluded. `thresholds` rise, and are chosen before anybody
     looks at the outcomes.
@@ -66,7 +66,8 @@ def claimed(
     best = None
     for threshold in thresholds:
         losses = [_loss(one, quality, up=one.score >= threshold) for one in outcomes]
-        if not proven(losses, most=quality, confidence=confidence):
+        # The bet may be won before the last outcome; what all of them together deny is not promised.
+        if sum(losses) > 0 or not proven(losses, most=quality, confidence=confidence):
             break
         best = threshold
     return None if best is None else _claim(outcomes, best, quality, confidence)
