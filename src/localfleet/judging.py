@@ -25,8 +25,9 @@ from localfleet.wire.read import Letter
 __all__ = ["Bench", "Past", "judge", "judge_answer", "judge_beside", "past_of", "restrict"]
 
 LONG_TEXT = 20_000
-BUDGET_CHARS = 200_000
 """Characters beyond which a text is read off the event loop, so that one long prompt blocks nobody."""
+BUDGET_CHARS = 200_000
+"""Characters that the budget is for; a longer text has so many times as long."""
 T = TypeVar("T")
 Past = tuple[Label | None, str]
 """What is remembered of a request, and what of it was known: its `conversation`, or a `known_chunk` in it."""

@@ -81,8 +81,9 @@ def intent(number: int = 1, **changes: Any) -> Intent:
 def durable_intents(home: Path) -> list[str]:
     """The requests whose intent would survive now: in the chain, or in the journal for the next start."""
     after, bodies = read_journal(home, derive(read_secret(home), "journal"))
-    there = [body.encode() for (body,) in sql(home, "SELECT body FROM chain WHERE kind = 'intent' ORDER BY seq")]
-    late = [body.encode() for (body,) in sql(home, f"SELECT body FROM chain WHERE kind = 'intent' AND seq > {after}")]
+    rows = sql(home, "SELECT seq, body FROM chain WHERE kind = 'intent' ORDER BY seq")  # once: a router may write now
+    there = [body.encode() for _, body in rows]
+    late = {body.encode() for seq, body in rows if seq > after}
     return [json.loads(body)["request_id"] for body in [*there, *(body for body in bodies if body not in late)]]
 
 

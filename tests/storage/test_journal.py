@@ -129,6 +129,16 @@ def test_a_killed_router_s_intent_is_evidence_before_and_after_the_next_start(ho
         SqliteLedger(home, clock=Clock()).close()
 
 
+def test_a_journal_that_cannot_be_read_is_no_proof(home: Path) -> None:
+    """Nobody knows what it holds, so nothing is said of what left; the sentence is one of the ledger's own."""
+    SqliteLedger(home, clock=Clock()).close()
+    (home / JOURNAL_FILE).unlink()
+    (home / JOURNAL_FILE).mkdir()
+    with pytest.raises(LedgerFault) as told:
+        prove(home, _HOST, ALWAYS, Label.RESTRICTED)
+    assert told.value.message == Fault.DISK.value
+
+
 def test_an_older_journal_adds_nothing(home: Path) -> None:
     """One that lies there again after its intents reached the chain (a flush that never came) counts nothing twice."""
     ledger = SqliteLedger(home, clock=Clock())

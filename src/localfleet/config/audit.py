@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from localfleet.config.shape import Shape, check_url, is_loopback
+from localfleet.config.shape import Shape, check_outside_url
 
 __all__ = ["Audit"]
 
@@ -44,8 +44,5 @@ class Audit(Shape):
     @classmethod
     def _a_safe_url(cls, value: str | None) -> str | None:
         if value is not None:
-            check_url(value)
-            if value.startswith("http:") and not is_loopback(value):
-                msg = "over plain http somebody on the way could change the head: use https"
-                raise ValueError(msg)
+            check_outside_url(value, "somebody on the way could change the head")
         return value

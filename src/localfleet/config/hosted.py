@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from localfleet.config.data_policy import ProviderFacts
 from localfleet.config.form import FormEntry
 from localfleet.config.routing import Level, Quality
-from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_url, is_loopback
+from localfleet.config.shape import ModelRef, Name, Shape, Usd, check_outside_url
 from localfleet.core.ask import Api, Need
 
 __all__ = ["HostedModel", "PriceEntry", "TierEntry"]
@@ -81,10 +81,7 @@ class HostedModel(Shape):
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
         if value is not None:
-            check_url(value)
-            if value.startswith("http:") and not is_loopback(value):
-                msg = "over plain http the key and the prompts would travel in clear: use https"
-                raise ValueError(msg)
+            check_outside_url(value, "the key and the prompts would travel in clear")
         return value
 
     @model_validator(mode="after")

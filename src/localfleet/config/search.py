@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from localfleet.config.data_policy import ProviderFacts
-from localfleet.config.shape import Name, Place, Shape, Usd, check_url, is_loopback
+from localfleet.config.shape import Name, Place, Shape, Usd, check_outside_url
 
 __all__ = ["Search"]
 
@@ -50,8 +50,5 @@ class Search(Shape):
     @field_validator("url")
     @classmethod
     def _plain_url(cls, value: str) -> str:
-        check_url(value)
-        if value.startswith("http:") and not is_loopback(value):
-            msg = "over plain http the query would travel in clear: use https"
-            raise ValueError(msg)
+        check_outside_url(value, "the query would travel in clear")
         return value

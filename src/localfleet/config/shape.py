@@ -16,6 +16,7 @@ __all__ = [
     "Place",
     "Shape",
     "Usd",
+    "check_outside_url",
     "check_url",
     "is_loopback",
     "shown_variable",
@@ -59,6 +60,14 @@ def check_url(url: str) -> None:
         raise ValueError(msg)
     if parts.port == 0:  # reading it refuses any other impossible port
         msg = "port 0 is no port to connect to"
+        raise ValueError(msg)
+
+
+def check_outside_url(url: str, risk: str) -> None:
+    """`check_url`, and raise `ValueError` with the `risk` for plain http to anywhere but this machine."""
+    check_url(url)
+    if url.startswith("http:") and not is_loopback(url):
+        msg = f"over plain http {risk}: use https"
         raise ValueError(msg)
 
 

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from pydantic import Field, field_validator
 
-from localfleet.config.shape import Shape, check_url, is_loopback
+from localfleet.config.shape import Shape, check_outside_url
 
 __all__ = ["Traces", "read_headers"]
 
@@ -29,10 +29,7 @@ class Traces(Shape):
     @field_validator("url")
     @classmethod
     def _a_safe_url(cls, value: str) -> str:
-        check_url(value)
-        if value.startswith("http:") and not is_loopback(value):
-            msg = "over plain http somebody on the way could read who asks what of whom: use https"
-            raise ValueError(msg)
+        check_outside_url(value, "somebody on the way could read who asks what of whom")
         return value
 
 

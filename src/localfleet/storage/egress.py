@@ -18,7 +18,7 @@ from localfleet.core.reason import Reason
 from localfleet.storage.batch import intents_after
 from localfleet.storage.chain import Kind
 from localfleet.storage.database import LEDGER_FILE, Database
-from localfleet.storage.faults import Fault, LedgerFault
+from localfleet.storage.faults import Fault, LedgerFault, fault_of_os
 from localfleet.storage.journal import read_journal
 from localfleet.storage.secret import derive, read_secret
 
@@ -215,7 +215,10 @@ def _walked(home: Path, span: Span) -> _Walk:
     if not (home / LEDGER_FILE).exists():
         raise LedgerFault(Fault.GONE)
     # Before the chain is read: what is carried over meanwhile is seen twice, and known by its body.
-    after, waiting = read_journal(home, derive(read_secret(home), "journal"))
+    try:
+        after, waiting = read_journal(home, derive(read_secret(home), "journal"))
+    except OSError as error:
+        raise LedgerFault(fault_of_os(error)) from None
     database = Database(home, read_only=True)
     walk = _Walk(span)
     seq = 0
