@@ -43,13 +43,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_taps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tap, Tap, Tap]]:
+def _taps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tap, Tap, Tap]]:
     """Three taps that live as long as the test session; take them by the fixtures below, which reset them."""
     names = ("local-model", "gpt-4o-mini", "claude-sonnet-4-5")
     taps = [Tap.start(tmp_path_factory.mktemp(name), models=name) for name in names]
     yield taps[0], taps[1], taps[2]
     for tap in taps:
         tap.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_taps(_taps: tuple[Tap, Tap, Tap]) -> tuple[Tap, Tap, Tap]:
+    """The three taps, as new for each file: what one file scripted and left behind is no answer to the next."""
+    for tap in _taps:
+        tap.reset()
+    return _taps
 
 
 @pytest.fixture

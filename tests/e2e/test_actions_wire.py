@@ -52,8 +52,6 @@ def scene(
 ) -> Iterator[tuple[Router, Tap, Tap, Tap]]:
     """A router whose local model answers with the words it was asked about, and two hosted taps."""
     local, openai, anthropic = shared_taps
-    for tap in shared_taps:
-        tap.reset()
     local.say(json.dumps({"age": 41, "band": "high", "name": CANARY}))
     privacy = {"default": "public"}
     file = fleet(local=local, openai=openai, anthropic=anthropic, tasks=TASKS, pipelines=PIPELINES, privacy=privacy)

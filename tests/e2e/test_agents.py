@@ -35,7 +35,6 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """`localfleet up` with the embedded model, and a hosted door that would be heard."""
-    shared_taps[1].reset()
     settings = {
         "version": 1,
         "local": {"small": {"weights": "smollm2-135m-instruct", "can": ["tools", "json"], "threads": 1}},

@@ -20,17 +20,10 @@ EMAIL = "ada.lovelace@analytical-engines.co.uk"
 
 
 @pytest.fixture(scope="module")
-def taps(shared_taps: tuple[Tap, Tap, Tap]) -> tuple[Tap, Tap, Tap]:
-    """Three healthy engines, as new."""
-    for tap in shared_taps:
-        tap.reset()
-    return shared_taps
-
-
-@pytest.fixture(scope="module")
-def router(taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """The real process in front of them; at the end its output is looked through as well."""
-    settings = fleet(local=taps[0], openai=taps[1], anthropic=taps[2], claude=NATIVE)
+    local, openai, anthropic = shared_taps
+    settings = fleet(local=local, openai=openai, anthropic=anthropic, claude=NATIVE)
     with Router.start(tmp_path_factory.mktemp("router"), settings) as running:
         yield running
     output = running.output()
@@ -231,7 +224,7 @@ def test_pipelined_requests_are_answered_in_turn(router: Router) -> None:
     assert statuses_in(back) == [200, 400, 200]
 
 
-def test_of_two_keys_what_was_read_is_what_leaves(router: Router, taps: tuple[Tap, Tap, Tap]) -> None:
+def test_of_two_keys_what_was_read_is_what_leaves(router: Router, shared_taps: tuple[Tap, Tap, Tap]) -> None:
     """An address in the first of two keys is gone before anybody is sent it; in the last it keeps the request here."""
     for path, key in (("/v1/chat/completions", "messages"), ("/v1/completions", "prompt"), ("/v1/responses", "input")):
         # Words of its own: a conversation that was once restricted in this router stays so.
@@ -239,14 +232,14 @@ def test_of_two_keys_what_was_read_is_what_leaves(router: Router, taps: tuple[Ta
         with_email: Any = json.loads(json.dumps(clean).replace("morning", f"morning {EMAIL}"))
         rest = {name: value for name, value in GOOD[path].items() if name != key}
         for first, last, tier in ((with_email, clean, "low_cost"), (clean, with_email, "local")):
-            for tap in taps:
+            for tap in shared_taps:
                 tap.clear()
             double = f'"{key}":{json.dumps(first)},"{key}":{json.dumps(last)},'
             answer = router.post(path, b"{" + double.encode() + encoded(rest)[1:])
             assert (answer.status, answer.headers["x-localfleet-tier"]) == (200, tier)
-            hosted = taps[1].received() + taps[2].received()
+            hosted = shared_taps[1].received() + shared_taps[2].received()
             assert EMAIL.encode() not in hosted
-            assert (EMAIL.encode() in taps[0].received()) is (tier == "local")
+            assert (EMAIL.encode() in shared_taps[0].received()) is (tier == "local")
             assert bool(hosted) is (tier != "local")
 
 

@@ -27,7 +27,6 @@ ANTHROPIC_TOOL: Any = {"name": "get_weather", "description": "The weather.", "in
 @pytest.fixture(scope="module")
 def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """`localfleet up` with the embedded model and one hosted door, which is a tap."""
-    shared_taps[1].reset()
     settings = {
         "version": 1,
         "local": {

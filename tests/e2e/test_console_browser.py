@@ -84,8 +84,6 @@ class Seen(HTMLParser):
 @pytest.fixture(scope="module")
 def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """A router without traffic."""
-    for tap in shared_taps:
-        tap.reset()
     settings = fleet(local=shared_taps[0], openai=shared_taps[1], anthropic=shared_taps[2], claude=NATIVE)
     with Router.start(tmp_path_factory.mktemp("console"), settings) as started:
         yield started

@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def router(tmp_path_factory: pytest.TempPathFactory, shared_taps: tuple[Tap, Tap, Tap]) -> Iterator[Router]:
     """The shipped model grades and answers what is easy; a tap stands for a door that is good for all."""
-    shared_taps[1].reset()
     small = {"engine": "llamacpp", "weights": "smollm2-135m-instruct", "context_tokens": 4096, "threads": 1, "level": 2}
     difficulty = {"usual": 1, "grade": {"model": "small", "deadline_ms": 20_000}}
     file: dict[str, Any] = {

@@ -36,7 +36,6 @@ def model(**life: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def two(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """`localfleet up` with `left` and `right`, room for one of them, and a hosted model."""
-    shared_taps[1].reset()
     settings = {
         "version": 1,
         "hardware": {"sharing": ROOM_FOR_ONE},

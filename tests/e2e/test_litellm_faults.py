@@ -23,7 +23,6 @@ def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathF
         "local": {"box": local_entry(shared_taps[0])},
         "hosted": {f"c{number}": anthropic_entry(shared_taps[2]) for number in NUMBERS},
     }
-    shared_taps[2].reset()
     with Router.start(tmp_path_factory.mktemp("litellm"), settings) as started:
         assert until(lambda: started.post(CHAT, ask("c0", max_tokens=5)).status == 200, 60)
         yield started

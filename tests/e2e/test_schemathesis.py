@@ -25,8 +25,6 @@ PAGES = ["/healthz", "/readyz", "/metrics", "/api/status", "/api/receipts", "/ap
 @pytest.fixture(scope="module")
 def router(shared_taps: tuple[Tap, Tap, Tap], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """The real process over healthy engines."""
-    for tap in shared_taps:
-        tap.reset()
     local, openai, anthropic = shared_taps
     where = tmp_path_factory.mktemp("described")
     with Router.start(where, fleet(local=local, openai=openai, anthropic=anthropic)) as running:

@@ -32,8 +32,6 @@ def scene(
 ) -> Iterator[tuple[Router, Tap, Tap, Tap]]:
     """A router whose tasks have shadows at hosted taps."""
     local, openai, anthropic = shared_taps
-    for tap in shared_taps:
-        tap.reset()
     file = fleet(
         local=local, openai=openai, anthropic=anthropic, tasks=TASKS, experiments=EXPERIMENTS,
         privacy={"default": "public"}, routing={"keep_features": True},
