@@ -38,27 +38,32 @@ def until(seen: Callable[[], bool], limit_s: float = 10) -> bool:
 
 def records(home: Path, *kinds: str) -> list[dict[str, Any]]:
     """The bodies of the ledger's chain, oldest first; of these kinds, or of all. Each has its `kind` and `seq`."""
-    found = []
+    waiting = _journaled(home) if not kinds or "intent" in kinds else []
     with _reading(home) as database:
-        for seq, kind, body in database.execute("SELECT seq, kind, body FROM chain ORDER BY seq"):
-            if not kinds or kind in kinds:
-                found.append({**json.loads(body), "kind": kind, "seq": seq})
-    return found + (_journaled(home) if not kinds or "intent" in kinds else [])
+        rows = database.execute("SELECT seq, kind, body FROM chain ORDER BY seq").fetchall()
+    found = [{**json.loads(body), "kind": kind, "seq": seq} for seq, kind, body in rows if not kinds or kind in kinds]
+    known = {body.encode() for _, kind, body in rows if kind == "intent"}
+    return found + [{**json.loads(body), "kind": "intent", "seq": None} for body in waiting if body not in known]
 
 
-def _journaled(home: Path) -> list[dict[str, Any]]:
-    """Intents of a router's last moments, which its next start carries over to the chain."""
-    after, bodies = read_journal(home, derive(read_secret(home), "journal"))
-    with _reading(home) as database:
-        found = database.execute("SELECT body FROM chain WHERE kind = 'intent' AND seq > ?", (after,)).fetchall()
-    known = {body.encode() for (body,) in found}
-    return [{**json.loads(body), "kind": "intent", "seq": None} for body in bodies if body not in known]
+def _journaled(home: Path) -> list[bytes]:
+    """
+    Intents of a router's last moments, some of them in the chain meanwhile.
+
+    Read it before the chain: an intent that a living router carries over in between is then in both, not in neither.
+    """
+    return read_journal(home, derive(read_secret(home), "journal"))[1]
 
 
 def open_intents(home: Path) -> int:
     """How many intents have no receipt yet."""
-    with _reading(home) as database:
-        return int(database.execute("SELECT count(*) FROM intents").fetchone()[0]) + len(_journaled(home))
+    waiting = _journaled(home)
+    with _reading(home) as database, database:
+        database.execute("BEGIN")
+        in_chain = database.execute("SELECT body FROM chain WHERE kind = 'intent'").fetchall()
+        known = {body.encode() for (body,) in in_chain}
+        still = int(database.execute("SELECT count(*) FROM intents").fetchone()[0])
+    return still + sum(body not in known for body in waiting)
 
 
 def receipt(router: Router, request_id: str | None = None, limit_s: float = 3) -> dict[str, Any]:

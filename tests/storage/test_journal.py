@@ -1,6 +1,7 @@
 """The journal: an intent is durable in it at once, in the chain soon after, and counted once, whatever happens."""
 
 import asyncio
+import json
 import shutil
 import signal
 import sqlite3
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_rig import SRC, Clock, durable_intents, intent, receipt, sql, until
+from typer.testing import CliRunner
 
+from localfleet.cli import build_cli
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.storage.egress import Span, left, prove
@@ -124,9 +127,37 @@ def test_a_killed_router_s_intent_is_evidence_before_and_after_the_next_start(ho
         assert (row.host, row.attempts) == (_HOST, 1)
         assert prove(home, _HOST, ALWAYS, Label.PUBLIC).answer == "refuted"
         assert prove(home, _HOST, ALWAYS, Label.RESTRICTED).answer == "proven"
-        assert verify(home).ok
+        found = verify(home)
+        assert (found.ok, found.waiting) == (True, int(start == 0))
         assert [line.outcome for line in recent(home)] == [Reason.UNKNOWN_AFTER_RESTART] * (start > 0)
         SqliteLedger(home, clock=Clock()).close()
+
+
+def test_the_auditor_s_commands_say_what_only_the_journal_holds(home: Path, tmp_path: Path) -> None:
+    """`verify`, `prove` and `export` name the intents that the chain lacks (here for a lock), until it has them."""
+    words = "2 intents in the journal are not in the chain yet"
+    prove_it = ("prove", "--host", _HOST, "--from", "2026-01-01", "--label", "public")
+    ledger = SqliteLedger(home, clock=Clock())
+    with closing(sqlite3.connect(home / "ledger.db", timeout=5)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in (1, 2):
+            asyncio.run(ledger.intend(intent(number, attempt=0, host=_HOST)))
+        assert words in _audit(home, "verify")
+        assert json.loads(_audit(home, "verify", "--json"))["waiting"] == 2
+        assert "refuted: 2 attempts" in _audit(home, *prove_it)
+        assert words in _audit(home, *prove_it)
+        assert words in _audit(home, "export", str(tmp_path / "export"))
+        other.rollback()
+    assert until(lambda: verify(home).waiting == 0)
+    for command in (("verify",), prove_it, ("export", str(tmp_path / "again"))):
+        assert "journal" not in _audit(home, *command)
+    assert ledger.close()
+
+
+def _audit(home: Path, *words: str) -> str:
+    done = CliRunner().invoke(build_cli("audit"), ["audit", *words], env={"LOCALFLEET_HOME": str(home)})
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    return done.stdout
 
 
 def test_a_journal_that_cannot_be_read_is_no_proof(home: Path) -> None:

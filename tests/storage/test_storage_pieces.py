@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import stat
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,12 +15,17 @@ from sqlalchemy.schema import Table
 from localfleet.core.label import Label
 from localfleet.errors import FleetError
 from localfleet.storage.database import Database
+from localfleet.storage.egress import Span, left
+from localfleet.storage.faults import LedgerFault
+from localfleet.storage.keys import list_keys
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.migrations import MIGRATIONS, migrate, version_of
 from localfleet.storage.records import INTENT_COLUMNS, RECEIPT_COLUMNS
+from localfleet.storage.report import totals
 from localfleet.storage.schema import intents, metadata, receipts
 from localfleet.storage.secret import derive, load_secret
 from localfleet.storage.taints import Taints
+from localfleet.storage.verify import verify
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(home: Path) -> None:
@@ -111,6 +117,23 @@ def test_a_ledger_of_a_newer_release_is_refused(home: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(FleetError, match="newer localfleet"):
         SqliteLedger(home, clock=Clock())
+
+
+@pytest.mark.parametrize(("version", "words"), [(len(MIGRATIONS) - 1, "older localfleet"), (99, "newer localfleet")])
+def test_a_ledger_of_another_release_is_not_called_damaged(home: Path, version: int, words: str) -> None:
+    """Who reads it before this release has started is told so: an auditor would take "damaged" for an edit."""
+    SqliteLedger(home, clock=Clock()).close()
+    with closing(sqlite3.connect(home / "ledger.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: verify(home),
+        lambda: totals(home, by="model"),
+        lambda: list_keys(home),
+        lambda: left(home, Span(since=0, until=1)),
+    )
+    for read in reads:
+        with pytest.raises(LedgerFault, match=words):
+            read()
 
 
 def test_the_rows_written_are_the_columns_of_the_tables() -> None:

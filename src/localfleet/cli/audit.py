@@ -69,8 +69,16 @@ def _print_verified(result: VerifyResult) -> None:
     for head in result.heads:
         at = f" of {_moment(head.at)}" if head.at else ""
         out.print(f"head {head.seq}{at}: {head.state}{SAYS[head.state]}", markup=False)
+    if result.waiting:
+        out.print(f"{_waiting(result.waiting)}; `audit left` and `audit prove` count them", markup=False)
     if result.ok:
         out.print(_covered(result), markup=False)
+
+
+def _waiting(count: int) -> str:
+    """What only the journal holds, in words."""
+    some = "1 intent in the journal is" if count == 1 else f"{count} intents in the journal are"
+    return f"{some} not in the chain yet: a router that runs puts them there at once, a killed one at its next start"
 
 
 def _covered(result: VerifyResult) -> str:
@@ -117,11 +125,13 @@ def export_command(
     try:
         with file.open("xb") as out, ExitStack() as undo:
             undo.callback(file.unlink)  # half of one would look cut, and stop the next try
-            count = export_chain(state_home(), out, at=time.time())
+            count, waiting = export_chain(state_home(), out, at=time.time())
             undo.pop_all()
     except OSError as exc:
         raise FleetError(f"{file} cannot be written ({exc.strerror}); name a new file in a folder of yours") from exc
     console().print(f"{count} records in {file}", markup=False)
+    if waiting:
+        console().print(f"{_waiting(waiting)}; this export does not have them", markup=False)
 
 
 @audit_app.command("key")
@@ -257,6 +267,7 @@ def _grounds(whole: VerifyResult, redacted: int) -> list[str]:
     return [
         *([replaced] if redacted else []),
         f"the chain of {whole.records} records, head {whole.last_seq}:{whole.last_hash}, every seal checked just now",
+        *([f"{_waiting(whole.waiting)}; they were read there"] if whole.waiting else []),
         _covered(whole),
         "the router writes the intent of every hosted attempt to disk before the first byte leaves (law 7)",
         "the host is the one configured at the moment of the attempt; what its name resolved to is not recorded",

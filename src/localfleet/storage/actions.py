@@ -14,7 +14,7 @@ from typing import Any
 from localfleet.core.reason import Reason
 from localfleet.core.routing.escalation import ESCALATIONS
 from localfleet.storage.money import add_up
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["CallerAction", "Completed", "caller_actions", "completed"]
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from localfleet.core.cost.chargeback import OnBox
 from localfleet.core.reason import Reason
-from localfleet.storage.report import all_rows, each_row
+from localfleet.storage.reading import all_rows, each_row
 from localfleet.storage.schema import receipts
 
 __all__ = ["last_receipt", "on_box"]

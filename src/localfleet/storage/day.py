@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlalchemy import Integer, case, cast, func, select
 
 from localfleet.storage.money import add_up
-from localfleet.storage.report import all_rows, split_sums
+from localfleet.storage.reading import all_rows
+from localfleet.storage.report import split_sums
 from localfleet.storage.schema import receipts
 
 __all__ = ["Slot", "last_day"]

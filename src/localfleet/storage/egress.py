@@ -17,10 +17,7 @@ from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.storage.batch import intents_after
 from localfleet.storage.chain import Kind
-from localfleet.storage.database import LEDGER_FILE, Database
-from localfleet.storage.faults import Fault, LedgerFault, fault_of_os
-from localfleet.storage.journal import read_journal
-from localfleet.storage.secret import derive, read_secret
+from localfleet.storage.reading import journaled, open_ledger
 
 __all__ = ["Answer", "Departure", "Left", "Span", "left", "prove", "same_host"]
 
@@ -212,24 +209,14 @@ def _departure(seq: int, body: dict[str, Any], model: str, tier: str, host: str 
 
 
 def _walked(home: Path, span: Span) -> _Walk:
-    if not (home / LEDGER_FILE).exists():
-        raise LedgerFault(Fault.GONE)
-    # Before the chain is read: what is carried over meanwhile is seen twice, and known by its body.
-    try:
-        after, waiting = read_journal(home, derive(read_secret(home), "journal"))
-    except OSError as error:
-        raise LedgerFault(fault_of_os(error)) from None
-    database = Database(home, read_only=True)
+    after, waiting = journaled(home)
     walk = _Walk(span)
     seq = 0
-    try:
-        with database.snapshot():
-            with database.stream(_CHAIN) as records:
-                for seq, kind, body in records:
-                    walk.follow(seq, kind, orjson.loads(body))
-            known = intents_after(database, after) if waiting else set()
-    finally:
-        database.close()
+    with open_ledger(home) as database, database.snapshot():
+        with database.stream(_CHAIN) as records:
+            for seq, kind, body in records:
+                walk.follow(seq, kind, orjson.loads(body))
+        known = intents_after(database, after) if waiting else set()
     for number, body in enumerate((body for body in waiting if body not in known), seq + 1):
         walk.follow(number, Kind.INTENT, orjson.loads(body))
     return walk

@@ -13,9 +13,9 @@ import orjson
 
 from localfleet.core.merkle import Tree, leaf_of
 from localfleet.storage.chain import GENESIS, Link
-from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.note import Note, line_of, notes_key, origin_of, signed
+from localfleet.storage.reading import journaled, open_ledger
 from localfleet.storage.secret import derive, read_secret
 
 __all__ = ["FORMAT", "export_chain", "write_keys"]
@@ -24,40 +24,40 @@ FORMAT = "localfleet-chain-2"
 _CHAIN = "SELECT seq, kind, body, hash FROM chain ORDER BY seq"
 
 
-def export_chain(home: Path, out: BinaryIO, *, at: float) -> int:
+def export_chain(home: Path, out: BinaryIO, *, at: float) -> tuple[int, int]:
     """
-    Write one line per record of the ledger in `home` and return how many; the first line names format and router.
+    Write one line per record of the ledger in `home`; the first line names format and router.
+
+    Returns how many records, and how many intents the journal holds beside them that are not in the chain yet.
 
     A record is `{"seq", "kind", "body", "hash"}`: `body` is the sealed text as it was sealed, `hash` is hex. The last
     line is a head of all of it, sealed at `at` (Unix seconds): without it the export was cut. Works beside a running
     router. Raises `LedgerFault` where there is no ledger, or it is damaged; `FleetError` where there is no secret.
     """
     secret = read_secret(home)
-    if not (home / LEDGER_FILE).exists():
-        raise LedgerFault(Fault.GONE)
+    waiting = set(journaled(home)[1])
     origin = origin_of(secret)
     out.write(orjson.dumps({"format": FORMAT, "seal": "HMAC-SHA256", "origin": origin}) + b"\n")
     tree = Tree()
-    last = _write_records(home, out, tree)
+    last = _write_records(home, out, tree, waiting)
     note = Note(origin=origin, seq=last.seq, hash=last.hash, root=tree.root, at=at)
     out.write(line_of(signed(note, notes_key(secret))) + b"\n")
-    return tree.size
+    return tree.size, len(waiting)
 
 
-def _write_records(home: Path, out: BinaryIO, tree: Tree) -> Link:
-    database = Database(home, read_only=True)
+def _write_records(home: Path, out: BinaryIO, tree: Tree, waiting: set[bytes]) -> Link:
+    """Write them, and take those that are written out of `waiting`."""
     last = GENESIS
-    try:
-        with database.snapshot(), database.stream(_CHAIN) as records:
-            for seq, kind, body, seal in records:
-                if not (isinstance(body, str) and isinstance(kind, str) and isinstance(seal, bytes)):
-                    raise LedgerFault(Fault.DAMAGED)
-                row: dict[str, Any] = {"seq": seq, "kind": kind, "body": body, "hash": seal.hex()}
-                out.write(orjson.dumps(row) + b"\n")
-                tree.add(leaf_of(seq, kind, body.encode(), seal))
-                last = Link(seq, seal)
-    finally:
-        database.close()
+    with open_ledger(home) as database, database.snapshot(), database.stream(_CHAIN) as records:
+        for seq, kind, body, seal in records:
+            if not (isinstance(body, str) and isinstance(kind, str) and isinstance(seal, bytes)):
+                raise LedgerFault(Fault.DAMAGED)
+            row: dict[str, Any] = {"seq": seq, "kind": kind, "body": body, "hash": seal.hex()}
+            out.write(orjson.dumps(row) + b"\n")
+            sealed = body.encode()
+            tree.add(leaf_of(seq, kind, sealed, seal))
+            waiting.discard(sealed)
+            last = Link(seq, seal)
     return last
 
 

@@ -18,6 +18,10 @@ class Fault(Enum):
     """Each value is the whole sentence people see in `/readyz`, the log and the command line."""
 
     STARTING = "The ledger is not open yet."
+    NONE = (
+        "There is no ledger in the state folder: start the router once, or set LOCALFLEET_HOME to the folder of one "
+        "that ran."
+    )
     FULL = "The disk under the ledger is full: free some space. The router goes on by itself when writing works again."
     LOCKED = (
         "Another process holds the ledger's write lock: end the program that has ledger.db open. "
@@ -41,6 +45,14 @@ class Fault(Enum):
     FORGED = (
         "ledger.head and the ledger do not fit together, or one of them was edited: run `localfleet audit verify`; to "
         "go on with what is there, move ledger.head aside."
+    )
+    OLDER = (
+        "The ledger was written by an older localfleet: start the router once with this one (`localfleet up`), which "
+        "brings its tables up to date, and ask again."
+    )
+    NEWER = (
+        "This ledger was written by a newer localfleet: install that release again, or set LOCALFLEET_HOME to another "
+        "folder."
     )
     WRONG_KEY = (
         "The ledger's last record does not fit secret.key: put back the secret.key this ledger was written with, or "

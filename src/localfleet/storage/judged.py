@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["Judged", "judged"]
 

@@ -23,10 +23,11 @@ from localfleet.core.label import Label
 from localfleet.errors import FleetError, NotFound
 from localfleet.storage.book import Book, insert_many
 from localfleet.storage.chain import Kind, Seal, check_end
-from localfleet.storage.database import LEDGER_FILE, Database
+from localfleet.storage.database import Database
 from localfleet.storage.head import write_head
 from localfleet.storage.migrations import migrate
 from localfleet.storage.money import usd_text
+from localfleet.storage.reading import reading
 from localfleet.storage.records import encode
 from localfleet.storage.secret import derive, load_secret
 
@@ -121,13 +122,8 @@ def revoke_key(home: Path, key_id: str, *, at: float) -> None:
 
 def list_keys(home: Path) -> list[Key]:
     """All keys, oldest first, revoked ones too; an empty list where there is no ledger yet. Raises `FleetError`."""
-    if not (home / LEDGER_FILE).exists():
-        return []
-    database = Database(home, read_only=True)
-    try:
-        return read_keys(database)
-    finally:
-        database.close()
+    with reading(home) as database:
+        return [] if database is None else read_keys(database)
 
 
 def read_keys(database: Database) -> list[Key]:

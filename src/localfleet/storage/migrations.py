@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from localfleet.errors import FleetError
 from localfleet.storage.database import Database
+from localfleet.storage.faults import Fault
 
 __all__ = ["MIGRATIONS", "migrate", "version_of"]
 
@@ -99,10 +100,7 @@ def migrate(database: Database, steps: tuple[Callable[[Database], None], ...] = 
     with database.transaction():
         version = version_of(database)
         if version > len(steps):
-            raise FleetError(
-                "This ledger was written by a newer localfleet: install that release again, or set "
-                "LOCALFLEET_HOME to another folder."
-            )
+            raise FleetError(Fault.NEWER.value)
         for step in steps[version:]:
             step(database)
         database.run(f"PRAGMA user_version = {len(steps)}")

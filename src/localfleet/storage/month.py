@@ -13,7 +13,8 @@ from localfleet.core.advice.seen import Done, Period
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.storage.money import add_up
-from localfleet.storage.report import count_where, reading, split_sums
+from localfleet.storage.reading import reading
+from localfleet.storage.report import count_where, split_sums
 from localfleet.storage.schema import receipts
 
 __all__ = ["work_done"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from localfleet.storage.report import reading
+from localfleet.storage.reading import reading
 
 __all__ = ["Rated", "rated"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from localfleet.storage.report import reading
+from localfleet.storage.reading import reading
 
 __all__ = ["Stage", "overhead"]
 

@@ -13,7 +13,7 @@ from localfleet.core.ask import Api
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
 from localfleet.core.replay import Past
-from localfleet.storage.report import reading
+from localfleet.storage.reading import reading
 
 __all__ = ["Recorded", "recorded"]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from localfleet.core.reason import Reason
 from localfleet.storage.money import add_up
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["Grouping", "Week", "quality"]
 

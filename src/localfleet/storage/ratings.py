@@ -8,7 +8,7 @@ import orjson
 
 from localfleet.core.feedback import Feedback
 from localfleet.core.routing.drift import PEOPLE, judged_by, rating_of
-from localfleet.storage.report import reading
+from localfleet.storage.reading import reading
 
 __all__ = ["Rating", "ratings"]
 

@@ -5,25 +5,20 @@ Lives here: reading for people, with SQL doing the adding. May not: writing, or 
 what was recorded is told by `verify.py`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Executable, Float, Integer, Select, Text, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Float, Integer, Select, Text, case, cast, func, literal, or_, select
 
 from localfleet.core.label import Label
 from localfleet.core.reason import Reason
-from localfleet.storage.database import LEDGER_FILE, Database
 from localfleet.storage.money import add_up
+from localfleet.storage.reading import all_rows, reading
 from localfleet.storage.schema import receipts
 
-__all__ = [
-    "By", "Line", "Total", "all_rows", "begun", "count_where", "each_row", "reading", "recent", "spent_usd",
-    "split_sums", "totals",
-]  # fmt: skip
+__all__ = ["By", "Line", "Total", "begun", "count_where", "recent", "spent_usd", "split_sums", "totals"]
 
 By = Literal["model", "tier", "label", "task", "key", "reason", "outcome", "day", "api", "arm", "all"]
 
@@ -153,33 +148,6 @@ def begun(home: Path, *, key_id: str, since: float) -> int:
     query = select(func.count()).where(whole & (receipts.c.at >= since))
     with reading(home) as database:
         return 0 if database is None else int(database.all(query)[0][0])
-
-
-@contextmanager
-def reading(home: Path) -> Iterator[Database | None]:
-    """The ledger for reading, or `None` where none was made yet."""
-    if not (home / LEDGER_FILE).exists():
-        yield None
-        return
-    database = Database(home, read_only=True)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def all_rows(home: Path, query: str | Executable) -> Sequence[Any]:
-    """What the ledger answers to a query; nothing where none was made yet. Raises `LedgerFault`."""
-    with reading(home) as database:
-        return () if database is None else database.all(query)
-
-
-def each_row(home: Path, query: str) -> Iterator[Any]:
-    """The same one after the other, as the ledger was when the first was asked for."""
-    with reading(home) as database:
-        if database is not None:
-            with database.snapshot(), database.stream(query) as rows:
-                yield from rows
 
 
 def _group(by: By) -> ColumnElement[Any]:

@@ -7,7 +7,7 @@ from localfleet.core.review import Cell, Reached
 from localfleet.core.routing.escalation import ESCALATIONS
 from localfleet.storage.database import Database
 from localfleet.storage.money import add_up
-from localfleet.storage.report import reading
+from localfleet.storage.reading import reading
 
 __all__ = ["Reviewed", "reviewed"]
 

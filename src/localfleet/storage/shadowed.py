@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from localfleet.core.split import TRIAL
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["Shadowed", "shadowed"]
 

@@ -6,7 +6,7 @@ import orjson
 
 from localfleet.core.cost.box_states import Change
 from localfleet.core.fleet import Readiness
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["state_changes"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from localfleet.storage.report import all_rows
+from localfleet.storage.reading import all_rows
 
 __all__ = ["ModelTally", "tallies"]
 

@@ -14,7 +14,8 @@ from sqlalchemy import case, func, select
 
 from localfleet.core.label import Label
 from localfleet.storage.money import add_up
-from localfleet.storage.report import all_rows, each_row, split_sums
+from localfleet.storage.reading import all_rows, each_row
+from localfleet.storage.report import split_sums
 from localfleet.storage.schema import receipts
 
 __all__ = ["Served", "Worked", "served", "worked"]

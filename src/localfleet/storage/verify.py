@@ -15,11 +15,12 @@ from typing import Any
 import orjson
 
 from localfleet.storage.chain import GENESIS, Kind, Link, Seal
-from localfleet.storage.database import LEDGER_FILE, Database
+from localfleet.storage.database import Database
 from localfleet.storage.faults import Fault, LedgerFault
 from localfleet.storage.head import BadHead, read_head
 from localfleet.storage.keys import KEY_COLUMNS, key_row_of_body
 from localfleet.storage.note import Note, notes_key, origin_of
+from localfleet.storage.reading import journaled, open_ledger
 from localfleet.storage.records import (
     FEEDBACK_COLUMNS,
     INTENT_COLUMNS,
@@ -58,6 +59,8 @@ class VerifyResult:
     covered: int = 0
     """The last record that a head kept elsewhere vouches for; 0 where none was given."""
     heads: tuple[HeadSeen, ...] = ()
+    waiting: int = 0
+    """Intents that are in the journal and not in the chain yet: of a router that runs, or that was killed."""
 
 
 class _Bad(Exception):
@@ -72,6 +75,8 @@ class _Walk:
     rows: Iterator[Any]
     marks: tuple[tuple[Link, str], ...]
     witnesses: Witnesses
+    waiting: set[bytes]
+    """Bodies that only the journal has, as far as the chain was read."""
     link: Link = GENESIS
     intents: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     keys: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
@@ -83,33 +88,33 @@ def verify(home: Path, *, anchor: Link | None = None, notes: Iterable[Note] = ()
     Walk the whole ledger of `home`, also while a router writes to it.
 
     `anchor` is a link noted earlier that must still be there, `notes` are heads that were kept elsewhere. Raises
-    `FleetError` where there is no secret to check with, or no ledger.
+    `FleetError` where there is no secret to check with, no ledger, or one of another release.
     """
     secret = read_secret(home)
-    if not (home / LEDGER_FILE).exists():
-        raise LedgerFault(Fault.GONE)
     try:
         head = read_head(home, derive(secret, "head"))
     except BadHead:
-        return _result(GENESIS, (0, "ledger.head was edited or is not of this ledger"))
+        return _result((0, "ledger.head was edited or is not of this ledger"))
     marks = [(anchor, "the noted anchor")] if anchor is not None else []
     marks += [(head, "ledger.head")] if head is not None else []
-    try:
-        database = Database(home, read_only=True)
-    except LedgerFault as fault:
-        return _result(GENESIS, (0, fault.message))
     witnesses = Witnesses(notes, origin_of(secret), notes_key(secret))
-    walk = _Walk(Seal(derive(secret, "chain")), iter(()), tuple(marks), witnesses)
+    waiting = set(journaled(home)[1])
+    walk = _Walk(Seal(derive(secret, "chain")), iter(()), tuple(marks), witnesses, waiting)
     try:
-        return _result(walk.link, _first_bad(database, walk), walk)
-    finally:
-        database.close()
+        with open_ledger(home) as database:
+            return _result(_first_bad(database, walk), walk)
+    except LedgerFault as fault:
+        if fault.fault in {Fault.NONE, Fault.OLDER, Fault.NEWER}:
+            raise
+        return _result((0, fault.message))
 
 
-def _result(link: Link, bad: tuple[int, str] | None, walk: _Walk | None = None) -> VerifyResult:
-    last = link if walk is None else walk.link
+def _result(bad: tuple[int, str] | None, walk: _Walk | None = None) -> VerifyResult:
+    last = GENESIS if walk is None else walk.link
     found = VerifyResult(ok=bad is None, records=last.seq, first_bad=bad, last_seq=last.seq, last_hash=last.hash.hex())
-    return found if walk is None else replace(found, covered=walk.witnesses.covered, heads=walk.witnesses.seen)
+    if walk is None:
+        return found
+    return replace(found, covered=walk.witnesses.covered, heads=walk.witnesses.seen, waiting=len(walk.waiting))
 
 
 def _first_bad(database: Database, walk: _Walk) -> tuple[int, str] | None:
@@ -139,16 +144,18 @@ def _check_record(walk: _Walk, record: tuple[Any, ...]) -> None:
         raise _Bad(walk.link.seq + 1, "the record is missing")
     if not isinstance(kind, str) or not isinstance(body, str):
         raise _Bad(seq, "the record was edited: its seal does not fit")
-    link = walk.seal.next(walk.link, kind, body.encode("utf-8", "surrogatepass"))
+    sealed = body.encode("utf-8", "surrogatepass")
+    link = walk.seal.next(walk.link, kind, sealed)
     if link.hash != stored:
         raise _Bad(seq, "the record was edited, moved or put in: its seal does not fit")
     for mark, name in walk.marks:
         if mark.seq == seq and mark.hash != stored:
             raise _Bad(seq, f"the record is not the one that {name} names")
     covered = walk.witnesses.covered
-    if (sentence := walk.witnesses.passes(seq, kind, body.encode("utf-8", "surrogatepass"), stored)) is not None:
+    if (sentence := walk.witnesses.passes(seq, kind, sealed, stored)) is not None:
         raise _Bad(covered + 1, sentence)
     _follow(walk, seq, kind, orjson.loads(body))
+    walk.waiting.discard(sealed)
     walk.link = link
 
 
