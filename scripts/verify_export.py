@@ -79,8 +79,7 @@ def check(lines: list[bytes], keys: dict[str, str], given: list[Head]) -> Iterat
             good = good if head is end else seq
     if (last := max(heads, key=lambda head: head.seq)).seq > (count := len(lines) - 2) or end.seq != count:
         yield min(end.seq, count) + 1, f"the end is missing: the head of {last.at} names record {last.seq}"
-    heard = f"heads kept elsewhere vouch for the first {good}" if good else "no head kept elsewhere vouches for them"
-    print(f"{count} records of {origin} are whole; {heard}")
+    print(f"{count} records of {origin} are whole; heads kept elsewhere vouch for {good or 'none'} of them")
 
 
 if __name__ == "__main__":
