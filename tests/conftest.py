@@ -42,6 +42,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nobodys_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the ledger of whoever runs it: a command that is told no folder finds an empty one."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LOCALFLEET_HOME", str(tmp_path_factory.mktemp("nobody") / "state"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def _taps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tap, Tap, Tap]]:
     """Three taps that live as long as the test session; take them by the fixtures below, which reset them."""

@@ -161,7 +161,7 @@ class Visit:
             wanted=self.wanted,
             model=None if model is None else model.name,
             tier=None if model is None else model.tier,
-            reason=self.reason,
+            reason=outcome if self.decision is None else self.reason,
             outcome=outcome,
             status=self.status,
             stream=self.ask.stream,

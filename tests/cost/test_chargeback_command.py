@@ -73,7 +73,7 @@ def test_hours_asleep_and_loading_are_as_recorded(home: Path, monkeypatch: pytes
     assert parts[4] == pytest.approx(Decimal(1000) * 31 / 120, rel=Decimal("1e-3"))
     assert charged("--usd", "1000", "--days", "5", "--asleep-hours", "0")["usd_asleep_alloc"] == "0.000000000"
     told = RUN.invoke(build_cli("report"), ["report"])
-    assert "asleep 31.0 h, loading 1.50 h in 2 times" in " ".join(told.output.split())
+    assert "asleep 31.0 h, loaded 2 times in 1.50 h" in " ".join(told.output.split())
 
 
 def test_the_bill_of_the_box_is_read_from_the_file(home: Path) -> None:

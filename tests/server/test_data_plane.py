@@ -270,7 +270,8 @@ def test_a_body_that_cannot_be_read_has_a_receipt(path: str, inner: str) -> None
     assert b"zqz" not in seen.body
     assert [*seen.ours()][:6] == DECISION
     assert (seen.ours()["privacy"], seen.ours()["model"]) == ("restricted", "none")
-    assert [receipt.outcome for receipt in desk.books.receipts] == [Reason.BAD_REQUEST]
+    (receipt,) = desk.books.receipts
+    assert (receipt.outcome, receipt.reason) == (Reason.BAD_REQUEST, Reason.BAD_REQUEST)
 
 
 @pytest.mark.parametrize(

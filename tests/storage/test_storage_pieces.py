@@ -119,6 +119,16 @@ def test_a_ledger_of_a_newer_release_is_refused(home: Path) -> None:
         SqliteLedger(home, clock=Clock())
 
 
+def test_a_second_router_hears_one_sentence(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """That the folder is taken; nothing of a ledger that was removed, which sends people to look for damage."""
+    caplog.set_level("INFO")
+    first = SqliteLedger(home, clock=Clock())
+    with pytest.raises(FleetError, match="Another router already runs"):
+        SqliteLedger(home, clock=Clock())
+    assert caplog.messages == ["The ledger is open."]
+    assert first.close()
+
+
 @pytest.mark.parametrize(("version", "words"), [(len(MIGRATIONS) - 1, "older localfleet"), (99, "newer localfleet")])
 def test_a_ledger_of_another_release_is_not_called_damaged(home: Path, version: int, words: str) -> None:
     """Who reads it before this release has started is told so: an auditor would take "damaged" for an edit."""

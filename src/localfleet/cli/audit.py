@@ -161,14 +161,16 @@ def left_command(since: From, until: To = None, config: Config = "models.yaml", 
     if not rows:
         console().print("nothing left in that time")
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("host", "label", "model", "tier", "requests", "attempts", "answered", "keys", "first", "last"):
-        table.add_column(
-            heading, justify="right" if heading in {"requests", "attempts", "answered", "keys"} else "left"
-        )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("host\nmodel, tier", overflow="fold")
+    table.add_column("label", no_wrap=True)
+    for heading in ("requests", "attempts", "answered", "keys"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    table.add_column("first, last\nUTC", overflow="fold")
     for row in rows:
         counts = (str(number) for number in (row.requests, row.attempts, row.answered, len(row.keys)))
-        table.add_row(row.host, row.label, row.model, row.tier, *counts, _moment(row.first_at), _moment(row.last_at))
+        times = "\n".join(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (row.first_at, row.last_at))
+        table.add_row(f"{row.host}\n{row.model}, {row.tier}", row.label, *counts, times)
     console().print(table)
     console().print("tier `local` with a host is a machine that you vouch for; each attempt may have carried the text")
 

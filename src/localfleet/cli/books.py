@@ -121,7 +121,9 @@ def list_command(config: Config = "models.yaml", as_json: Json = False) -> None:
     if not keys:
         console().print("no keys: callers on this machine need none. `localfleet keys create NAME` makes one.")
         return
-    table = Table("id", "name", "label", "plan", "USD/month", "req/min", "models", "created", "state")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("id", "name", "label", "plan", "USD/month", "req/min", "models", "created", "state"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"id", "label", "state"})
     for key in keys:
         row = _key_row(key)
         names = ", ".join(row["models"]) if row["models"] else "all"
@@ -212,10 +214,10 @@ def report_row(row: Total) -> dict[str, Any]:
 
 
 def _print_report(by: str, rows: list[Total]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(by, no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column(by, overflow="fold")
     for heading in ("requests", "failed", "tok in", "tok out", "USD", "p50 ms", "p95 ms"):
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         cost = f"{row.cost_usd:f}" + (f" + {row.cost_unknown} unknown" if row.cost_unknown else "")
         tokens = (
@@ -242,9 +244,10 @@ def _print_box(days: float) -> None:
     spans = box_spans(changes, since_s=since, until_s=until)
     woke = wakes(spans)
     asleep_s = sum(span.end_us - span.start_us for span in spans) / 1e6 - sum(woke)
+    often = "once" if len(woke) == 1 else f"{len(woke)} times"
     console().print(
-        f"the box since {_day(since)} UTC: asleep {asleep_s / 3600:,.1f} h, loading {sum(woke) / 3600:,.2f} h in "
-        f"{len(woke)} times, awake the rest of {(until - since) / 3600:,.1f} h; in dollars: "
+        f"the box since {_day(since)} UTC: asleep {asleep_s / 3600:,.1f} h, loaded {often} in "
+        f"{sum(woke) / 3600:,.2f} h, awake the rest of {(until - since) / 3600:,.1f} h; in dollars: "
         "`localfleet cost chargeback`",
         markup=False,
     )

@@ -17,6 +17,7 @@ from localfleet.errors import FleetError
 
 __all__ = ["Config", "Host", "Json", "Port", "console", "home_path", "print_json", "state_home"]
 
+_PIPE_COLUMNS = 160
 Config = Annotated[str, typer.Option("--config", help="The models.yaml to use.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 Host = Annotated[str, typer.Option("--host", help="The address to listen on; anything but loopback needs keys.")]
@@ -24,8 +25,9 @@ Port = Annotated[int, typer.Option("--port", help="The port to listen on; 0 take
 
 
 def console() -> Console:
-    """Where people read: stdout, plain where it is no terminal."""
-    return Console(highlight=False, soft_wrap=True)
+    """Where people read: stdout. Where it is no terminal it is plain, and so wide that tables need not be squeezed."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -70,7 +70,7 @@ def _outlet_row(outlet: Outlet) -> dict[str, Any]:
 
 def _print_ways(file: str, proof: Proof) -> None:
     out = console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("host", "where", "labels", "by", "asked as", "rule"):
         table.add_column(heading, no_wrap=heading in {"host", "where", "labels"}, overflow="fold")
     for group in _by_outlet(proof.ways):

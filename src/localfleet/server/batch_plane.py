@@ -17,7 +17,7 @@ from localfleet.batches.shapes import ENDPOINTS
 from localfleet.core.ask import Api, Caller
 from localfleet.errors import BadAsk, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.server.data_plane import DataPlane, Porch
-from localfleet.server.errors import envelope, last_resort
+from localfleet.server.errors import NO_ENDPOINT, envelope, last_resort
 from localfleet.server.headers import Headers, read_headers
 from localfleet.wire.multipart import parts_of
 from localfleet.wire.read import parse_body
@@ -92,7 +92,7 @@ class BatchPlane:
         }
         step = steps.get(f"{scope['method']} {shape}")
         if step is None:
-            raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
+            raise NotFound(NO_ENDPOINT)
         return await step(ask)
 
     async def _put_file(self, ask: Asked) -> Response:

@@ -21,7 +21,7 @@ from localfleet.gateway import Answer, Gateway
 from localfleet.people.last_door import LastDoor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.decision_headers import plain_headers, visit_headers, waiting_headers
-from localfleet.server.errors import envelope, error_event, last_resort
+from localfleet.server.errors import NO_ENDPOINT, envelope, error_event, last_resort
 from localfleet.server.exchange import EXCHANGE, AsgiExchange, Exchange, RawHeaders, Receive, Scope, Send, check_size
 from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
@@ -130,7 +130,7 @@ class DataPlane:
             )
             return
         if api is None or scope["method"] != "POST":
-            raise NotFound("No such endpoint. docs/reference/http.md lists them; /openapi.json describes them.")
+            raise NotFound(NO_ENDPOINT)
         caller = self.doorkeeper.admit(headers)
         raw = await self._body(headers, exchange)
         visit, letter, error = await self.read(api, request_id, headers, caller, raw)

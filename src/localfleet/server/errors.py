@@ -14,8 +14,12 @@ import orjson
 from localfleet.core.ask import Api
 from localfleet.errors import ConfigError, FleetError
 
-__all__ = ["envelope", "error_event", "last_resort"]
+__all__ = ["NO_ENDPOINT", "envelope", "error_event", "last_resort"]
 
+NO_ENDPOINT = (
+    "Nothing answers this method at this path: the models' APIs take POST, /v1/models takes GET. "
+    "docs/reference/http.md lists all endpoints; /openapi.json describes them."
+)
 ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",

@@ -327,7 +327,7 @@ class Writer(threading.Thread):
             return
         if fault is None:
             _log.info("The ledger is open.")
-        else:
+        elif self.fatal is None:  # else whoever starts us says it, in its own words
             _log.error("%s", fault.value)
 
     def _answer(self, waiting: Iterable[Waiting], fault: Fault | None) -> None:
