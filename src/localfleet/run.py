@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import os
 import resource
@@ -60,9 +61,12 @@ def bind(place: Place, *, has_keys: bool) -> tuple[socket.socket, Place]:
         sock.bind((place.host, place.port))
     except OSError as exc:
         sock.close()
-        raise FleetError(
-            f"cannot bind to {place.host}:{place.port} ({exc.strerror}): is another router running? Try --port 8081"
-        ) from exc
+        why = f"cannot bind to {place.host}:{place.port} ({exc.strerror})"
+        if exc.errno == errno.EADDRINUSE:
+            raise FleetError(f"{why}: is another router running? Try --port {place.port + 1}") from exc
+        if exc.errno == errno.EACCES:
+            raise FleetError(f"{why}: ports below 1024 are for root; try --port 8080") from exc
+        raise FleetError(f"{why}: --host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0") from exc
     return sock, Place(host=place.host, port=sock.getsockname()[1])
 
 

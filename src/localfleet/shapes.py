@@ -92,7 +92,10 @@ def find_shape(weights: str, models: tuple[KnownModel, ...], cache: Path | None)
         found = model.stored_under(weights)
         if found is not None:
             return found
-    raise ShapeUnknown("its files are not on this machine and the catalogue does not have it")
+    raise ShapeUnknown(
+        "its files are not on this machine and the catalogue does not have it; give a folder, or a name of "
+        "docs/reference/open-models.md"
+    )
 
 
 def _snapshots(name: str, cache: Path | None) -> Iterator[Path]:

@@ -47,6 +47,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create an API key. The token is shown once."""
+    if not name.strip():
+        raise typer.BadParameter("give it a name, such as the team's: lists and reports show it", param_hint="NAME")
     settings = _settings(config)
     key, token = create_key(
         state_home(),
