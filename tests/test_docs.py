@@ -112,7 +112,7 @@ SEEN_BELOW = (
     ("Shadow", "judge"),
 )
 DEFAULTS_IN_WORDS = {
-    ("LocalModel", "apis"): "all but `embedding`",
+    ("LocalModel", "apis"): "all but `embedding` and `rerank`",
     ("Settings", "hardware"): "`gpus: detect`",
     **dict.fromkeys(SEEN_BELOW, "see below"),
 }

@@ -68,7 +68,7 @@ def test_operator_fields_and_unreadable_parts_count() -> None:
     ("body", "api"),
     [
         ({"messages": []}, Api.CHAT), ({"messages": [], "system": "s"}, Api.MESSAGES),
-        ({"prompt": "a"}, Api.COMPLETION),
+        ({"prompt": "a"}, Api.COMPLETION), ({"query": "a", "documents": ["b"]}, Api.RERANK),
         ({"input": "a"}, Api.RESPONSES), ({}, Api.CHAT),
     ],
 )  # fmt: skip

@@ -117,7 +117,7 @@ ARROWS = {
     "otlp": {"otlp", "core", "posting"},
     "witness": {"witness", "core", "posting", "storage"},
     "machine": set(),
-    "local_tier": {"config", "core", "engines", "errors", "hub", "machine"},
+    "local_tier": {"config", "core", "engines", "errors", "hub", "machine", "shapes"},
     "notify": set(),
     "explain": {"core", "errors", "redacting", "steering", "wire"},
     "reach": {"catalogue", "config", "core", "errors", "providers"},

@@ -146,9 +146,10 @@ def test_not_a_number_is_unknown(tmp_path: Path) -> None:
     assert found.price is None
 
 
-def test_embeddings_have_no_output_price(tmp_path: Path) -> None:
-    """For embeddings a missing or zero output price is right."""
-    found = written(tmp_path, {"m": entry(mode="embedding", output_cost_per_token=0.0)}).find("acme", "m")
+@pytest.mark.parametrize("mode", ["embedding", "rerank"])
+def test_embeddings_have_no_output_price(tmp_path: Path, mode: str) -> None:
+    """For embeddings and rankings a missing or zero output price is right."""
+    found = written(tmp_path, {"m": entry(mode=mode, output_cost_per_token=0.0)}).find("acme", "m")
     assert found is not None
     assert found.price is not None
     assert (found.price.usd_per_mtok_in, found.price.usd_per_mtok_out) == (Decimal(1), Decimal(0))

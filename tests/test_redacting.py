@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from here import run_here
 
-from localfleet.core.ask import Api, Caller
+from localfleet.core.ask import WORDLESS, Api, Caller
 from localfleet.core.classify import Rules, classify
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
@@ -109,10 +109,10 @@ def test_a_reader_of_names_that_is_late_leaves_nothing_redacted() -> None:
     assert asyncio.run(redact_aside(redactor().steps(asked, was, Rules()), None, 5, whose="k")) is not None
 
 
-@pytest.mark.parametrize("api", [Api.EMBEDDING])
+@pytest.mark.parametrize("api", [*WORDLESS])
 def test_an_embedding_is_never_of_other_words(api: Api) -> None:
-    """Vectors of pseudonyms would not match those of the text: such requests stay."""
-    body = {"model": "auto", "input": MAIL}
+    """Vectors and ranks of pseudonyms are not those of the text: such requests stay."""
+    body = {"model": "auto", "input": MAIL, "query": MAIL, "documents": [MAIL]}
     asked = read_ask(body, api=api, headers={}, caller=CALLER, request_id="r", size=9)
     steps = redactor().steps(asked, classify(asked.ask, Rules()), Rules())
     assert redact_now(steps, lambda _: ()) is None

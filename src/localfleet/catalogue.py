@@ -17,7 +17,7 @@ from localfleet.config import (
     read_key,
     shown_variable,
 )
-from localfleet.core.ask import Api, Ask, Caller, Need, Span
+from localfleet.core.ask import WORDLESS, Api, Ask, Caller, Need, Span
 from localfleet.core.classify import classify
 from localfleet.core.data_policy import NO_DEMAND, NOTHING_KNOWN, DataPolicy, Demand
 from localfleet.core.fleet import Model
@@ -170,7 +170,7 @@ def _names(listed: tuple[str, ...] | None) -> frozenset[str] | None:
 
 def _usual_apis(listed: Listed | None) -> frozenset[Api]:
     mode = listed.mode if listed else "chat"
-    return {"embedding": frozenset({Api.EMBEDDING}), "completion": frozenset({Api.COMPLETION})}.get(mode, SPOKEN)
+    return frozenset({Api(mode)}) if mode in {Api.COMPLETION, *WORDLESS} else SPOKEN
 
 
 def _usual_needs(model: HostedModel, listed: Listed | None) -> frozenset[Need]:
@@ -340,6 +340,8 @@ def _hosted_problems(settings: Settings, prices: PriceMap) -> Iterator[Problem]:
         unspoken = (model.apis or SPOKEN) - SPOKEN
         if dialect_of(model.provider) != "openai" and unspoken:
             yield f"hosted.{name}.apis", f"this provider serves chat, messages and responses, not {min(unspoken)}"
+        if model.provider == "openai" and model.base_url is None and Api.RERANK in (model.apis or ()):
+            yield f"hosted.{name}.apis", "OpenAI has no reranking: name a provider that has, with its `base_url:`"
 
 
 def secret_of(model: HostedModel | LocalModel | Search, env: Mapping[str, str]) -> str | None:

@@ -295,6 +295,8 @@ def api_of(body: dict[str, Any]) -> Api:
     """Which API a body looks like: by the field that only it has; chat otherwise."""
     if "messages" in body:
         return Api.MESSAGES if "system" in body else Api.CHAT
+    if "query" in body and "documents" in body:
+        return Api.RERANK
     if "prompt" in body:
         return Api.COMPLETION
     return Api.RESPONSES if "input" in body else Api.CHAT

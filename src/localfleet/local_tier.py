@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from localfleet.config import LocalModel, Settings, Vllm, shown_variable, vllm_flags
+from localfleet.core.ask import WORDLESS, Api
 from localfleet.engines.vllm_fields import VllmFields
 from localfleet.engines.vllm_launch import VllmJob
 from localfleet.engines.vllm_place import find_program, find_vllm_weights, private_socket
 from localfleet.engines.weights import find_weights
-from localfleet.errors import ConfigError
+from localfleet.errors import ConfigError, ShapeUnknown
 from localfleet.hub.place import HUB_FILE, HUB_NAME
 from localfleet.machine import Machine
+from localfleet.shapes import gguf_shape
 
 __all__ = ["OnHub", "Problem", "chosen_engine", "local_problems", "on_hub", "vllm_fields", "vllm_job"]
 
@@ -41,12 +43,31 @@ def local_problems(settings: Settings, env: Mapping[str, str], look: Callable[[]
         engine = chosen_engine(model)
         try:
             if engine == "llamacpp":
-                find_weights(model.weights or "")
+                path = find_weights(model.weights or "").path
+                yield from (_here(name, "apis", sentence) for sentence in _cannot_rank(model.apis, path))
             elif engine == "vllm":
                 yield from (_here(name, "engine", NO_GPU) for _ in _no_gpu(model, look))
                 _resolved(model, env)
         except ConfigError as exc:
             yield from (_here(name, path, sentence) for _, path, sentence in exc.problems)
+
+
+def _cannot_rank(apis: frozenset[Api], path: Path) -> Iterator[str]:
+    """
+    What a GGUF file cannot be asked for, where its header says so.
+
+    Where words mislead, a model of words orders documents by chance: measured in docs/concepts/local-models.md.
+    """
+    if apis.isdisjoint(WORDLESS):
+        return
+    try:
+        shape = gguf_shape(path)
+    except ShapeUnknown:
+        return
+    if shape.ranks and apis != {Api.RERANK}:
+        yield "these weights are a reranker's, which does nothing else: write `apis: [rerank]`"
+    elif Api.RERANK in apis and not shape.pools:
+        yield "these weights are a model of words, which ranks badly: name those of a reranker or an embedding model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

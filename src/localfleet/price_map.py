@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from localfleet.config import HostedModel, PriceEntry
-from localfleet.core.ask import Need
+from localfleet.core.ask import WORDLESS, Need
 from localfleet.core.pricing import Price, PriceTier
 from localfleet.errors import FleetError
 
@@ -47,7 +47,7 @@ class Listed:
     """
     What the map says about one model; `None` is unknown.
 
-    `mode` is the map's own word: chat, embedding, completion, responses, ...
+    `mode` is the map's own word: chat, embedding, completion, rerank, responses, ...
     """
 
     name: str
@@ -94,7 +94,7 @@ class PriceMap:
     def _price(self, entry: Mapping[str, Any]) -> Price | None:
         paid_in = _per_mtok(entry.get("input_cost_per_token"))
         paid_out = _per_mtok(entry.get("output_cost_per_token"))
-        if paid_out is None and entry.get("mode") == "embedding":
+        if paid_out is None and entry.get("mode") in WORDLESS:
             paid_out = Decimal(0)
         if paid_in is None or paid_out is None:
             return None

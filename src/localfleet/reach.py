@@ -23,7 +23,7 @@ __all__ = ["outlets", "prove", "refuse_forbidden"]
 
 HUB = "huggingface.co"
 OURS = "this box"
-PLAIN = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
+PLAIN = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING, Api.RERANK})
 
 
 def prove(

@@ -1,6 +1,7 @@
 """The laws of the house, each with a test of its name; finite inputs by exhaustive product, not by example."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 from math import inf
@@ -33,6 +34,7 @@ BEST = Model(
 )  # fmt: skip
 MODELS = (SMALL, MINI, BEST)
 LABELS = (None, *Label)
+READY = EngineState(readiness=Readiness.READY)
 
 
 def caller(**changes: object) -> Caller:
@@ -148,6 +150,17 @@ def test_no_combination_opens_a_door_that_the_law_shuts() -> None:
             legal = [door.model for door in decision.doors if door.legal]
             assert list(dict.fromkeys(route.model for route in decision.routes)) == legal
     assert seen > 450_000
+
+
+def test_whatever_is_asked_the_law_is_the_same() -> None:
+    """For every API, label and model's declaration: a door opens to those that declare it, and to no other label."""
+    for api, declared, label in product(Api, Api, Label):
+        models = tuple(replace(model, apis=frozenset({declared})) for model in MODELS)
+        fleet = Fleet(models=models, states={model.name: READY for model in models})
+        policy = Policy(preference=Preference(), fallbacks_per_request=2)
+        opened = {route.model for route in decide(ask(api=api), Verdict(label=label), fleet, policy).routes}
+        may = {model.name for model in models if model.accepts is None or label <= model.accepts}
+        assert opened == (may if api is declared else set())
 
 
 @pytest.mark.slow

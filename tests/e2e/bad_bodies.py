@@ -26,6 +26,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/v1/completions": {"model": "auto", "prompt": "hello", "max_tokens": 9},
     "/v1/embeddings": {"model": "auto", "input": "hello"},
     "/v1/messages": {"model": "auto", "messages": TURN, "max_tokens": 9},
+    "/v1/rerank": {"model": "auto", "query": "hello", "documents": ["hello"], "top_n": 1},
     "/v1/responses": {"model": "auto", "input": TURN},
 }
 RICH: dict[str, Any] = {
@@ -140,7 +141,7 @@ def nested(dice: random.Random, path: str) -> BadRequest:
     if levels > 1000:
         closing = dice.choice([closing, ""])
     deep = opening * levels + f'"{CANARY}"' + closing * levels
-    key = dice.choice(["messages", "input", "prompt", "system", "tools", "metadata", "x_note", "model"])
+    key = dice.choice(["messages", "input", "documents", "prompt", "system", "tools", "metadata", "x_note", "model"])
     return BadRequest(path=path, body=encoded(full(path))[:-1] + f',"{key}":{deep}}}'.encode())
 
 

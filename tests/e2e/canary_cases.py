@@ -17,6 +17,7 @@ from typing import Any
 import canary_chat
 import canary_messages
 import canary_openai
+import canary_rerank
 from canary import kin
 from canary_dress import Dress
 from canary_fields import Field, Json, Place, Wire, escaped, transport_fields
@@ -35,7 +36,7 @@ from canary_sources import (
 )
 from tap_behaviour import Behaviour, Fault
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 __all__ = ["BASES", "DOWN", "FIELDS", "MODELS", "OUTWARD", "PATHS", "QUICK", "STATUSES", "TAPS", "Case", "sources_for"]
 
@@ -43,6 +44,7 @@ PATHS: Mapping[Api, str] = {
     Api.CHAT: "/v1/chat/completions",
     Api.COMPLETION: "/v1/completions",
     Api.EMBEDDING: "/v1/embeddings",
+    Api.RERANK: "/v1/rerank",
     Api.RESPONSES: "/v1/responses",
     Api.MESSAGES: "/v1/messages",
 }
@@ -50,6 +52,7 @@ BASES: Mapping[Api, Json] = {
     Api.CHAT: canary_chat.BASE,
     Api.COMPLETION: canary_openai.COMPLETION_BASE,
     Api.EMBEDDING: canary_openai.EMBEDDING_BASE,
+    Api.RERANK: canary_rerank.BASE,
     Api.RESPONSES: canary_openai.RESPONSES_BASE,
     Api.MESSAGES: canary_messages.BASE,
 }
@@ -57,6 +60,7 @@ FIELDS: Mapping[Api, tuple[Field, ...]] = {
     Api.CHAT: (*canary_chat.FIELDS, *transport_fields(PATHS[Api.CHAT])),
     Api.COMPLETION: (*canary_openai.COMPLETION_FIELDS, *transport_fields(PATHS[Api.COMPLETION])),
     Api.EMBEDDING: (*canary_openai.EMBEDDING_FIELDS, *transport_fields(PATHS[Api.EMBEDDING])),
+    Api.RERANK: (*canary_rerank.FIELDS, *transport_fields(PATHS[Api.RERANK])),
     Api.RESPONSES: (*canary_openai.RESPONSES_FIELDS, *transport_fields(PATHS[Api.RESPONSES])),
     Api.MESSAGES: (*canary_messages.FIELDS, *transport_fields(PATHS[Api.MESSAGES])),
 }
@@ -195,7 +199,7 @@ class Case:
     def value(self, canary: str, before: Any = None) -> Json:
         """The body as a JSON object; for `raw` fields without the canary."""
         base: Json = {"model": self.model, **BASES[self.api]}
-        if self.api is not Api.EMBEDDING:
+        if self.api not in WORDLESS:
             base["stream"] = self.stream
         for field, word in self.planted(canary):
             base = field.put(base, word)

@@ -17,7 +17,7 @@ from canary_fields import Field
 from canary_sources import PICTURES, Source
 from tap_behaviour import Behaviour, Fault
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 __all__ = ["BEHAVIOURS", "SAID", "deck", "every_fault", "faults_in", "plain_case", "when_the_box_is_down"]
 
@@ -78,7 +78,7 @@ class Dealer:
             field=chosen,
             source=source,
             model=rng.choice(OUTWARD[api] if leaves else MODELS),
-            stream=api is not Api.EMBEDDING and rng.random() < 0.5,
+            stream=api not in WORDLESS and rng.random() < 0.5,
             escaped=rng.random() < 0.3,
             first=rng.random() < 0.5,
             lowering=rng.random() < 0.3,
@@ -135,7 +135,7 @@ def when_the_box_is_down(seed: int, for_each: int) -> list[Case]:
     sources = Even(rng)
     cases = []
     for api in Api:
-        for stream in (False, True) if api is not Api.EMBEDDING else (False,):
+        for stream in (False,) if api in WORDLESS else (False, True):
             for _ in range(for_each):
                 chosen = rng.choice([one for one in FIELDS[api] if one.name in WELL_FORMED[api]])
                 source = sources.draw([one for one in sources_for(api, chosen) if one is not Source.NONE])
@@ -158,7 +158,7 @@ def every_fault() -> list[Case]:
         )
         for api in apis
         for behaviour in BEHAVIOURS
-        for stream in ((False,) if api is Api.EMBEDDING else (False, True))
+        for stream in ((False,) if api in WORDLESS else (False, True))
     ]
 
 
@@ -166,6 +166,7 @@ SAID: dict[Api, str] = {
     Api.CHAT: "user",
     Api.COMPLETION: "prompt",
     Api.EMBEDDING: "input",
+    Api.RERANK: "document",
     Api.RESPONSES: "input message",
     Api.MESSAGES: "user",
 }
@@ -174,6 +175,7 @@ WELL_FORMED: dict[Api, frozenset[str]] = {
     Api.CHAT: frozenset({"system", "user", "tool result", "metadata value", "user id", "unknown value"}),
     Api.COMPLETION: frozenset({"prompt", "suffix", "metadata value", "unknown value"}),
     Api.EMBEDDING: frozenset({"input", "input list", "metadata value", "unknown value"}),
+    Api.RERANK: frozenset({"query", "document", "document object", "instruction", "metadata value", "unknown value"}),
     Api.RESPONSES: frozenset({"instructions", "input message", "call output", "metadata value"}),
     Api.MESSAGES: frozenset({"system", "user", "tool result", "metadata value", "unknown value"}),
 }

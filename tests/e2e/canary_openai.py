@@ -6,6 +6,7 @@ from canary_chat import OPTIONS, b64, call_arguments
 from canary_fields import Field, Fragment, Json, fields_of, words
 
 __all__ = [
+    "COMMON",
     "COMPLETION_BASE",
     "COMPLETION_FIELDS",
     "EMBEDDING_BASE",

@@ -11,7 +11,7 @@ from typing import Any
 
 from canary_fields import Json, Wire
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 __all__ = [
     "EVIDENCE",
@@ -110,6 +110,7 @@ LISTS: Mapping[Api, str] = {
     Api.RESPONSES: "input",
     Api.COMPLETION: "prompt",
     Api.EMBEDDING: "input",
+    Api.RERANK: "documents",
 }
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 PICTURES: Mapping[Api, Json] = {
@@ -180,7 +181,7 @@ def with_text(api: Api, body: Json, text: str, *, first: bool = False) -> Json:
     """The body with one more text: a turn, a prompt or an input; where there is no place, an unknown field."""
     name = LISTS[api]
     present = body.get(name)
-    single = api in {Api.COMPLETION, Api.EMBEDDING}
+    single = api in {Api.COMPLETION, *WORDLESS}
     if isinstance(present, str) and (single or api is Api.RESPONSES):
         return {**body, name: f"{text}\n{present}" if first else f"{present}\n{text}"}
     if isinstance(present, list):

@@ -20,7 +20,7 @@ from canary_sources import HEADERS, METADATA, Source, applies
 from hypothesis import strategies as st
 from tap_behaviour import Behaviour, Fault
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 __all__ = ["behaviours", "beside", "cases", "cases_of", "fields", "scripts", "sources", "takes_seconds"]
 
@@ -116,7 +116,7 @@ def cases_of(draw: st.DrawFn, api: Api, field: Field, *, calm: bool = False, slo
         model=draw(st.sampled_from(OUTWARD[api] if leaves else MODELS)),
         turns=draw(st.sampled_from((0, 0, 1, 4))),
         dress=Dress.PLAIN if field.raw else draw(st.sampled_from(DRESSES)),
-        stream=api is not Api.EMBEDDING and draw(st.booleans()),
+        stream=api not in WORDLESS and draw(st.booleans()),
         escaped=draw(st.booleans()),
         first=draw(st.booleans()),
         lowering=draw(st.booleans()),

@@ -24,7 +24,7 @@ from canary_fields import Field, Place
 from canary_sources import PICTURES, Source
 from crowd_words import Family, Words
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 __all__ = ["TASKS", "TASK_MODEL", "Dealt", "House", "Way", "Weather", "cells", "deal", "pairs"]
 
@@ -217,7 +217,7 @@ class Deck:
         case = replace(
             case,
             model=model,
-            stream=case.api is not Api.EMBEDDING and way is not Way.BATCH and rng.random() < 0.4,
+            stream=case.api not in WORDLESS and way is not Way.BATCH and rng.random() < 0.4,
             escaped=rng.random() < 0.3,
             first=rng.random() < 0.5,
             lowering=rng.random() < 0.3 and way is not Way.BATCH,

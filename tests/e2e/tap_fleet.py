@@ -8,7 +8,7 @@ from router import KEY_ENV
 __all__ = ["NATIVE", "Entry", "anthropic_entry", "fleet", "local_entry", "openai_entry"]
 
 Entry = dict[str, Any]
-ALL_APIS = ["chat", "completion", "embedding", "messages", "responses"]
+ALL_APIS = ["chat", "completion", "embedding", "messages", "rerank", "responses"]
 ALL_NEEDS = ["tools", "json", "vision", "logprobs"]
 PRICES = [{"since": "2025-01-01", "usd_per_mtok_in": "0.15", "usd_per_mtok_out": "0.60", "source": "test"}]
 

@@ -24,7 +24,7 @@ from tap_fleet import fleet
 from wire_explore import CALM
 
 from localfleet.config import parse_settings
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 
 
 def in_chunks(data: bytes, size: int) -> bytes:
@@ -134,7 +134,7 @@ def test_every_source_reaches_every_api_it_can(api: Api) -> None:
     few = {source for source, number in counts.items() if number < 0.75 * len(FIELDS[api])}
     no_turns = {Source.CONVERSATION, Source.PICTURE}
     expected = {Source.PREVIOUS_RESPONSE} if api is not Api.RESPONSES else set[Source]()
-    assert few == expected | (no_turns if api in {Api.COMPLETION, Api.EMBEDDING} else set())
+    assert few == expected | (no_turns if api in {Api.COMPLETION, *WORDLESS} else set())
 
 
 @pytest.mark.slow

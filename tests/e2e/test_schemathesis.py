@@ -18,7 +18,15 @@ from schemathesis.specs.openapi.checks import (
 from tap_fleet import fleet
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses", "/v1/models"]
+PATHS = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/rerank",
+    "/v1/responses",
+    "/v1/models",
+]
 PAGES = ["/healthz", "/readyz", "/metrics", "/api/status", "/api/receipts", "/api/summary"]
 
 

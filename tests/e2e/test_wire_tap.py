@@ -27,7 +27,7 @@ from wire_check import balanced, book_problems, left_behind, problems, settled_b
 from wire_explore import explore
 from wire_tap import HOSTED, Fleet, Rig, Seen, Tally, ask
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 from localfleet.core.label import Label
 
 SEED = int(os.environ.get("LOCALFLEET_TAP_SEED", "20260"))
@@ -122,7 +122,7 @@ def _unless_failed(seen: Seen) -> list[str]:
 def test_what_may_leave_does_leave(rig: Rig, tap: str, api: Api, stream: bool) -> None:
     """The control: an unrestricted canary is found at the tap, so that an empty tap means something."""
     model = {"openai": "mini", "anthropic": "claude"}[tap]
-    case = plain_case(api, SAID[api], Source.NONE, model=model, stream=stream and api is not Api.EMBEDDING)
+    case = plain_case(api, SAID[api], Source.NONE, model=model, stream=stream and api not in WORDLESS)
     seen = rig.lanes[0].run(case)
     assert seen.answer.status == 200
     assert traces(seen.received[tap], seen.canary)

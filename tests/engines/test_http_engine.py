@@ -698,12 +698,65 @@ def test_other_apis_are_translated_through_chat() -> None:
 
 @pytest.mark.parametrize(
     ("api", "path"),
-    [(Api.COMPLETION, b"/v1/completions"), (Api.EMBEDDING, b"/v1/embeddings"), (Api.RESPONSES, b"/v1/responses")],
+    [
+        (Api.COMPLETION, b"/v1/completions"),
+        (Api.EMBEDDING, b"/v1/embeddings"),
+        (Api.RESPONSES, b"/v1/responses"),
+    ],
 )
 def test_each_api_has_its_path(api: Api, path: bytes) -> None:
     """Spoken natively where the engine can."""
     _, _, server = told(whole, call({"input": "x"}, api=api))
     assert server.requests[0].head.startswith(b"POST %b HTTP/1.1" % path)
+
+
+RANK = {"model": "auto", "query": "q", "documents": ["a", "b"], "top_n": 1, "instruction": "i"}
+
+
+@pytest.mark.parametrize("form", [None, AnswerForm(unfence=True)])
+def test_a_ranking_is_asked_for_where_it_is_spoken(form: AnswerForm | None) -> None:
+    """Every document is scored there, and the answer is made here; a form of answers has nothing to do with it."""
+
+    async def scores(peer: Peer) -> None:
+        rows = [{"index": 0, "relevance_score": 0.1}, {"index": 1, "relevance_score": 0.9, "document": {"text": "x"}}]
+        await peer.answer(orjson.dumps({"results": rows, "usage": {"total_tokens": 8}}))
+
+    body, reply, server = told(scores, replace(call(RANK, api=Api.RERANK), answers=form))
+    assert server.requests[0].head.startswith(b"POST /v1/rerank HTTP/1.1")
+    assert orjson.loads(server.requests[0].body) == {
+        "model": "up", "query": "q", "documents": ["a", "b"], "instruction": "i",
+    }  # fmt: skip
+    assert orjson.loads(body) == {
+        "id": "rerank-r1",
+        "model": "m",
+        "results": [{"index": 1, "relevance_score": 0.9, "document": {"text": "b"}}],
+        "usage": {"prompt_tokens": 8, "total_tokens": 8},
+    }
+    assert (reply.usage, reply.text_bytes) == (Usage(input_tokens=8, output_tokens=0), 0)
+
+
+def test_an_engine_of_vectors_ranks_by_them() -> None:
+    """It is asked for the vectors of all texts, and the nearest document comes first."""
+
+    async def vectors(peer: Peer) -> None:
+        rows = [{"index": at, "embedding": one} for at, one in enumerate(([1, 0], [0.6, 0.8], [0.8, 0.6]))]
+        await peer.answer(orjson.dumps({"data": rows, "usage": {"prompt_tokens": 3, "total_tokens": 3}}))
+
+    body, reply, server = told(vectors, call(RANK, api=Api.RERANK), speaks=frozenset({Api.CHAT, Api.EMBEDDING}))
+    assert server.requests[0].head.startswith(b"POST /v1/embeddings HTTP/1.1")
+    assert orjson.loads(server.requests[0].body) == {"model": "up", "input": ["q", "a", "b"]}
+    (first,) = orjson.loads(body)["results"]
+    assert (first["index"], round(first["relevance_score"], 6)) == (1, 0.8)
+    assert reply.usage == Usage(input_tokens=3, output_tokens=0)
+
+
+def test_a_ranking_without_a_document_is_no_answer() -> None:
+    """So that the next door is tried."""
+
+    async def short(peer: Peer) -> None:
+        await peer.answer(orjson.dumps({"results": [{"index": 0, "relevance_score": 0.1}]}))
+
+    assert failed(short, call(RANK, api=Api.RERANK)).reason is Reason.UPSTREAM_GARBLED
 
 
 def test_the_breaker_shuts_the_door_and_a_real_request_opens_it() -> None:

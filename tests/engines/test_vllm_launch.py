@@ -86,6 +86,8 @@ def test_the_first_question_fits_the_model() -> None:
     assert (launch.canary_path, json.loads(launch.canary_body)["model"]) == ("/v1/completions", "big")
     embedding = launch_vllm(replace(JOB, apis=frozenset({Api.EMBEDDING})), {})
     assert (embedding.canary_path, json.loads(embedding.canary_body)["input"]) == ("/v1/embeddings", "Hi")
+    ranking = launch_vllm(replace(JOB, apis=frozenset({Api.RERANK})), {})
+    assert (ranking.canary_path, json.loads(ranking.canary_body)["documents"]) == ("/v1/rerank", ["Hi"])
     assert "planted-key" not in repr(launch) + repr(JOB)
 
 

@@ -61,7 +61,7 @@ def test_a_span_says_what_was_decided() -> None:
     failed = seen(receipt(outcome=Reason.TIMED_OUT, status=504, model=None, usage=None, cost_usd=None))
     assert (failed.name, failed.failed, failed.attributes["error.type"]) == ("chat", True, "timed_out")
     names = [seen(receipt(api=api)).attributes["gen_ai.operation.name"] for api in Api]
-    assert sorted({*names}) == ["chat", "embeddings", "text_completion"]
+    assert sorted({*names}) == ["chat", "embeddings", "rerank", "text_completion"]
 
 
 def test_a_restricted_request_has_counts_alone() -> None:

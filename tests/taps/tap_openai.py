@@ -10,7 +10,7 @@ from typing import Any
 from tap_behaviour import Answer, Behaviour, Heard, pieces, sse
 from tap_reply import CREATED, Said, said_to
 
-__all__ = ["chat", "completion", "embeddings", "error", "models"]
+__all__ = ["chat", "completion", "embeddings", "error", "models", "rerank"]
 
 DONE = sse("[DONE]")
 Json = dict[str, Any]
@@ -172,6 +172,23 @@ def embeddings(heard: Heard, behaviour: Behaviour) -> Answer:
         for index, vector in enumerate(vectors)
     ]
     body: Json = {"object": "list", "data": data, "model": str(heard.data.get("model", "tap"))}
+    if behaviour.usage != "none":
+        body["usage"] = {"prompt_tokens": behaviour.tokens.input, "total_tokens": behaviour.tokens.input}
+    return Answer(body=json.dumps(body).encode())
+
+
+def rerank(heard: Heard, behaviour: Behaviour) -> Answer:
+    """A score for each text by the words it shares with the query, the best first, as vLLM answers; texts alone."""
+    query, documents = heard.data.get("query"), heard.data.get("documents")
+    if not isinstance(query, str) or not isinstance(documents, list) or not all(isinstance(d, str) for d in documents):
+        return Answer(body=error(400, "`query` is a text and `documents` is a list of texts"), status=400)
+    asked = {*query.lower().split()}
+    scores = [len(asked & {*text.lower().split()}) / max(len(asked), 1) for text in documents]
+    results = [
+        {"index": at, "document": {"text": documents[at]}, "relevance_score": scores[at]}
+        for at in sorted(range(len(documents)), key=lambda at: -scores[at])
+    ]
+    body: Json = {"id": "rerank-tap", "model": str(heard.data.get("model", "tap")), "results": results}
     if behaviour.usage != "none":
         body["usage"] = {"prompt_tokens": behaviour.tokens.input, "total_tokens": behaviour.tokens.input}
     return Answer(body=json.dumps(body).encode())

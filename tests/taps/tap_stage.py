@@ -35,14 +35,20 @@ class Ending(Enum):
 Step = bytes | float | Ending
 
 
+WORDLESS: Mapping[str, Callable[[Heard, Behaviour], Answer]] = {
+    "embeddings": tap_openai.embeddings,
+    "rerank": tap_openai.rerank,
+}
+
+
 def answer_to(heard: Heard, behaviour: Behaviour, text: str, models: tuple[str, ...]) -> Answer:
     """The good answer to a request; a path that no API has gets that API's 404."""
     if heard.endpoint == "models" and heard.method == "GET":
         return tap_openai.models(heard, models)
     if heard.endpoint == "count_tokens":
         return tap_anthropic.count_tokens(behaviour)
-    if heard.endpoint == "embeddings":
-        return tap_openai.embeddings(heard, behaviour)
+    if heard.endpoint in WORDLESS:
+        return WORDLESS[heard.endpoint](heard, behaviour)
     formats: Mapping[str, Callable[[Heard, Behaviour, str], Answer]] = {
         "completions": tap_openai.chat if heard.chat else tap_openai.completion,
         "messages": tap_anthropic.messages,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from localfleet.core.ask import Api, Ask, Caller, Need, Priority
+from localfleet.core.ask import WORDLESS, Api, Ask, Caller, Need, Priority
 from localfleet.core.classify import FieldRule, Rules, classify
 from localfleet.core.label import Label
 from localfleet.errors import BadAsk
@@ -22,6 +22,7 @@ BODIES: dict[Api, dict[str, Any]] = {
     Api.MESSAGES: {"model": "auto", "messages": [USER], "max_tokens": 9},
     Api.COMPLETION: {"model": "auto", "prompt": "hello"},
     Api.EMBEDDING: {"model": "auto", "input": "hello"},
+    Api.RERANK: {"model": "auto", "query": "hello", "documents": ["hello"]},
     Api.RESPONSES: {"model": "auto", "input": "hello"},
 }
 
@@ -124,7 +125,8 @@ JSON = st.recursive(
 FIELDS = [
     "model", "messages", "prompt", "input", "system", "instructions", "metadata", "stream", "stream_options", "n",
     "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens", "tools", "functions", "response_format",
-    "text", "output_config", "output_format", "logprobs", "previous_response_id", "conversation", "container", "x_note",
+    "text", "query", "documents", "top_n", "return_documents", "output_config", "output_format", "logprobs",
+    "previous_response_id", "conversation", "container", "x_note",
 ]  # fmt: skip
 
 
@@ -265,7 +267,7 @@ def test_streams(api: Api) -> None:
     assert not read(api, stream=False).ask.stream
     with pytest.raises(BadAsk):
         read(api, stream="yes")
-    if api is Api.EMBEDDING:
+    if api in WORDLESS:
         with pytest.raises(BadAsk, match="do not stream"):
             read(api, stream=True)
     else:

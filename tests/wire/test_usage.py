@@ -3,7 +3,7 @@
 import pytest
 
 from localfleet.core.usage import Usage
-from localfleet.wire.usage import messages_usage, openai_usage
+from localfleet.wire.usage import input_usage, messages_usage, openai_usage
 
 CHAT = {
     "prompt_tokens": 100,
@@ -39,6 +39,11 @@ def test_anthropic_counts_exclude_the_cache() -> None:
 def test_zero_is_a_value_and_embeddings_have_no_output() -> None:
     """An embedding counts its prompt only."""
     assert openai_usage({"prompt_tokens": 7, "total_tokens": 7}) == Usage(input_tokens=7, output_tokens=0)
+    assert (
+        input_usage({"total_tokens": 7}) == input_usage({"prompt_tokens": 7}) == Usage(input_tokens=7, output_tokens=0)
+    )
+    assert openai_usage({"total_tokens": 7}) is None
+    assert input_usage({}) is input_usage(None) is None
     assert openai_usage({"prompt_tokens": 0, "completion_tokens": 0}) == Usage(input_tokens=0, output_tokens=0)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from localfleet.actions.action import Action
 from localfleet.actions.bench import Bench
-from localfleet.core.ask import Api, Need
+from localfleet.core.ask import WORDLESS, Api, Need
 from localfleet.core.cascade import Cascade, steps
 from localfleet.core.judges.spoken import Judgement, Spoken
 from localfleet.core.reason import Reason
@@ -63,7 +63,7 @@ class Cascades:
             if visit.decision is None:
                 await self.gateway.decide(letter, visit)
             doors = list(steps(visit.decided))
-            unjudged = letter.ask.api is Api.EMBEDDING or (letter.ask.stream and cascade.buffer == "none")
+            unjudged = letter.ask.api in WORDLESS or (letter.ask.stream and cascade.buffer == "none")
             if len(doors) < 2 or unjudged:
                 action.handed_on = True
                 return await self.gateway.answer(letter, visit)

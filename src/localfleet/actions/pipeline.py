@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from localfleet.actions.action import Action
 from localfleet.actions.bench import Bench
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS
 from localfleet.core.conversation import prints_of
 from localfleet.core.judges.spoken import Judgement
 from localfleet.core.label import Label, Verdict, highest
@@ -39,7 +39,6 @@ NOTHING = Decimal(0)
 TOO_PRIVATE = (
     "What this pipeline would search for is too private for its search endpoint. Ask `auto` or `local` instead."
 )
-NO_PIPELINE = frozenset({Api.EMBEDDING})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,8 +69,10 @@ class Pipelines:
         """Answer a request for `pipeline/<name>`; as the gateway, never raises `FleetError`."""
         action = Action(gateway=self.gateway, visit=visit)
         try:
-            if letter.ask.api in NO_PIPELINE:
-                raise BadAsk("A pipeline answers in words. Ask an embedding model by its name.", param="model")
+            if letter.ask.api in WORDLESS:
+                raise BadAsk(
+                    "A pipeline answers in words. Ask for a model of vectors or ranks by its name.", param="model"
+                )
             run = await self._begun(action, letter)
             return await self._run(run, pipeline)
         except FleetError as exc:

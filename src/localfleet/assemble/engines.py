@@ -21,7 +21,7 @@ from localfleet.wire.search import SearchForm
 
 __all__ = ["Engines", "Place"]
 
-COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING})
+COMPATIBLE_SPEAKS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING, Api.RERANK})
 Place = tuple[Literal["local", "hosted", "search"], str]
 """A section and a name in it."""
 OPENAI_SPEAKS = COMPATIBLE_SPEAKS | {Api.RESPONSES}

@@ -16,7 +16,8 @@ from localfleet.assemble.entry import Entry
 from localfleet.assemble.memory import settle
 from localfleet.catalogue import secret_of
 from localfleet.config import LocalModel
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
+from localfleet.core.fit import GgufShape
 from localfleet.core.fleet import EngineState
 from localfleet.engines.admission import Admission
 from localfleet.engines.client import HttpClient, Secret
@@ -37,7 +38,7 @@ from localfleet.shapes import gguf_shape
 
 __all__ = ["LocalTier", "moment"]
 
-EMBEDS = frozenset({Api.EMBEDDING})
+SPOKEN = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING, Api.RERANK})
 
 Prepare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Impose = Callable[[Call, Api], Mapping[str, Any]]
@@ -103,6 +104,9 @@ class LocalTier:
     def _llamacpp(self, name: str, model: LocalModel) -> Entry:
         assert model.weights is not None
         weights = _found(name, model.weights)
+        wordless = not model.apis.isdisjoint(WORDLESS)
+        shape = _shape(weights.path) if wordless else None
+        ranks = shape is not None and shape.ranks
         job = LlamaJob(
             model_path=str(weights.path),
             alias=name,
@@ -113,13 +117,18 @@ class LocalTier:
             chat_template=weights.chat_template,
             temperature=weights.temperature,
             top_p=weights.top_p,
-            vectors=Api.EMBEDDING in model.apis,
-            words=model.apis != EMBEDS,
-            mean=Api.EMBEDDING in model.apis and not _pools(weights.path),
+            vectors=wordless and not ranks,
+            words=not model.apis <= WORDLESS,
+            mean=shape is not None and not shape.pools,
+            ranks=ranks,
         )
         launch = launch_llamacpp(job, self.env, check=partial(verify, weights))
         return self._supervised(
-            launch, model, weights_bytes=weights.path.stat().st_size, prepare=partial(opened_for_tools, weights)
+            launch,
+            model,
+            weights_bytes=weights.path.stat().st_size,
+            prepare=partial(opened_for_tools, weights),
+            speaks=SPOKEN if ranks else SPOKEN - {Api.RERANK},
         )
 
     def _supervised(
@@ -131,6 +140,7 @@ class LocalTier:
         weights_bytes: int | None = None,
         prepare: Prepare | None = None,
         impose: Impose | None = None,
+        speaks: frozenset[Api] = SPOKEN,
     ) -> Entry:
         """One process with one line before it, and an engine for each name that it answers to."""
         door, key = self._admission(model, shut=True), f"{launch.name} {secrets.token_hex(4)}"
@@ -160,6 +170,7 @@ class LocalTier:
                     readiness=state,
                     prepare=prepare,
                     impose=impose,
+                    speaks=speaks,
                 )
 
             return self._in_line(SupervisedEngine(supervisor=supervisor, seen=state, connect=connect), door)
@@ -192,6 +203,7 @@ class LocalTier:
         readiness: Callable[[], EngineState] | None = None,
         prepare: Prepare | None = None,
         impose: Impose | None = None,
+        speaks: frozenset[Api] = SPOKEN,
     ) -> HttpEngine:
         return HttpEngine(
             name=name,
@@ -199,7 +211,7 @@ class LocalTier:
             base_url=url,
             key=None if key is None else Secret(key),
             dialect="openai",
-            speaks=frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDING}),
+            speaks=speaks,
             hosted=False,
             client=self.client,
             readiness=readiness,
@@ -210,12 +222,12 @@ class LocalTier:
         )
 
 
-def _pools(path: Path) -> bool:
-    """Whether a file says itself how the vectors of its tokens become one; models of words do not."""
+def _shape(path: Path) -> GgufShape | None:
+    """What the file says of itself; `None` for a family that is not known here."""
     try:
-        return gguf_shape(path).pools
+        return gguf_shape(path)
     except ShapeUnknown:
-        return True
+        return None
 
 
 def _found(name: str, wanted: str) -> Weights:

@@ -14,6 +14,7 @@ ENDPOINTS = {
     "/v1/chat/completions": Api.CHAT,
     "/v1/completions": Api.COMPLETION,
     "/v1/embeddings": Api.EMBEDDING,
+    "/v1/rerank": Api.RERANK,
     "/v1/responses": Api.RESPONSES,
     "/v1/messages": Api.MESSAGES,
 }

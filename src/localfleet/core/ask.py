@@ -8,17 +8,22 @@ from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 
-__all__ = ["Api", "Ask", "Caller", "Need", "Priority", "Span"]
+__all__ = ["WORDLESS", "Api", "Ask", "Caller", "Need", "Priority", "Span"]
 
 
 class Api(StrEnum):
-    """The five data-plane APIs, named as in `models.yaml`."""
+    """The six data-plane APIs, named as in `models.yaml`."""
 
     CHAT = "chat"
     COMPLETION = "completion"
     EMBEDDING = "embedding"
     MESSAGES = "messages"
+    RERANK = "rerank"
     RESPONSES = "responses"
+
+
+WORDLESS = frozenset({Api.EMBEDDING, Api.RERANK})
+"""Answered in numbers: they do not stream, and no judge, pipeline or shadow has anything to read."""
 
 
 class Need(StrEnum):
@@ -90,6 +95,8 @@ class Ask:
     stream: bool = False
     input_tokens: int = 0
     input_bytes: int = 0
+    piece_tokens: int | None = None
+    """Where a model reads the input in pieces, each by itself: those of the longest, which must fit; an estimate."""
     max_output_tokens: int | None = None
     choices: int = 1
     """How many answers were asked for (`n`): output tokens and their price multiply by it."""
@@ -110,6 +117,11 @@ class Ask:
     priority: Priority = Priority.LIVE
     providers: Demand = NO_DEMAND
     """What this request demands of providers beyond that; it can shut doors and open none."""
+
+    @property
+    def longest_tokens(self) -> int:
+        """What must fit into a model's context at once."""
+        return self.input_tokens if self.piece_tokens is None else self.piece_tokens
 
     @property
     def texts(self) -> list[str]:

@@ -141,7 +141,7 @@ def _by_ability(ask: Ask, model: Model) -> Reason | None:
         return Reason.CANNOT_SERVE_API
     if not ask.needs <= model.can:
         return Reason.LACKS_CAPABILITY
-    if ask.input_tokens + _own_tokens(model) >= model.context_tokens:
+    if ask.longest_tokens + _own_tokens(model) >= model.context_tokens:
         return Reason.CONTEXT_TOO_LONG
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from localfleet.core.ask import Api, Ask, Caller, Priority
+from localfleet.core.ask import WORDLESS, Ask, Caller, Priority
 from localfleet.core.budget import Scope
 from localfleet.core.cascade import Cascade
 from localfleet.core.judges.spoken import Judgement
@@ -85,7 +85,7 @@ class Hours:
 def drawn(shadow: Shadow, ask: Ask, *, key: bytes) -> bool:
     """Whether this request has a shadow: by lot for each, or the same for all of a session or key."""
     by, caller = shadow.experiment.by, ask.caller.key_id
-    if ask.api is Api.EMBEDDING:
+    if ask.api in WORDLESS:
         return False  # nothing to read for a judge
     who = ask.request_id if by == "request" else ask.session if by == "session" and ask.session is not None else caller
     return side_of(shadow.experiment, f"{caller}\0{who}", key=key) == TRIAL

@@ -2,7 +2,8 @@
 Models behind HTTP: any OpenAI-compatible server, and Anthropic's Messages API in its own dialect.
 
 What leaves is built here: the caller's parsed body with our model's name, without localfleet's own metadata, under
-headers of ours. An engine that does not speak the caller's API is asked in chat, and its answer is translated.
+headers of ours. An engine that does not speak the caller's API is asked in chat, or for vectors where it shall rank,
+and its answer is translated.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 from localfleet.core.fleet import EngineState
 from localfleet.core.reason import Reason
 from localfleet.core.route import HostedRoute, LocalRoute, Route
@@ -29,8 +30,11 @@ PATHS = {
     Api.COMPLETION: "/completions",
     Api.EMBEDDING: "/embeddings",
     Api.MESSAGES: "/messages",
+    Api.RERANK: "/rerank",
     Api.RESPONSES: "/responses",
 }
+UNCHANGED = {Api.COMPLETION, *WORDLESS}
+"""Completions are made alike in their own form, and vectors and scores have nothing to be made alike."""
 ANTHROPIC_VERSION = "2023-06-01"
 
 
@@ -90,15 +94,20 @@ class HttpEngine:
         """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
         if not isinstance(route, self._route_kind) or route.model != self._name:
             raise TypeError("this route does not lead to this engine")
-        # Answers are made alike in chat's form, and translated from there.
-        alike = call.answers is not None and call.api is not Api.COMPLETION and Api.CHAT in self._speaks
-        asked = call.api if call.api in self._speaks and not alike else Api.CHAT
-        ask = partial(self._stream if call.stream else self._whole, call, asked)
+        ask = partial(self._stream if call.stream else self._whole, call, self._asked(call))
         return await self._turnstile.through(ask, given_s=call.timeout_s)
 
     async def aclose(self) -> None:
         """Close idle connections."""
         await self._host.aclose()
+
+    def _asked(self, call: Call) -> Api:
+        """The API to ask in: the caller's where it is spoken."""
+        if call.api is Api.RERANK and call.api not in self._speaks:
+            return Api.EMBEDDING
+        # Answers are made alike in chat's form, and translated from there.
+        alike = call.answers is not None and call.api not in UNCHANGED and Api.CHAT in self._speaks
+        return call.api if call.api in self._speaks and not alike else Api.CHAT
 
     async def _post(self, call: Call, asked: Api) -> tuple[Response, float]:
         try:

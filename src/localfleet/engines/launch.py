@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 from localfleet.engines.start_log import Cause
 
-__all__ = ["Controls", "Launch", "clean_environment"]
+__all__ = ["ONE_RANKING", "ONE_VECTOR", "Controls", "First", "Launch", "clean_environment"]
 
 KEPT_NAMES = frozenset({"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"})
 KEPT_PREFIXES = ("LC_", "OMP_", "GGML_")
 DEFAULT_START_S = 600.0
+First = tuple[str, Mapping[str, object]]
+ONE_VECTOR: First = "/v1/embeddings", {"input": "Hi"}
+ONE_RANKING: First = "/v1/rerank", {"query": "Hi", "documents": ["Hi"]}
+"""What an engine that says no words is asked first: path and body."""
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:

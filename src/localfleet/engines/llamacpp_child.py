@@ -84,7 +84,7 @@ def parameters(job: LlamaJob) -> Any:
     # It would shrink the context to what it thinks fits, and reads the whole model twice to find out.
     params.fit_params = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = job.threads or spare_cores()
-    if job.vectors:
+    if job.vectors or job.ranks:
         embed(params, job)
     ask_well(params, job)
     shut_doors(params, job)
@@ -93,13 +93,15 @@ def parameters(job: LlamaJob) -> Any:
 
 def embed(params: Any, job: LlamaJob) -> None:
     """
-    Embeddings, beside words.
+    Embeddings, beside words; or scores, alone.
 
     A text must fit into one batch: most models of this kind read it in both directions, so not piece by piece.
     """
     params.embedding = True
     params.n_batch = params.n_ubatch = job.context_tokens
-    if job.mean:
+    if job.ranks:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    elif job.mean:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from localfleet.engines.launch import Launch, clean_environment
+from localfleet.engines.launch import ONE_RANKING, ONE_VECTOR, First, Launch, clean_environment
 
 __all__ = ["BAD_JOB", "CANNOT_LOAD", "LlamaJob", "launch_llamacpp"]
 
@@ -23,8 +23,10 @@ EXITS = {
     OUT_OF_MEMORY: "the embedded engine was killed, most often for lack of memory; "
     "lower `context_tokens:` or `parallel:`, or free memory",
 }
-ONE_TEXT = {"input": "Hi"}
-ONE_TOKEN = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0}
+ONE_TOKEN: First = (
+    "/v1/chat/completions",
+    {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,12 @@ class LlamaJob:
     vectors: bool = False
     """Embeddings as well."""
     words: bool = True
-    """Whether it is asked for words at all; an encoder has none, so its canary must be an embedding."""
+    """Whether it is asked for words at all; an encoder has none, so its canary must be an embedding or a ranking."""
     mean: bool = False
     """The vector of a text is the mean of its tokens' vectors; else as the file itself says."""
+
+    ranks: bool = False
+    """A reranker: it reads the query and a document together, and says a score; it does nothing else."""
 
     def to_line(self) -> bytes:
         """One JSON line, with its newline."""
@@ -65,13 +70,14 @@ def launch_llamacpp(job: LlamaJob, environ: Mapping[str, str], check: Callable[[
 
     `-I` keeps the working directory and the user's site folder off the child's import path.
     """
+    path, body = ONE_RANKING if job.ranks else ONE_TOKEN if job.words else ONE_VECTOR
     return Launch(
         name=job.alias,
         argv=(sys.executable, "-I", "-m", "localfleet.engines.llamacpp_child"),
         env=clean_environment(environ),
         stdin=job.to_line(),
-        canary_path="/v1/chat/completions" if job.words else "/v1/embeddings",
-        canary_body=json.dumps({"model": job.alias, **(ONE_TOKEN if job.words else ONE_TEXT)}).encode(),
+        canary_path=path,
+        canary_body=json.dumps({"model": job.alias, **body}).encode(),
         api_key=job.api_key,
         check=check,
         exits=EXITS,

@@ -105,11 +105,11 @@ class Probe:
 
 
 def _said(body: bytes | None) -> bytes | None:
-    """A hash of the first choice, or of the first embedding."""
+    """A hash of the first choice, embedding or score."""
     try:
         answer: Any = orjson.loads(body or b"")
-        first = (answer.get("choices") or answer.get("data"))[0]
-        said = first.get("message", first.get("text", first.get("embedding")))
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        first = (answer.get("choices") or answer.get("data") or answer.get("results"))[0]
+        said = next(first[key] for key in ("message", "text", "embedding", "relevance_score") if key in first)
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
         return None
     return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()

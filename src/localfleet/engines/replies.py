@@ -15,7 +15,7 @@ from localfleet.ports import Call
 from localfleet.wire.formed import CleanEvents, clean_whole
 from localfleet.wire.relay import ChatReader, MessagesReader, Reader, Relay, ResponsesReader, Translated
 from localfleet.wire.sse import SseGarbled
-from localfleet.wire.translate import from_chat, stream_from_chat
+from localfleet.wire.translate import from_asked, stream_from_chat
 from localfleet.wire.upstream_error import UpstreamSaid
 from localfleet.wire.whole import read_whole
 
@@ -180,8 +180,9 @@ def whole_reply(call: Call, asked: Api, body: bytes, *, model: str) -> WholeRepl
         body = clean_whole(body, call.answers, json=call.wants_json)
     try:
         whole = read_whole(asked, body)
-        if asked is not call.api:
-            body = orjson.dumps(from_chat(call.api, whole.data, model=model, request_id=call.request_id))
+        if asked is not call.api or call.api is Api.RERANK:
+            told = from_asked(call.api, call.body, whole.data, model=model, request_id=call.request_id)
+            body = orjson.dumps(told)
     except UpstreamSaid as said:
         raise said_in_answer(said) from None
     except ValueError:

@@ -12,8 +12,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from localfleet.core.ask import Api
-from localfleet.engines.launch import Controls, Launch, clean_environment
+from localfleet.core.ask import WORDLESS, Api
+from localfleet.engines.launch import ONE_RANKING, ONE_VECTOR, Controls, Launch, clean_environment
 from localfleet.engines.tether import tethered
 from localfleet.engines.vllm_causes import CAUSES, EXITS
 
@@ -118,8 +118,10 @@ def _imposed(job: VllmJob) -> dict[str, str]:
     }
 
 
-def _canary(job: VllmJob) -> tuple[str, dict[str, object]]:
+def _canary(job: VllmJob) -> tuple[str, Mapping[str, object]]:
     """A few tokens, by the plainest API there is: weights without a chat template answer no chat."""
-    if job.apis == {Api.EMBEDDING}:
-        return "/v1/embeddings", {"input": "Hi"}
+    if job.apis == {Api.RERANK}:
+        return ONE_RANKING
+    if job.apis <= WORDLESS:
+        return ONE_VECTOR
     return "/v1/completions", {"prompt": "Hi", "max_tokens": CANARY_TOKENS, "temperature": 0}

@@ -26,6 +26,7 @@ OPERATIONS = {
     Api.RESPONSES: "chat",
     Api.COMPLETION: "text_completion",
     Api.EMBEDDING: "embeddings",
+    Api.RERANK: "rerank",
 }
 PORT = re.compile(r":[0-9]+$")
 Plain = str | int | float | bool | list[str]

@@ -39,6 +39,7 @@ PATHS = {
     "/v1/completions": Api.COMPLETION,
     "/v1/embeddings": Api.EMBEDDING,
     "/v1/messages": Api.MESSAGES,
+    "/v1/rerank": Api.RERANK,
     "/v1/responses": Api.RESPONSES,
 }
 NO_ERROR = BadAsk("")

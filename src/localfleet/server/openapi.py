@@ -1,4 +1,4 @@
-"""The data plane in the OpenAPI description: FastAPI knows only its own pages, so the five endpoints are added here."""
+"""The data plane in the OpenAPI description: FastAPI knows only its own pages, so the six endpoints are added here."""
 
 from typing import Any
 
@@ -24,20 +24,29 @@ COMMON: dict[str, Any] = {
 WHOLE = {"type": ["integer", "null"], "minimum": 1}
 MESSAGES = {"type": "array", "minItems": 1, "items": MESSAGE}
 FILLED = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1}]}
-ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+NAMED_TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
+DOCUMENTS = {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "string", "minLength": 1}, NAMED_TEXT]}}
+RANKED = {
+    "query": {"type": "string", "minLength": 1},
+    "documents": DOCUMENTS,
+    "top_n": {"type": ["integer", "null"], "minimum": 0, "description": "How many come back, the best first; 0: all."},
+    "return_documents": {"type": ["boolean", "null"], "description": "False: places and scores alone."},
+}
+ENDPOINTS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     "/v1/chat/completions": (
         "OpenAI chat completions",
-        "messages",
+        ("messages",),
         {"messages": MESSAGES, "max_tokens": WHOLE, "n": WHOLE},
     ),
-    "/v1/completions": ("OpenAI legacy completions", "prompt", {"prompt": FILLED, "max_tokens": WHOLE}),
-    "/v1/embeddings": ("OpenAI embeddings", "input", {"input": FILLED}),
+    "/v1/completions": ("OpenAI legacy completions", ("prompt",), {"prompt": FILLED, "max_tokens": WHOLE}),
+    "/v1/embeddings": ("OpenAI embeddings", ("input",), {"input": FILLED}),
     "/v1/messages": (
         "Anthropic Messages",
-        "messages",
+        ("messages",),
         {"messages": MESSAGES, "max_tokens": {**WHOLE, "type": "integer"}},
     ),
-    "/v1/responses": ("OpenAI Responses", "input", {"input": FILLED, "max_output_tokens": WHOLE}),
+    "/v1/rerank": ("Documents by relevance to a query, as vLLM, Jina and Cohere", ("query", "documents"), RANKED),
+    "/v1/responses": ("OpenAI Responses", ("input",), {"input": FILLED, "max_output_tokens": WHOLE}),
 }
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "x-localfleet-privacy": {"enum": ["public", "internal", "restricted"]},
@@ -111,10 +120,10 @@ def _mend_pages(paths: dict[str, Any]) -> None:
     paths["/metrics"]["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
 
 
-def _operation(summary: str, needed: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _operation(summary: str, needed: tuple[str, ...], properties: dict[str, Any]) -> dict[str, Any]:
     body = {
         "type": "object",
-        "required": ["model", needed],
+        "required": ["model", *needed],
         "properties": {**COMMON, **properties},
         "additionalProperties": True,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 from localfleet.core.cleaning import Cleaner
 from localfleet.core.form import AnswerForm, Form
 from localfleet.wire.restored_events import ChatEvents
@@ -18,7 +18,7 @@ TEXTS = {"content", "text"}
 
 def formed(api: Api, body: Mapping[str, Any], form: Form | None) -> Mapping[str, Any]:
     """The body with the model's own words around its system prompt; a new one, unless nothing is added."""
-    if form is None or not form.texts or api is Api.EMBEDDING:
+    if form is None or not form.texts or api in WORDLESS:
         return body
     if api is Api.CHAT:
         return {**body, "messages": _chat(body.get("messages"), form)}

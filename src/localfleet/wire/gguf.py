@@ -100,8 +100,12 @@ def _shape(pairs: dict[str, Any], file_bytes: int) -> GgufShape:
         vocab=own.whole("vocab_size", "tokenizer.ggml.tokens"),
         context_tokens=own.whole("context_length"),
         kv_numbers_per_token=_kv_heads(own, layers, most) * (key + value),
-        pools="pooling_type" in own.values,
+        pooling=_pooling(own.values.get("pooling_type")),
     )
+
+
+def _pooling(said: object) -> int | None:
+    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
 
 
 def _kv_heads(own: Facts, layers: int, heads: int) -> int:

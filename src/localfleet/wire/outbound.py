@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from localfleet.core.ask import Api
-from localfleet.wire.translate import to_chat
+from localfleet.wire.translate import to_asked
 
 __all__ = ["outbound_body", "outbound_fields"]
 
@@ -28,7 +28,7 @@ def outbound_fields(
 
     A chat or completion stream always asks for usage, on our behalf if not on the client's.
     """
-    fields = dict(body) if api is asked else to_chat(api, body)
+    fields = to_asked(api, asked, body)
     fields["model"] = model
     _drop_our_metadata(fields)
     if stream and asked in {Api.CHAT, Api.COMPLETION} and (api is not asked or not wants_usage):

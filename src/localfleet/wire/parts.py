@@ -31,6 +31,8 @@ def parts_of(ask: Ask, body: Mapping[str, Any]) -> tuple[Parts, str]:
     """The tokens by part, and the text of the last user turn without the documents in it."""
     found = {"system": 0, "user": 0, "documents": _size(body.get("documents")), "history": 0, "tool_results": 0}
     turns = turns_of(ask.api, body)
+    if ask.api is Api.RERANK:
+        turns = turns[:1]  # its documents are counted already
     last = _last_asking(turns, ask.api)
     said: list[str] = []
     for at, turn in enumerate(turns):
@@ -60,7 +62,7 @@ def _where(role: str, kind: str, *, asks: bool) -> str:
 
 def _last_asking(turns: list[Any], api: Api) -> int:
     """The place of the last turn of the user; of the last turn where nothing has a role."""
-    if api in {Api.COMPLETION, Api.EMBEDDING}:
+    if api in {Api.COMPLETION, Api.EMBEDDING, Api.RERANK}:
         return len(turns) - 1
     asking = [at for at, turn in enumerate(turns) if not isinstance(turn, dict) or turn.get("role") in ASKING]
     return asking[-1] if asking else -1

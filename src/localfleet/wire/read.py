@@ -12,13 +12,14 @@ from typing import Any
 
 import orjson
 
-from localfleet.core.ask import Api, Ask, Caller, Need, Priority
+from localfleet.core.ask import WORDLESS, Api, Ask, Caller, Need, Priority
 from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.label import Label
 from localfleet.core.value import value
 from localfleet.errors import BadAsk
 from localfleet.wire.marks import labelled_in, marks_in, without_marks
 from localfleet.wire.provider_wish import read_demand
+from localfleet.wire.ranking import texts_of
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
 from localfleet.wire.unreadable import unreadable_in
@@ -40,6 +41,7 @@ TURN_FIELDS = {
     Api.MESSAGES: ("system", "messages"),
     Api.COMPLETION: ("prompt",),
     Api.EMBEDDING: ("input",),
+    Api.RERANK: ("query", "documents"),
     Api.RESPONSES: ("instructions", "input"),
 }
 """What is said, by API. Everything else of a body is options, tools, and fields nobody here knows."""
@@ -48,6 +50,7 @@ OUTPUT_LIMITS = {
     Api.COMPLETION: ("max_tokens",),
     Api.EMBEDDING: (),
     Api.MESSAGES: ("max_tokens",),
+    Api.RERANK: (),
     Api.RESPONSES: ("max_output_tokens",),
 }
 """The limits that a server of an API keeps to; another API's word in a body limits nothing and reserves nothing."""
@@ -160,6 +163,7 @@ def read_ask(
     written = fingerprinted(body, turns)
     # Turns that we recalled were not in the caller's bytes, but they go along and are paid for again.
     said = sum(map(len, written)) if body.get("previous_response_id") is not None else 0
+    again, longest = _pieces(api, turns)
     ask = Ask(
         request_id=request_id,
         api=api,
@@ -170,8 +174,9 @@ def read_ask(
         turns=written,
         needs=_needs(body, unreadable),
         stream=_streams(api, body),
-        input_tokens=max(size, said) // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
-        input_bytes=size + said,
+        input_tokens=(max(size, said) + again) // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
+        input_bytes=size + said + again,
+        piece_tokens=longest,
         max_output_tokens=_max_output(api, body),
         choices=_choices(api, body),
         declared=wishes.label,
@@ -193,7 +198,24 @@ def read_ask(
     return Letter(ask=ask, body=_outgoing(api, body), wants_usage=wants_usage)
 
 
+def _pieces(api: Api, turns: list[Any]) -> tuple[int, int | None]:
+    """
+    Bytes that are read again, for a query goes with each document; and the tokens of the longest piece.
+
+    A list of other things than texts is one piece.
+    """
+    if api not in WORDLESS or not isinstance(turns[-1], list) or not all(isinstance(text, str) for text in turns[-1]):
+        return 0, None
+    query = len(turns[0].encode()) if api is Api.RERANK else 0
+    longest = query + max(len(text.encode()) for text in turns[-1])
+    again = len(turns[-1]) * (query + TOKENS_PER_TURN) if query else 0
+    return again, longest // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns)
+
+
 def _outgoing(api: Api, body: dict[str, Any]) -> dict[str, Any]:
+    if api is Api.RERANK:
+        _whole(body, "top_n", 0), _flag(body, "return_documents")
+        return {**body, "documents": texts_of(body)}
     # The earlier turns are in the input by now; the id is ours, and a provider would only refuse it.
     if api is Api.RESPONSES and "previous_response_id" in body:
         return {key: value for key, value in body.items() if key != "previous_response_id"}
@@ -223,8 +245,8 @@ def _wants_json(body: Mapping[str, Any]) -> bool:
 
 def _streams(api: Api, body: Mapping[str, Any]) -> bool:
     stream = _flag(body, "stream")
-    if stream and api is Api.EMBEDDING:
-        raise BadAsk("Embeddings do not stream. Leave out `stream`.", param="stream")
+    if stream and api in WORDLESS:
+        raise BadAsk("Embeddings and rankings do not stream. Leave out `stream`.", param="stream")
     return stream
 
 

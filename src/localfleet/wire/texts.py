@@ -18,11 +18,11 @@ KNOWN = frozenset(
     arguments call_id choices code content custom data department description detail developer document documents
     effort encoding_format enum file file_data file_id filename format function function_call functions id image_url
     input input_schema instructions items json_schema key language logit_bias max_tokens messages metadata model
-    modalities name output parameters parts prediction project prompt properties reasoning reasoning_content refusal
-    required response_format role schema session signature stop stop_sequences stream strict suffix summary system task
-    frequency_penalty logprobs max_completion_tokens max_output_tokens n parallel_tool_calls presence_penalty seed store
-    stream_options team temperature tenant text thinking title tool_call_id tool_calls tool_choice tool_use_id tools
-    top_k top_logprobs top_p type url user user_id
+    modalities name output parameters parts prediction project prompt properties query reasoning reasoning_content
+    refusal required response_format return_documents role schema session signature stop stop_sequences stream strict
+    suffix summary system task frequency_penalty logprobs max_completion_tokens max_output_tokens n
+    parallel_tool_calls presence_penalty seed store stream_options team temperature tenant text thinking title
+    tool_call_id tool_calls tool_choice tool_use_id tools top_k top_logprobs top_n top_p type url user user_id
     """.split()  # noqa: SIM905  # a list of quoted words of this length reads worse
 )
 

@@ -1,13 +1,20 @@
-"""Which translation goes with which API, for engines that speak only chat."""
+"""Which translation goes with which API, for engines that speak another."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from localfleet.core.ask import Api
-from localfleet.wire import messages, responses
+from localfleet.wire import messages, ranking, responses
 from localfleet.wire.relay import Translator
 
-__all__ = ["from_chat", "stream_from_chat", "to_chat"]
+__all__ = ["from_asked", "from_chat", "stream_from_chat", "to_asked", "to_chat"]
+
+
+def to_asked(api: Api, asked: Api, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request of `api` for an engine that is asked in `asked`; raise `ValueError` where no translation exists."""
+    if api is Api.RERANK:
+        return ranking.to_ranker(body) if asked is api else ranking.to_vectors(body)
+    return dict(body) if asked is api else to_chat(api, body)
 
 
 def to_chat(api: Api, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,6 +24,15 @@ def to_chat(api: Api, body: Mapping[str, Any]) -> dict[str, Any]:
     if api is Api.RESPONSES:
         return responses.to_chat(body)
     raise ValueError("this API is not translated")
+
+
+def from_asked(
+    api: Api, body: Mapping[str, Any], reply: Mapping[str, Any], *, model: str, request_id: str
+) -> dict[str, Any]:
+    """A whole answer in the caller's API, to the request `body`; raise `ValueError` if it holds none."""
+    if api is Api.RERANK:
+        return ranking.ranked(body, reply, model=model, request_id=request_id)
+    return from_chat(api, reply, model=model, request_id=request_id)
 
 
 def from_chat(api: Api, reply: Mapping[str, Any], *, model: str, request_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import orjson
 
 from localfleet.core.ask import Api
 from localfleet.errors import BadAsk
+from localfleet.wire.ranking import query_of, texts_of
 
 __all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "too_deep", "turns_of"]
 
@@ -31,6 +32,8 @@ def turns_of(api: Api, body: Mapping[str, Any]) -> list[Any]:
         return [_filled(body, "prompt")]
     if api is Api.EMBEDDING:
         return [_filled(body, "input")]
+    if api is Api.RERANK:
+        return [query_of(body), texts_of(body)]
     head = [body["instructions"]] if body.get("instructions") is not None else []
     given = _filled(body, "input")
     return [*head, *(given if isinstance(given, list) else [given])]

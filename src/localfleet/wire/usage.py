@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from localfleet.core.usage import Usage
 
-__all__ = ["OBJECT", "messages_usage", "openai_usage"]
+__all__ = ["OBJECT", "input_usage", "messages_usage", "openai_usage"]
 
 OBJECT = (dict, Mapping)
 """What JSON objects are read from; nearly always the first, which is the quicker question."""
@@ -39,6 +39,13 @@ def openai_usage(usage: object) -> Usage | None:
         written,
         _detail(usage.get(details_out), "reasoning_tokens"),
     )
+
+
+def input_usage(usage: object) -> Usage | None:
+    """The `usage` of embeddings and rankings: it is all input, and some servers say `total_tokens` alone."""
+    if isinstance(usage, OBJECT) and "prompt_tokens" not in usage:
+        usage = {"prompt_tokens": usage.get("total_tokens")}
+    return openai_usage(usage)
 
 
 def messages_usage(usage: object) -> Usage | None:

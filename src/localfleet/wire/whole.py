@@ -5,13 +5,16 @@ from typing import Any
 
 import orjson
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS, Api
 from localfleet.core.usage import Usage
 from localfleet.core.value import value
 from localfleet.wire.upstream_error import UpstreamSaid, code_of
-from localfleet.wire.usage import OBJECT, messages_usage, openai_usage
+from localfleet.wire.usage import OBJECT, input_usage, messages_usage, openai_usage
 
 __all__ = ["Whole", "read_whole", "text_size", "texts_of_turn"]
+
+
+USAGES = {Api.MESSAGES: messages_usage, **dict.fromkeys(WORDLESS, input_usage)}
 
 
 @value
@@ -30,7 +33,7 @@ def read_whole(api: Api, body: bytes) -> Whole:
         raise ValueError("an answer is a JSON object")  # noqa: TRY004  # callers catch what orjson raises, a ValueError
     if data.get("error"):
         raise UpstreamSaid(code_of(data))
-    read_usage = messages_usage if api is Api.MESSAGES else openai_usage
+    read_usage = USAGES.get(api, openai_usage)
     size = sum(map(text_size, _texts(api, data)))
     return Whole(data=data, usage=read_usage(data.get("usage")), text_bytes=size)
 

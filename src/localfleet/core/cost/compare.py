@@ -25,6 +25,7 @@ from localfleet.core.pricing import Price, PriceTier, rates_at, usd_for_mean
 __all__ = ["BoxLine", "BoxOption", "Comparison", "HostedLine", "HostedOption", "compare"]
 
 MTOK = Decimal(1_000_000)
+WORDLESS = {"embedding": "makes embeddings, not text", "rerank": "ranks texts, writes none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +198,8 @@ def _limits(workload: Workload, option: HostedOption, today: date) -> tuple[bool
         notes.append(f"{'retired' if option.retires_on <= today else 'retires'} on {option.retires_on.isoformat()}")
     if option.context_tokens is not None and workload.tokens_per_request > option.context_tokens:
         notes.append(f"the mean request is over its {option.context_tokens:,} tokens")
-    if option.mode == "embedding" and workload.output_tokens_per_request > 0:
-        notes.append("makes embeddings, not text")
+    if option.mode in WORDLESS and workload.output_tokens_per_request > 0:
+        notes.append(WORDLESS[option.mode])
     unusable = len(notes) - (option.retires_on is not None and option.retires_on > today)
     if option.price is not None:
         rates = rates_at(option.price, workload.input_tokens_per_request)

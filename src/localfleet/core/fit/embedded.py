@@ -15,6 +15,8 @@ KV_NUMBER_BYTES = 2
 """`--cache-type-k` and `-v` default to f16."""
 BATCH_TOKENS = 512
 """`n_ubatch`, llama.cpp's default: tokens of one step. Logits are kept of a request's last token only."""
+RANK_POOLING = 4
+"""`LLAMA_POOLING_TYPE_RANK`."""
 PROCESS_BYTES = 80 * 2**20
 """Python and the library in the child process: 69 MiB were measured with the weights that ship."""
 
@@ -31,8 +33,18 @@ class GgufShape:
     vocab: int
     context_tokens: int
     kv_numbers_per_token: int
-    pools: bool
-    """Whether the file says how the vectors of a text's tokens become one."""
+    pooling: int | None
+    """How the vectors of a text's tokens become one, as llama.cpp numbers it; `None` where the file does not say."""
+
+    @property
+    def pools(self) -> bool:
+        """Whether it was made for vectors; models of words were not."""
+        return self.pooling is not None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it is a reranker: what becomes of a query and a document is one score."""
+        return self.pooling == RANK_POOLING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from localfleet.core.ask import Api
+from localfleet.core.ask import WORDLESS
 from localfleet.core.label import Finding, Label, Verdict
 
 __all__ = ["NO_TEXT_BACK", "Redacted"]
 
-NO_TEXT_BACK = frozenset({Api.EMBEDDING})
-"""An embedding of other words is another embedding: nothing can be put back."""
+NO_TEXT_BACK = WORDLESS
+"""An embedding of other words is another embedding, and a ranking another ranking: nothing can be put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ def with_larger(ask: Ask, tried: list[Model], beyond: list[Model]) -> tuple[list
 
     Only for a request that comes near the first door's window; `beyond` are legal doors past the limit of fallbacks.
     """
-    if len(tried) < 2 or not beyond or ask.input_tokens < NEAR * tried[0].context_tokens:
+    if len(tried) < 2 or not beyond or ask.longest_tokens < NEAR * tried[0].context_tokens:
         return tried, beyond
     window = tried[0].context_tokens
     larger = next((model for model in beyond if model.context_tokens > window), None)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from localfleet.core.ask import Ask
+from localfleet.core.ask import WORDLESS, Ask
 from localfleet.core.fleet import Model
 from localfleet.core.pricing import usd_for_mean, usd_worst
 
@@ -36,7 +36,9 @@ def worst_usd(ask: Ask, model: Model) -> Decimal | None:
 
 
 def most_output_tokens(ask: Ask, model: Model) -> int:
-    """As many as the caller, the model or its context allow, for all answers together."""
+    """As many as the caller, the model or its context allow, for all answers together; none where no word is said."""
+    if ask.api in WORDLESS:
+        return 0
     return (ask.max_output_tokens or model.max_output_tokens or model.context_tokens) * ask.choices
 
 
