@@ -49,6 +49,58 @@ def test_a_lone_text_part_is_the_same_as_a_plain_text(kind: str) -> None:
     assert prints(Api.CHAT, chat({"role": "user", "content": [part]})) == plain
 
 
+LATER = ({"role": "assistant", "content": "Done."}, {"role": "user", "content": "Shorter."})
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"role": "user", "content": SAID},
+        {"type": "message", "role": "user", "content": SAID},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": SAID}]},
+        {"id": "msg_1", "type": "message", "role": "user", "status": "completed", "content": SAID},
+    ],
+)
+@pytest.mark.parametrize("first", [SAID, [{"role": "user", "content": SAID}]])
+def test_a_question_put_as_a_text_is_the_same_as_an_item(first: Any, again: dict[str, Any]) -> None:
+    """A client of responses begins with a text and goes on with a list; the conversation stays what it was."""
+    begun = prints(Api.RESPONSES, {"input": first})
+    assert begun[-1] in prints(Api.RESPONSES, {"input": [again, *LATER]})
+    assert begun == prints(Api.CHAT, chat({"role": "user", "content": SAID}))
+
+
+def test_an_answer_as_it_came_is_the_same_as_its_text() -> None:
+    """SDKs send back what they got, with ids and empty fields, or only its words."""
+    said = {"role": "user", "content": SAID}
+    plain = prints(Api.CHAT, chat(said, {"role": "assistant", "content": "Done."}))
+    part = {"type": "output_text", "text": "Done.", "annotations": [], "logprobs": []}
+    item = {"id": "msg_2", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    assert prints(Api.RESPONSES, {"input": [said, item]}) == plain
+    dumped: dict[str, Any] = {
+        "role": "assistant",
+        "content": "Done.",
+        "refusal": None,
+        "annotations": [],
+        "tool_calls": None,
+    }
+    assert prints(Api.CHAT, chat(said, dumped)) == plain
+    claude = {"role": "assistant", "content": [{"type": "text", "text": "Done.", "citations": None}]}
+    assert prints(Api.MESSAGES, chat(said, claude)) == plain
+    marked = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
+    bare = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    both = [chat({"role": "user", "content": parts}) for parts in (marked, bare)]
+    assert prints(Api.MESSAGES, both[0]) == prints(Api.MESSAGES, both[1])
+
+
+def test_what_an_answer_calls_is_said_too() -> None:
+    """Fields that hold something count: a call of a tool is not the same as none."""
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    bare = {"role": "assistant", "content": None}
+    assert prints(Api.CHAT, chat({**bare, "tool_calls": calls})) != prints(Api.CHAT, chat(bare))
+    image = [{"type": "image_url", "image_url": {"url": "data:x"}}]
+    assert prints(Api.CHAT, chat({"role": "user", "content": image})) != prints(Api.CHAT, chat({"role": "user"}))
+
+
 def test_other_words_give_other_prints() -> None:
     """What was said decides: another text, another order, another caller."""
     one, two = {"role": "user", "content": "a"}, {"role": "user", "content": "b"}

@@ -111,8 +111,9 @@ def _text(key: str, value: Any) -> str | None:
         return None if value in WORDS and key in STRUCTURE else f"{key}: {value}"
     if isinstance(value, bool) or value is None:
         return None
-    # Without its sign, which would hide the first digit from the detectors.
+    # Without its sign and the ".0" of tables that were read as floats, which would hide its ends from the detectors.
     size = abs(value)
+    size = int(size) if isinstance(size, float) and size.is_integer() else size
     return f"{key}: {size}" if size >= FIVE_DIGITS or _long_fraction(size) else None
 
 

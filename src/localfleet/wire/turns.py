@@ -19,6 +19,11 @@ __all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "too_deep", "turns_of"]
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 STANDING = frozenset({"system", "developer"})
 CACHE_MARK = "cache_control"
+PLAIN_TURN = {"role", "content"}
+NOT_SAID = frozenset({"id", "status"})
+"""What an API gives an item beside its words."""
+TEXT_PART = frozenset({"type", "text", "annotations", "logprobs", CACHE_MARK})
+TEXT_TYPES = ("text", "input_text", "output_text")
 MAX_DEPTH = 200
 """Levels of nesting. The parser takes 1024, but nothing beyond some 250 can be written again, to anybody."""
 
@@ -79,23 +84,47 @@ def _instructs(turn: Any) -> bool:
 def _canonical(turn: Any) -> bytes:
     """One turn as bytes that stay the same over a conversation, for its fingerprint."""
     try:
-        written = orjson.dumps(_plain(turn), option=orjson.OPT_SORT_KEYS)
+        said = _plain(turn)
+        written = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         # Clients move Anthropic's cache marks along with every request; what is said stays the same.
         if CACHE_MARK.encode() in written:
-            written = orjson.dumps(_unmarked(turn), option=orjson.OPT_SORT_KEYS)
+            written = orjson.dumps(_unmarked(said), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
         raise too_deep() from None
     return written
 
 
 def _plain(turn: Any) -> Any:
-    """A turn whose only part is a text, with that text as its content: clients write it either way."""
-    content = turn.get("content") if isinstance(turn, dict) else None
-    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
-        text = content[0].get("text")
-        if isinstance(text, str) and content[0].keys() <= {"type", "text", CACHE_MARK}:
-            return {**turn, "content": text}
-    return turn
+    """
+    What was said and by whom, without how it is written.
+
+    One client writes the same turn in several ways, from one request to the next: as a text, as its only part, as an
+    item with an id, with fields that are empty; and in each API in other ones.
+    """
+    if isinstance(turn, str):
+        return {"role": "user", "content": turn}
+    if not isinstance(turn, dict) or (turn.keys() == PLAIN_TURN and isinstance(turn["content"], str)):
+        return turn
+    said = {key: value for key, value in _filled_in(turn).items() if key not in NOT_SAID}
+    if said.get("type") == "message":
+        del said["type"]
+    if isinstance(said.get("content"), list):
+        parts = [_part(part) for part in said["content"]]
+        alone = len(parts) == 1 and isinstance(parts[0], str)
+        said["content"] = parts[0] if alone else parts
+    return said
+
+
+def _filled_in(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None and value != []}
+
+
+def _part(part: Any) -> Any:
+    """A part that is a text and nothing else, as that text."""
+    if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+        return part
+    said = _filled_in(part)
+    return part["text"] if said.keys() <= TEXT_PART and said.get("type", "text") in TEXT_TYPES else said
 
 
 def _unmarked(value: Any) -> Any:
