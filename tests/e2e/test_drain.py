@@ -47,7 +47,7 @@ def _ended(router: Router, limit_s: float) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_drain_lets_what_is_under_way_finish(router: Router, openai_tap: Tap, number: signal.Signals) -> None:
     """A stream and a plain answer end whole, nobody new gets in, the exit code is 0 and every record is on disk."""
-    openai_tap.always(Behaviour(chunk_delay_s=0.15, delay_s=0.8))
+    openai_tap.always(Behaviour(chunk_delay_s=0.1, delay_s=0.8))
     plain: list[int] = []
     caller = threading.Thread(target=lambda: plain.append(router.post(CHAT, ask("mini")).status))
     caller.start()

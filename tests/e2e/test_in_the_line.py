@@ -188,7 +188,7 @@ def test_restricted_work_waits_to_its_deadline_and_never_goes_out(
     start: Start, model: CountingModel, openai_tap: Tap
 ) -> None:
     """Then 503 with a time to come back; the hosted door, open all the while, never hears of it."""
-    model.seconds_each = 0.05
+    model.seconds_each = 0.03
     with start(parallel=1) as router, ThreadPoolExecutor(2) as pool:
         first = pool.submit(post, router, CANARY, size=40, privacy="restricted")
         assert until(lambda: len(model.began) == 1)

@@ -27,6 +27,7 @@ from localfleet.ports import Call
 
 TWO_OF_THREE = Room(gib={"ram": Decimal(20)})
 NIGHT, DAY = (0, 60), (0, 600)
+LOOK_S = 0.1
 SLEEPER = Controls(sleep_path="/sleep?level=1", wake_path="/wake_up")
 
 
@@ -43,6 +44,7 @@ class House:
             moment=lambda: self.moment,
             learned=learned or Learned(),
             on_state=lambda name, state: self.told.append((name, state)),
+            look_s=LOOK_S,
         )
 
     def model(
@@ -128,7 +130,7 @@ def test_models_of_the_start_are_loaded_while_there_is_room() -> None:
 
     async def story() -> None:
         await until(lambda: readiness(one).takes_work and readiness(two).takes_work)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(4 * LOOK_S)
         assert readiness(three) is Readiness.ASLEEP
 
     house.run(story)

@@ -2,7 +2,6 @@
 
 import statistics
 from decimal import Context, Decimal
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -42,20 +41,23 @@ def test_a_cost_is_split_without_loss(cost: Decimal) -> None:
 
 def test_costs_sum_exactly(ledger: SqliteLedger) -> None:
     """Whatever the costs, the report's sum is their sum to the last decimal, and the chain agrees."""
-    models = (f"model-{number}" for number in count())
+    settled: dict[str, list[Decimal]] = {}
 
     @settings(max_examples=50, deadline=None)
     @given(some.lists(_COSTS | some.decimals(min_value=0, max_value=1, places=18), min_size=1, max_size=40))
-    def sum_exactly(costs: list[Decimal]) -> None:
-        model = next(models)
+    def settle(costs: list[Decimal]) -> None:
+        model = f"model-{len(settled)}"
+        settled[model] = costs
         for number, cost in enumerate(costs):
             ledger.settle(receipt(number, model=model, cost_usd=cost))
-        assert until(lambda: ledger._writer.unwritten == 0)
-        (total,) = (total for total in totals(ledger.home, by="model") if total.group == model)
-        assert total.requests == len(costs)
-        assert total.cost_usd == _sum(costs)
 
-    sum_exactly()
+    settle()
+    assert until(lambda: ledger._writer.unwritten == 0)
+    said = {total.group: total for total in totals(ledger.home, by="model")}
+    assert said.keys() == settled.keys()
+    for model, costs in settled.items():
+        assert said[model].requests == len(costs), (model, costs)
+        assert said[model].cost_usd == _sum(costs), (model, costs)
     assert ledger.dropped == 0
     assert verify(ledger.home).ok
 

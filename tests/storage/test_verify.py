@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from ledger_rig import Clock, intent, receipt, sql
@@ -21,9 +22,10 @@ _INTENT = _RECEIPTS + 1
 _KEY = _RECEIPTS + 2
 
 
-@pytest.fixture
-def written(home: Path) -> Path:
-    """Thirty receipts, one open intent, one key with its revocation, and one more key."""
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty receipts, one open intent, one key with its revocation, and one more key. Nobody changes it."""
+    home = tmp_path_factory.mktemp("kept") / "state"
     ledger = SqliteLedger(home, clock=Clock())
     for number in range(_RECEIPTS):
         ledger.settle(receipt(number, cost_usd=Decimal(number) / 1000))
@@ -34,6 +36,13 @@ def written(home: Path) -> Path:
     key, _ = create_key(home, name="app", label=Label.INTERNAL, at=1.0)
     revoke_key(home, key.id, at=2.0)
     create_key(home, name="batch", label=Label.RESTRICTED, at=3.0, models=frozenset({"small"}), plan="free")
+    return home
+
+
+@pytest.fixture
+def written(kept: Path, home: Path) -> Path:
+    """A copy of it, whole as it is."""
+    copytree(kept, home)
     assert verify(home).ok
     return home
 

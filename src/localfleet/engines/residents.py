@@ -120,6 +120,8 @@ class Residents:
     learned: Learned = field(default_factory=Learned)
     on_state: Callable[[str, Readiness], None] = lambda _name, _state: None
     """Told when a model is in another state; called on the event loop, must not block."""
+    look_s: float = LOOK_S
+    """How often it looks around while nobody waits."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     _moves: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
@@ -237,7 +239,7 @@ class Residents:
                 self._make(step)
             self._changed.clear()
             try:
-                async with asyncio.timeout(BUSY_LOOK_S if self._busy() else LOOK_S):
+                async with asyncio.timeout(BUSY_LOOK_S if self._busy() else self.look_s):
                     await self._changed.wait()
             except TimeoutError:
                 continue
