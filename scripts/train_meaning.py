@@ -168,6 +168,13 @@ def head(name: str, weights: np.ndarray, bias: float, limit: float) -> tuple[dic
     return row, np.round(weights / scale).astype(np.int8).tobytes()
 
 
+def common_words() -> list[str]:
+    """All words of the templates: those that the router meets most, and works out beforehand."""
+    return sorted(
+        {word for path in HERE.glob("*.txt") for word in words(path.read_text(encoding="utf-8")) if word != "\n"}
+    )
+
+
 def main() -> None:
     """Train, report on a held-out fifth of the templates' fillings, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,7 +182,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20261126, help="of the names that fill the sentences")
     parser.add_argument("--limits", nargs=2, type=float, default=(0.15, 0.0), help="thresholds: topics, names")
     parser.add_argument("--out", default=str(ROOT / "src" / "localfleet" / "data" / "meaning.bin"))
+    parser.add_argument("--words", action="store_true", help="write only the common words beside the weights")
     args = parser.parse_args()
+    beside = Path(args.out).with_name("common_words.txt")
+    beside.write_text("\n".join(common_words()) + "\n", encoding="utf-8")
+    if args.words:
+        return
     rng = random.Random(20261125)  # noqa: S311  # a fixed seed is the point
     added = [*extra(args.extra), *program_text(rng)]
     topics = corpus([("private.txt", 1.0), ("general.txt", 0.0), ("names_benign.txt", 0.0)], rng) + added

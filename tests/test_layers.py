@@ -123,6 +123,7 @@ class Whole:
         self.usage: Usage | None = None
         self.failure: Reason | None = None
         self.text_bytes = 0
+        self.at_once: bytes | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks."""

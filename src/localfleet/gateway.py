@@ -183,7 +183,7 @@ class Gateway:
         failures: list[EngineFailed] = []
         given_up: set[str] = set()
         for route in decision.routes:
-            if route.model in given_up or not await self._paused(visit, route, failures):
+            if route.model in given_up or (failures and not await self._paused(visit, route, failures)):
                 continue
             try:
                 return await self._try(letter, visit, route)
@@ -203,7 +203,7 @@ class Gateway:
 
     async def _paused(self, visit: Visit, route: Route, failures: list[EngineFailed]) -> bool:
         """Wait a little before the same door again; false where neither deadline nor retry budget allow it."""
-        if not failures or visit.attempts[-1].model != route.model:
+        if visit.attempts[-1].model != route.model:
             return True
         pause_s = max(failures[-1].retry_after_s or 0, 0.1) + 0.2 * self.jitter()
         if pause_s >= self._left_s(visit) or not self.retries.allows(self.clock.monotonic()):
@@ -341,11 +341,14 @@ class Gateway:
             visit.reserved(None, Decimal(0))
 
     async def _whole(self, reply: Reply, visit: Visit) -> Answer:
+        whole = reply.at_once
         try:
             await self.traffic.abreast()
-            whole = b"".join([chunk async for chunk in reply])
+            if whole is None:
+                whole = b"".join([chunk async for chunk in reply])
         finally:
-            await reply.aclose()
+            if reply.at_once is None:
+                await reply.aclose()
         refused = declined(whole, visit.ask.api)
         self._record(visit, reply, reply.failure or (Reason.PROVIDER_REFUSED if refused else Reason.ANSWERED))
         return Answer(visit=visit, status=reply.status, media_type=reply.media_type, whole=whole)

@@ -122,7 +122,12 @@ async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[b
 async def past_of(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> Past:
     """What is remembered of this conversation, or of a piece in it; `TimeoutError` where that takes too long."""
     label = bench.ledger.remembered(prints)
-    if Label.RESTRICTED in {label, ask.declared, ask.caller.default_label} or not _has_pieces(bench, ask):
+    if (
+        label is Label.RESTRICTED
+        or ask.declared is Label.RESTRICTED
+        or ask.caller.default_label is Label.RESTRICTED
+        or not _has_pieces(bench, ask)
+    ):
         return label, "conversation"
     known = await _beside(bench, ask, lambda: known_pieces(_prints(bench, ask, ask.texts), bench.ledger.remembered))
     return (label, "conversation") if known is None else (known, "known_chunk")

@@ -39,6 +39,7 @@ class Overheard:
         self._texts: list[str] = []
         self._heard: tuple[int, tuple[Finding, ...]] | None = None
         self.status, self.media_type = reply.status, reply.media_type
+        self.at_once: bytes | None = None
         self._note()
 
     def _note(self) -> None:

@@ -72,6 +72,8 @@ class Reply(Protocol):
     usage: Usage | None
     failure: Reason | None
     text_bytes: int
+    at_once: bytes | None
+    """Where all of it is here and nothing is held: the bytes for the client, who then need not iterate or close."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes for the client."""

@@ -171,6 +171,7 @@ class Restored:
         """Nothing was read yet."""
         self._reply, self._back, self._api = reply, back, api
         self.status, self.media_type = reply.status, reply.media_type
+        self.at_once: bytes | None = None
         self._note()
 
     def _note(self) -> None:

@@ -97,6 +97,7 @@ class Words:
         self.chunks, self.usage, self.media_type, self.then = chunks, usage, media_type, then
         self.failure: Reason | None = None
         self.text_bytes = sum(map(len, chunks))
+        self.at_once: bytes | None = None
         self.given, self.closed = 0, False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

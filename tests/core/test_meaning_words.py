@@ -3,13 +3,17 @@
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localfleet.core.meaning import BUCKETS, features, words
+from localfleet.core.meaning import BUCKETS, features, lexicon, words
 from localfleet.core.names import supposed
+from localfleet.readers.load import load_meaning
 
+ROOT = Path(__file__).resolve().parents[2]
 WORD = re.compile(r"⟨[a-z]+⟩|[^\W_]+|[?$€£%\n]")
 OWNERS = ("my", "our", "we", "i", "his", "company", "的", "我")
 TEXTS = st.text(st.sampled_from("abcdefghij MY our_-1290?$€%\n\t\r\x00'é中的⟨⟩ⅷ"), max_size=120)
@@ -59,6 +63,21 @@ def test_the_short_way_finds_the_same_words(text: str) -> None:
 def test_buckets_are_those_of_the_features_as_text(window: list[str]) -> None:
     """A hash that goes on from the hash of the front is the hash of the whole."""
     assert features(window) == {zlib.crc32(one.encode()) % BUCKETS for one in plain_features(window)}
+
+
+@given(st.lists(st.sampled_from([*OWNERS, "appointment", "letter", "⟨given⟩", "?", "####", "médecin"])), st.data())
+def test_what_is_worked_out_before_changes_nothing(window: list[str], data: st.DataObject) -> None:
+    """Whichever of the words are in the lexicon: the buckets are the same."""
+    known = data.draw(st.sets(st.sampled_from([*OWNERS, "appointment", "letter", "⟨given⟩", "?", "médecin"])))
+    assert features(window, lexicon(known)) == features(window)
+
+
+def test_the_common_words_are_those_of_the_templates() -> None:
+    """Made by `scripts/train_meaning.py --words` from the texts of this project, and by nothing else."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts" / "meaning").glob("*.txt")]
+    ships = files("localfleet").joinpath("data", "common_words.txt").read_text(encoding="utf-8").splitlines()
+    assert ships == sorted({word for text in texts for word in words(text)} - {"\n"})
+    assert load_meaning().common.keys() == set(ships)
 
 
 def test_what_names_nobody_asks_no_model() -> None:

@@ -69,6 +69,16 @@ def test_pieces_of_work_are_counted_with_what_they_cost() -> None:
     assert not [name for name in samples if "aaaa" in name]
 
 
+def test_sums_that_wait_for_others_are_on_the_page() -> None:
+    """Receipts are summed some dozens together, but whoever asks hears of all."""
+    metrics = Metrics()
+    for many in range(1, 80):
+        metrics.count(receipt())
+        if many in {1, 31, 32, 33, 79}:
+            samples = page(metrics)
+            assert one(samples, "localfleet_requests_total", "chat", "small", "restricted", "answered", "none") == many
+
+
 def test_a_receipt_is_counted_once_everywhere() -> None:
     """Requests, attempts, tokens, times; no money on the box."""
     metrics = Metrics()

@@ -81,17 +81,22 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None, by: str = 
         said += [(rules.tasks[task], f"task:{task}") for task in tasks]
     if remembered is not None:
         said.append((remembered, by))
-    said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
-    said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
-    if rules.documents is not None and all(label is not Label.RESTRICTED for label, _ in said):
+    if ask.unreadable:
+        said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
+    if findings:
+        said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
+    if rules.documents is not None and not _restricts(said):
         known = rules.documents.found(text)
         findings = (*findings, *known)
         said += [(found.label, found.kind) for found in known]
-    if rules.topics is not None and all(label is not Label.RESTRICTED for label, _ in said):
-        topics = rules.topics.of(text)
+    if rules.topics is not None and not _restricts(said) and (topics := rules.topics.of(text)):
         findings = (*findings, *topics)
         said += [(found.label, found.kind) for found in topics]
     return _joined(said, findings)
+
+
+def _restricts(said: Sequence[tuple[Label, str]]) -> bool:
+    return Label.RESTRICTED in [label for label, _ in said]
 
 
 def _joined(said: Sequence[tuple[Label, str]], findings: tuple[Finding, ...]) -> Verdict:

@@ -9,15 +9,17 @@ features are words, pairs of neighbours, word beginnings, and pairs of a possess
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from math import sqrt
 from operator import itemgetter
+from types import MappingProxyType
 
 from localfleet.core.label import Finding
 from localfleet.core.names import Entity, address_findings, address_like, list_like, listed, masked, supposed
 
-__all__ = ["BUCKETS", "Head", "Meaning", "features", "read_heads", "read_meaning", "windows", "words"]
+__all__ = ["BUCKETS", "Head", "Meaning", "features", "lexicon", "read_heads", "read_meaning", "windows", "words"]
 
 BUCKETS = 1 << 15
 # An exercise, a letter, a paragraph: as much as a statement about someone needs around it.
@@ -45,8 +47,13 @@ _WORD = re.compile(r"⟨[a-z]+⟩|[^\W_]+|[?$€£%\n]")
 _MARKS = "?$%\n"
 _LIFT = 128
 _LIFTED = bytes((at + _LIFT) % 256 for at in range(256))
-_SPACED = str.maketrans({chr(at): " " for at in range(128) if not chr(at).isalnum() and chr(at) not in _MARKS})
+# What divides words is a space; the end of a line is a word of its own, which a split at spaces must not swallow.
+_LINE = "\x01"
+_SPACED = bytes(at if chr(at).isalnum() or chr(at) in _MARKS else ord(" ") for at in range(128)).ljust(256)
+_SPACED = _SPACED.replace(b"\n", _LINE.encode())
 _WIDE = re.compile("[\u3400-\u9fff\u3040-\u30ff]")
+Lexicon = Mapping[str, tuple[bytes, int, int, int]]
+NO_WORDS: Lexicon = MappingProxyType({})
 _OWNERS = frozenset(
     (
         *(
@@ -94,8 +101,8 @@ def words(text: str) -> list[str]:
         for mark in _MARKS:
             if mark in low:
                 low = low.replace(mark, f" {mark} ")
-        listed = low.translate(_SPACED).split(" ")
-        return [word if word.isalpha() and len(word) <= _LONGEST_WORD else _shape(word) for word in listed if word]
+        listed = low.encode().translate(_SPACED).decode().split()
+        return [word if word.isalpha() and len(word) <= _LONGEST_WORD else _shape(word) for word in listed]
     found = []
     for word in _WORD.findall(low):
         if _WIDE.match(word):
@@ -107,39 +114,67 @@ def words(text: str) -> list[str]:
 
 def _shape(word: str) -> str:
     """What stands for a word that is no word."""
+    if word == _LINE:
+        return "\n"
     if word.isdecimal():
         return "#" * min(len(word), 6)
     return word if word[0] == "⟨" or len(word) == 1 else "⟨code⟩"
 
 
-def features(window: Sequence[str]) -> set[int]:
+def lexicon(common: Iterable[str]) -> Lexicon:
+    """What `features` asks of each of these words, worked out once: of each its UTF-8, and its part of the buckets."""
+    crc32, mask = zlib.crc32, BUCKETS - 1
+    found = {}
+    for word in common:
+        raw = word.encode()
+        whole = crc32(raw)
+        begin = crc32(b"-", crc32(word[:_STEM_CHARS].encode())) if len(word) > _STEM_CHARS else whole
+        found[word] = (raw, whole & mask, begin & mask, crc32(b" ", whole))
+    return found
+
+
+def features(window: Sequence[str], known: Lexicon = NO_WORDS) -> set[int]:
     """
     The buckets of one window: of each word, each pair `before word`, each beginning `begin-`, each `owner~begin`.
 
     A bucket is the CRC-32 of the feature's UTF-8. It is worked out from that of the feature's front, for CRC-32 goes on
-    where it stopped: nothing is put together to be hashed.
+    where it stopped: nothing is put together to be hashed. Of words that are `known` most is worked out already, which
+    halves the time and changes nothing else.
     """
     crc32, mask = zlib.crc32, BUCKETS - 1
     found: set[int] = set()
-    add = found.add
-    front, owner, since = crc32(b"^ "), 0, _REACH_WORDS
+    add, look = found.add, known.get
+    front = crc32(b"^ ")
     for word in window:
-        raw = word.encode()
-        whole = crc32(raw)
-        add(whole & mask)
-        add(crc32(raw, front) & mask)
-        front = crc32(b" ", whole)
-        if (long := len(word) > _STEM_CHARS) or since < _REACH_WORDS:
-            begin = word[:_STEM_CHARS].encode() if long else raw
-            if long:
-                add(crc32(b"-", crc32(begin)) & mask)
-            if since < _REACH_WORDS:
-                add(crc32(begin, owner) & mask)
+        if (at_hand := look(word)) is not None:
+            raw, bucket, begin, after = at_hand
+            add(bucket)
+            add(begin)
+            add(crc32(raw, front) & mask)
+            front = after
+        else:
+            raw = word.encode()
+            whole = crc32(raw)
+            add(whole & mask)
+            add(crc32(raw, front) & mask)
+            front = crc32(b" ", whole)
+            if len(word) > _STEM_CHARS:
+                add(crc32(b"-", crc32(word[:_STEM_CHARS].encode())) & mask)
+    if not _OWNERS.isdisjoint(window):
+        found.update(_owned(window))
+    return found
+
+
+def _owned(window: Sequence[str]) -> Iterator[int]:
+    """The buckets of each `owner~begin`: of the words within reach behind an owner."""
+    crc32, owner, since = zlib.crc32, 0, _REACH_WORDS
+    for word in window:
+        if since < _REACH_WORDS:
+            yield crc32(word[:_STEM_CHARS].encode(), owner) & (BUCKETS - 1)
         if word in _OWNERS:
-            owner, since = crc32(b"~", whole), 0
+            owner, since = crc32(b"~", crc32(word.encode())), 0
         else:
             since += 1
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +209,8 @@ class Meaning:
     named: Head
     known: frozenset[str]
     """People whom everybody knows, in lower case: they are no private persons."""
+    common: Lexicon = field(default_factory=dict, repr=False)
+    """Words of which most is worked out already."""
 
     def of(self, text: str) -> tuple[Finding, ...]:
         """The topic that makes a text private, if one does: `topic:health` and so on."""
@@ -181,7 +218,7 @@ class Meaning:
         for window in windows(found):
             if not _says_something(window):
                 continue
-            buckets = features(window)
+            buckets = features(window, self.common)
             if self.topics.score(buckets) > self.topics.threshold:
                 kind = max(self.kinds, key=lambda head: head.score(buckets) - head.threshold)
                 if kind.name != _OF_SOMEBODY or _BLANKED.search(text) is None:
@@ -201,6 +238,8 @@ class Meaning:
         The model of names takes 30 ms for a thousand characters, and most of a long text is not about anybody. Pieces
         lie where they lay when the text was shorter: what was said before need not be read again.
         """
+        if len(text) <= _SPAN_CHARS:
+            return (text,) if self.names_matter(text) else ()
         spans = (span for span in _spans(text) if self.names_matter(text[slice(*span)]))
         return tuple(text[slice(*span)] for span in _joined(spans))
 
@@ -218,10 +257,7 @@ class Meaning:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """A short text as it is; a long one in spans about as long as a window of words, each a third in the next."""
-    if len(text) <= _SPAN_CHARS:
-        yield 0, len(text)
-        return
+    """A long text in spans about as long as a window of words, each a third in the next."""
     for start in range(0, len(text) - (_SPAN_CHARS - _STEP_CHARS), _STEP_CHARS):
         yield start, start + _SPAN_CHARS
 
@@ -237,7 +273,8 @@ def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _says_something(window: Sequence[str]) -> bool:
     """Whether there are words enough for a statement; a token, a name or a number alone is other layers' business."""
-    return sum(map(str.isalpha, window)) >= _LEAST_WORDS
+    said = filter(str.isalpha, window)
+    return sum(1 for _ in islice(said, _LEAST_WORDS)) == _LEAST_WORDS
 
 
 def windows(found: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -270,8 +307,8 @@ def read_heads(raw: bytes) -> dict[str, Head]:
     }
 
 
-def read_meaning(raw: bytes, known: frozenset[str]) -> "Meaning":
+def read_meaning(raw: bytes, known: frozenset[str], common: Iterable[str] = ()) -> "Meaning":
     """The layers from their weights file; raises as `read_heads`."""
     heads = read_heads(raw)
     kinds = tuple(head for name, head in heads.items() if name.startswith("topic:"))
-    return Meaning(topics=heads["topics"], kinds=kinds, named=heads["names"], known=known)
+    return Meaning(topics=heads["topics"], kinds=kinds, named=heads["names"], known=known, common=lexicon(common))

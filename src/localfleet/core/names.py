@@ -51,7 +51,7 @@ _INSIDE = re2.compile(r"\pL[ ,;:](\p{Lu}(?:\pL|['\x{2019}\-])*)")
 # In ASCII Python's own engine is four times as fast, for it skips to the next capital; it also finds those that stand
 # right behind another find, which RE2 has gone past by then.
 _INSIDE_ASCII = re.compile(r"[A-Z](?<=[A-Za-z][ ,;:][A-Z])[A-Za-z'\-]*")
-_OTHERS = re2.compile(r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|\b(?:[DM]r|Ms|Mrs|[JS]r)\. \p{Lu}")
+_OTHERS = r"\p{Lu}(?:\pL|['\x{2019}\-])* (?:[A-Z]\.? )?\p{Lu}\pL|\b(?:[DM]r|Ms|Mrs|[JS]r)\. \p{Lu}"
 _VERBS = "is|was|has|had|can|could|will|would|seems|tends|never|always|works|likes"
 # One word that begins a sentence of which it is the subject: a name, but for words that stand for people and things.
 _SUBJECT = re.compile(
@@ -59,8 +59,10 @@ _SUBJECT = re.compile(
     rf"Everyone|Everybody|Someone|Nobody|Nothing|Everything|One|Each|Both|All|Some|Most|Many)\b){_UP}"
     rf"(?= (?:{_VERBS})\b)"
 )
-_SUBJECT_LIKE = re2.compile(rf"\p{{Lu}}\pL+ (?:{_VERBS})\b")
-_CUES = re2.compile(r"(?i)\b(?:name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) ")
+_SUBJECT_LIKE = rf"\p{{Lu}}\pL+ (?:{_VERBS})\b"
+_CUES = r"(?i)\b(?:name is|named|i'm|i am|under|with|dear|call|mrs?\.?|ms\.?|dr\.?) "
+# Asked together; the first stands in every text, so that a pass that came to no end is known.
+_HINTS = ("", _OTHERS, _SUBJECT_LIKE, _CUES)
 _MORE = rf"(?: (?:[A-Z]\.? )?(?:(?:van|von|de|da|del|di|der|den|la|bin|al) ){{0,2}}{_UP}){{1,2}}"
 _MORE_NAME = re.compile(_MORE)
 _WHOLE_NAME = re.compile(rf"(?<![^\W_])({_UP}){_MORE}")
@@ -74,6 +76,17 @@ _SMALL = re.compile(
 # Five words and more that are listed, in any case; bounded, so that a long list costs no more than its length.
 _LIST_LIKE = re.compile(r"(?:[^\W\d_]{3,20}, ){3,12}[^\W\d_]{3,20},? (?:and|or|y|e|et|und|en) ")
 _NUMBERED = re.compile(r"[0-9][A-Za-z]?,? [A-ZÀ-ÖØ-ÞĀ-ŽΑ-ΩА-Я][^\W\d_]")
+
+
+def _set_of(patterns: Sequence[str]) -> re2.Set:
+    found = re2.Set.SearchSet()
+    for pattern in patterns:
+        found.Add(pattern)
+    found.Compile()
+    return found
+
+
+_HINT_SET = _set_of(_HINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +127,25 @@ def supposed(text: str) -> tuple[str, ...]:
 
     Where even that would not matter, the model of names need not be asked: it costs a hundred times as much.
     """
+    hints = _hints(text)
     capitals = (
-        _OTHERS.search(text) is not None
+        _OTHERS in hints
         or any(word.lower() not in NOBODY for word in _inside(text))
-        or (_SUBJECT_LIKE.search(text) is not None and _SUBJECT.search(text) is not None)
+        or (_SUBJECT_LIKE in hints and _SUBJECT.search(text) is not None)
     )
-    small = _CUES.search(text) is not None and _SMALL.search(text) is not None
+    small = _CUES in hints and _SMALL.search(text) is not None
     if not capitals and not small:
         return ()
     given = _supposed(text, "given") if capitals else _small_too(text)
     if given == text:
         return ()
     return (given, _supposed(text, "sur")) if "⟨given⟩" in given else (given,)
+
+
+def _hints(text: str) -> Sequence[str]:
+    """Which of `_HINTS` stand in the text, in one pass; all where RE2 ran out of the memory it is allowed."""
+    found = _HINT_SET.Match(text.encode())
+    return [_HINTS[at] for at in found] if 0 in found else _HINTS
 
 
 def _inside(text: str) -> Iterable[str]:

@@ -139,6 +139,10 @@ def usd_worst(price: Price, *, input_tokens: int, output_tokens: int) -> Decimal
 
     `input_tokens` is a bound itself, so the dearest of all tiers up to it counts.
     """
+    if not price.tiers:
+        most_in = max(price.usd_per_mtok_in, price.usd_per_mtok_cache_write or NOTHING)
+        most_out = max(price.usd_per_mtok_out, price.usd_per_mtok_reasoning or NOTHING)
+        return (input_tokens * most_in + output_tokens * most_out) / MTOK + price.usd_per_request
     reached: list[Price | PriceTier] = [price]
     reached += [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
     dearest_in = max(max(rates.usd_per_mtok_in, rates.usd_per_mtok_cache_write or NOTHING) for rates in reached)

@@ -8,7 +8,7 @@ no redirects, no proxies from the environment, no cookies. Headers are built fro
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import partial
 from math import ceil
@@ -144,7 +144,9 @@ class Host:
         """The host, without the path."""
         return f"Host({self.name}:{self.port})"
 
-    async def post(self, path: str, headers: Headers, body: bytes, *, deadline: float, request_id: str) -> "Response":
+    def post(
+        self, path: str, headers: Headers, body: bytes, *, deadline: float, request_id: str
+    ) -> Awaitable["Response"]:
         """
         Send a request and return once its status is here; raise `EngineFailed`.
 
@@ -156,7 +158,7 @@ class Host:
         if not REQUEST_ID.fullmatch(request_id):
             raise ValueError("a request id is letters, digits and dashes")
         framing = b"x-client-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (request_id.encode(), len(body))
-        return await self._exchange(b"POST", path, headers.wire + framing + body, deadline)
+        return self._exchange(b"POST", path, headers.wire + framing + body, deadline)
 
     async def get(self, path: str, headers: Headers, *, deadline: float) -> "Response":
         """Ask without a body, as health checks do; otherwise as `post`."""
@@ -165,7 +167,7 @@ class Host:
     async def _exchange(self, method: bytes, path: str, rest: bytes, deadline: float) -> "Response":
         if not PATH.fullmatch(path):
             raise ValueError("a path begins with a slash and holds no spaces")
-        connection: Connection | None = await self._connection(deadline)
+        connection: Connection | None = self._kept() or await self._opened(deadline)
         assert connection is not None
         try:
             connection.ask(b"%b %b%b%b" % (method, (self._base + path).encode(), self._tail, rest))
@@ -188,12 +190,15 @@ class Host:
         else:
             connection.abort()
 
-    async def _connection(self, deadline: float) -> Connection:
+    def _kept(self) -> Connection | None:
         while self._idle:
             since, connection = self._idle.pop()
             if connection.reusable and connection.now - since < self._idle_s:
                 return connection
             connection.abort()
+        return None
+
+    async def _opened(self, deadline: float) -> Connection:
         left_s = deadline - asyncio.get_running_loop().time()
         if left_s <= 0:
             raise Trouble.TIMED_OUT.failure()

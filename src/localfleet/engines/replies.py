@@ -75,11 +75,12 @@ class CleanSource:
 class WholeReply:
     """An answer that is here already."""
 
-    __slots__ = ("_body", "failure", "media_type", "status", "text_bytes", "usage")
+    __slots__ = ("_left", "at_once", "failure", "media_type", "status", "text_bytes", "usage")
 
     def __init__(self, body: bytes, *, usage: Usage | None, text_bytes: int) -> None:
         """Hold the bytes for the client."""
-        self._body: bytes | None = body
+        self.at_once: bytes | None = body
+        self._left: bytes | None = body
         self.status = 200
         self.media_type = "application/json"
         self.usage = usage
@@ -92,10 +93,10 @@ class WholeReply:
 
     async def __anext__(self) -> bytes:
         """The body, then the end; not a generator, which the event loop would keep a list of."""
-        body, self._body = self._body, None
-        if body is None:
+        left, self._left = self._left, None
+        if left is None:
             raise StopAsyncIteration
-        return body
+        return left
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -106,7 +107,7 @@ class StreamReply:
 
     __slots__ = (
         *("_first", "_idle_timeout_s", "_on_close", "_relay", "_source"),
-        *("failure", "media_type", "status", "text_bytes", "usage"),
+        *("at_once", "failure", "media_type", "status", "text_bytes", "usage"),
     )
 
     def __init__(self, source: Source, relay: Relay, first: bytes, *, idle_timeout_s: float) -> None:
@@ -116,6 +117,7 @@ class StreamReply:
         self._first = first
         self._idle_timeout_s = idle_timeout_s
         self._on_close: list[Callable[[], None]] = []
+        self.at_once: bytes | None = None
         self.status = 200
         self.media_type = "text/event-stream"
         self.failure: Reason | None = None

@@ -13,7 +13,8 @@ def load_meaning() -> Meaning:
     """The linear model: 330 KB in memory, read in a few milliseconds."""
     data = files("localfleet") / "data"
     known = data.joinpath("public_people.txt").read_text(encoding="utf-8").splitlines()
-    return read_meaning(data.joinpath("meaning.bin").read_bytes(), frozenset(known))
+    common = data.joinpath("common_words.txt").read_text(encoding="utf-8").splitlines()
+    return read_meaning(data.joinpath("meaning.bin").read_bytes(), frozenset(known), common)
 
 
 def load_reader() -> Reader:

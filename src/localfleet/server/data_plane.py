@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 
 from localfleet.actions.front import Actions
 from localfleet.core.ask import Api, Ask, Caller
@@ -161,20 +160,23 @@ class DataPlane:
         return self._visit(letter.ask, arrived), letter, NO_ERROR
 
     async def _open(self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes) -> Letter:
-        body = parse_body(raw) if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(parse_body, raw)
+        long = len(raw) > LONG_BODY_BYTES
+        body = await asyncio.to_thread(parse_body, raw) if long else parse_body(raw)
         if api is Api.RESPONSES:
             body = self.recall.expand(body, caller)
-        reading = partial(
-            read_ask,
-            body,
-            api=api,
-            headers=headers,
-            caller=caller,
-            request_id=request_id,
-            size=len(raw),
-            fields=self.fields,
-        )
-        letter = reading() if len(raw) <= LONG_BODY_BYTES else await asyncio.to_thread(reading)
+
+        def reading() -> Letter:
+            return read_ask(
+                body,
+                api=api,
+                headers=headers,
+                caller=caller,
+                request_id=request_id,
+                size=len(raw),
+                fields=self.fields,
+            )
+
+        letter = await asyncio.to_thread(reading) if long else reading()
         letter = task_by_model(letter, self.tasks, self.aliases)
         return letter if self.gateway.steering is None else self.gateway.steering.named(letter)
 

@@ -20,6 +20,10 @@ __all__ = ["OneWrite"]
 
 HELD_BYTES = 64 * 1024
 """Beyond, nothing is held back: a slow client must be noticed."""
+STRAIGHT = {
+    path.encode(): path for path in ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses")
+}
+"""Requests for these, spelled so, need nothing of an URL's parser."""
 CONTROLS = bytes([*range(0x20), 0x7F])
 
 
@@ -51,10 +55,36 @@ class OneWrite(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Give a request for the data plane its exchange; its task has not run yet."""
-        super().on_headers_complete()
+        if not self._begins_at_once():
+            super().on_headers_complete()
         if self.scope["path"].startswith("/v1/"):
             self._exchange = _WholeExchange(self.cycle, self._gathering)
             self.scope[EXCHANGE] = self._exchange  # type: ignore[literal-required]  # our own key
+
+    def _begins_at_once(self) -> bool:
+        """Begin what nearly every request is, as uvicorn would, without asking what is known of it by its path."""
+        parser, scope, before = self.parser, self.scope, self.cycle
+        path = STRAIGHT.get(self.url)
+        if path is None or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return False
+        if parser.should_upgrade() or (before is not None and not before.response_complete):
+            return False
+        scope["method"], scope["path"], scope["raw_path"], scope["query_string"] = "POST", path, self.url, b""
+        self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
+        return True
 
     def on_response_complete(self) -> None:
         """Begin the next request that is here already; else the connection is idle from now on."""
@@ -140,14 +170,14 @@ class _WholeExchange(AsgiExchange):
         if cycle.flow.write_paused or cycle.disconnected or cycle.response_started or cycle.scope["method"] == "HEAD":
             await super().whole(status, headers, body)
             return
-        said = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
+        said = [b"%b: %b\r\n" % line for line in headers]
         if not cycle.keep_alive:
             said.append(b"connection: close\r\n")
         head = b"".join(said)
         if len(head.translate(None, CONTROLS)) != len(head) - 2 * len(said):
             raise ValueError("a header of ours holds a control character")
         self.begun = cycle.response_started = cycle.response_complete = True
-        self._gathering.write_now(STATUS_LINE[status] + head + b"\r\n" + body)
+        self._gathering.write_now(b"%b%b%b\r\n%b" % (STATUS_LINE[status], self._gathering.standing(cycle), head, body))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._gathering.close()
@@ -162,6 +192,7 @@ class _Gathering(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._held: list[bytes | bytearray | memoryview] = []
+        self._standing: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
         self._size = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -177,6 +208,13 @@ class _Gathering(asyncio.Transport):
         """Write it, after what is held: there is no more to come in this turn."""
         self.flush()
         self._transport.write(data)
+
+    def standing(self, cycle: RequestResponseCycle) -> bytes:
+        """The headers that the server gives to all answers (the date); it makes a new list of them each second."""
+        if self._standing[0] is not cycle.default_headers:
+            lines = cycle.default_headers
+            self._standing = (lines, b"".join([b"%b: %b\r\n" % line for line in lines]))
+        return self._standing[1]
 
     def flush(self) -> None:
         """Write what is held."""

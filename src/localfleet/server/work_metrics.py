@@ -1,5 +1,6 @@
 """Pieces of work as callers name them, for `/metrics`: how many began, what they took, how many turned out well."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -20,7 +21,7 @@ class Works:
 
     def __init__(self) -> None:
         """Nothing has begun."""
-        self._known: dict[str, None] = {}
+        self._known = OrderedDict[str, None]()
         self._begun, self._requests, self._usd = 0, 0, 0.0
         self._said = {"accepted": 0, "rejected": 0}
 
@@ -34,7 +35,7 @@ class Works:
         self._known.pop(name, None)
         self._known[name] = None
         if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
         self._requests += receipt.action is None
         self._usd += float(receipt.cost_usd or 0)
 

@@ -16,7 +16,8 @@ REFUSED = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"(?:response\.refusal\.\w
 
 def declined(said: bytes, api: Api) -> bool:
     """Whether a whole answer, or whole events of a stream, say so in this API."""
-    if b"content_filter" not in said and b"refusal" not in said:
+    # Nearly every answer says `"refusal":null`, which is none.
+    if b"content_filter" not in said and said.count(b"refusal") == said.count(b'"refusal":null'):
         return False
     # Anthropic's answers may hold a tool's own arguments as JSON, where a key may be called anything.
     return STOPPED.search(said) is not None or (api is not Api.MESSAGES and REFUSED.search(said) is not None)

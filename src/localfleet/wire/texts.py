@@ -56,20 +56,23 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
     known = KNOWN | fields if fields else KNOWN
     # A stack of iterators: neither depth nor a list of millions of items may exhaust anything.
     spans: list[Span] = []
-    stack = [_entries("", {key: value for key, value in body.items() if key != "model"}, known)]
+    stack = [_entries("", body, known)]
     while stack:
         for where, key, value in stack[-1]:
+            if where == "model":
+                continue
             if isinstance(value, str) and key in known and key not in fields:
                 # Nearly every text: dropping everyday words of the structure keeps the scan short and hides nothing.
                 if key not in STRUCTURE or value not in WORDS:
                     spans.append(Span(where=where, text=value))
             elif isinstance(value, dict):
-                if not fields and value.keys() == PLAIN_TURN and _is_word(value["role"]) and _is_text(value["content"]):
-                    spans.append(Span(where=f"{where}.content", text=value["content"]))
-                    continue  # nearly every turn, without a walk of its own
                 stack.append(_entries(where, value, known))
                 break
             elif isinstance(value, list):
+                if not fields and (said := _plain_turns(value)):
+                    inside = f"{where}[].content"
+                    spans += [Span(where=inside, text=text) for text in said]
+                    continue  # nearly every conversation, without a walk of its own
                 stack.append(_items(where, key, value))
                 break
             elif (text := _ruled(value) if key in fields else _text(key, value)) is not None:
@@ -79,15 +82,20 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
     return tuple(spans)
 
 
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and value in WORDS
+def _plain_turns(items: list[Any]) -> list[str]:
+    """What is said in a list of turns that have a known role and a text, and nothing else; else nothing."""
+    said = []
+    for item in items:
+        if not isinstance(item, dict) or item.keys() != PLAIN_TURN:
+            return []
+        role, text = item["role"], item["content"]
+        if not isinstance(role, str) or role not in WORDS or not isinstance(text, str):
+            return []
+        said.append(text)
+    return said
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _entries(where: str, mapping: dict[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
+def _entries(where: str, mapping: Mapping[str, Any], known: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
     """The entries of an object; an unknown key without a text of its own counts alone."""
     dot = f"{where}." if where else ""
     for key, value in mapping.items():

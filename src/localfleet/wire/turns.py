@@ -19,6 +19,7 @@ __all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "too_deep", "turns_of"]
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 STANDING = frozenset({"system", "developer"})
 CACHE_MARK = "cache_control"
+CACHE_MARK_BYTES = CACHE_MARK.encode()
 PLAIN_TURN = {"role", "content"}
 NOT_SAID = frozenset({"id", "status"})
 """What an API gives an item beside its words."""
@@ -87,7 +88,7 @@ def _canonical(turn: Any) -> bytes:
         said = _plain(turn)
         written = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         # Clients move Anthropic's cache marks along with every request; what is said stays the same.
-        if CACHE_MARK.encode() in written:
+        if CACHE_MARK_BYTES in written:
             written = orjson.dumps(_unmarked(said), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
         raise too_deep() from None

@@ -6,7 +6,7 @@ The alarm rings where the mean fell by at least `most`, and by more than three s
 false alarm on one look is rarer than one in seven hundred.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -78,7 +78,7 @@ class Drift:
 
     most: float = 0.05
     runs: dict[Of, _Run] = field(default_factory=dict)
-    tiers: dict[str, str] = field(default_factory=dict)
+    tiers: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Request -> the tier that answered it, the oldest first."""
 
     def watch(self, receipt: Receipt) -> None:
@@ -87,7 +87,7 @@ class Drift:
             if receipt.tier is not None:
                 self.tiers[receipt.request_id] = receipt.tier
                 if len(self.tiers) > REMEMBERED:
-                    del self.tiers[next(iter(self.tiers))]
+                    self.tiers.popitem(last=False)
         elif receipt.role == "shadow":
             for part in receipt.parts:
                 if part.role in {"control", "shadow"} and part.tier is not None and part.score is not None:

@@ -1,5 +1,6 @@
 """Where conversations were served last, in memory: keyed fingerprints only, the oldest forgotten first."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ class Stays:
 
     forget_after_s: float = 3600.0
     most: int = MOST
-    known: dict[bytes, tuple[Stay, float]] = field(default_factory=dict)
+    known: OrderedDict[bytes, tuple[Stay, float]] = field(default_factory=OrderedDict)
 
     def find(self, prints: Sequence[bytes], now: float) -> Stay | None:
         """What is remembered of the longest beginning that is known; the last fingerprints are the longest."""
@@ -33,4 +34,4 @@ class Stays:
             self.known.pop(one, None)
             self.known[one] = (stay, now)
         while len(self.known) > self.most:
-            del self.known[next(iter(self.known))]
+            self.known.popitem(last=False)
