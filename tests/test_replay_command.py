@@ -120,5 +120,7 @@ def test_nothing_to_replay_is_said(home: Path, tmp_path: Path) -> None:
     file.write_text(FILE.replace("FIRST", "mini"), encoding="utf-8")
     run = CliRunner().invoke(build_cli("replay"), ["replay", str(file), "--task", "other"])
     assert run.exit_code == 1
-    assert "no request" in run.output
+    assert "no request in the last 30 days that this table can replay; 1 left out (pipelines" in run.output
+    empty = CliRunner().invoke(build_cli("replay"), ["replay", str(file), "--days", "0"])
+    assert (empty.exit_code, empty.output) == (1, "no requests in the last 0 days\n")
     assert home.exists()

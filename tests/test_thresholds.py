@@ -10,6 +10,7 @@ from sums import lines
 from typer.testing import CliRunner
 
 from localfleet.cli import build_cli
+from localfleet.cli.promises import threshold_lines
 from localfleet.config import parse_settings
 from localfleet.core.routing.guarantee import Claim
 from localfleet.core.routing.promise import doubt
@@ -58,7 +59,7 @@ def file(folder: Path, raw: bytes, more: str = "") -> str:
         (CLAIM, ", threshold: 0.6", (((5, 0.6),), "written", 5)),
         (CLAIM, ", threshold: calibrated, levels: {3: 0.2}", (((3, 0.2), (5, 0.34)), "calibrated", 5)),
         (CLAIM, ", levels: {3: 0.2, 4: 0.5}", (((3, 0.2), (4, 0.5)), "written", 4)),
-        (None, "", (((3, 0.5), (4, 0.75), (5, 0.9)), "written", 4)),
+        (None, "", (((3, 0.5), (4, 0.75), (5, 0.9)), "default", 4)),
     ],
 )
 def test_by_which_threshold(
@@ -70,6 +71,8 @@ def test_by_which_threshold(
     assert scored is not None
     assert (scored.scores.least, scored.row()["by"], scored.abstains) == told
     assert (scored.claim is not None) == (told[1] == "calibrated")
+    said = {"calibrated": "(calibrated)", "written": "as written, without", "default": "by default, without"}[told[1]]
+    assert said in next(threshold_lines(scored))
 
 
 def test_a_threshold_that_nobody_proved_is_refused(tmp_path: Path, model: bytes) -> None:

@@ -145,7 +145,8 @@ def _scored(shape: Classifier) -> Scored:
     if wanted is None and "levels" not in shape.model_fields_set and stands(scorer.claim):
         wanted = "calibrated"
     if wanted is None:
-        return Scored(scorer=scorer, scores=_thresholds(shape.levels), abstains=shape.abstains)
+        own = "levels" in shape.model_fields_set
+        return Scored(scorer=scorer, scores=_thresholds(shape.levels), abstains=shape.abstains, written=own)
     claim = scorer.claim if wanted == "calibrated" else None
     if wanted == "calibrated" and claim is None:
         raise ValueError("holds no calibrated threshold; `localfleet routing calibrate DATA` proves one")

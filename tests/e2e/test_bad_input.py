@@ -203,6 +203,23 @@ FRAMES: dict[str, tuple[bytes, set[int]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"request_id": CANARY, "accepted": True}, "request_id"),
+        ({"accepted": CANARY}, "accepted"),
+        ({CANARY: 1, "accepted": True}, None),
+        ([CANARY], None),
+    ],
+)
+def test_a_wrong_parameter_is_named_if_the_name_is_ours(router: Router, body: Any, param: str | None) -> None:
+    """A field that nobody asked for is the caller's word: it is not said again."""
+    answer = router.post("/api/feedback", body)
+    assert (answer.status, answer.json["error"]["param"]) == (400, param)
+    assert (f"`{param}`" in answer.json["error"]["message"]) is (param is not None)
+    assert CANARY.encode() not in answer.everything
+
+
 @pytest.mark.parametrize("name", [*FRAMES])
 def test_odd_framing(router: Router, name: str) -> None:
     """A refusal or no answer at all; what is expected is said with each."""

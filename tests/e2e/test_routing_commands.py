@@ -28,6 +28,7 @@ def test_train_score_evaluate(tmp_path: Path) -> None:
     code, out, _ = localfleet("train", str(data), "--out", str(tmp_path / "m"), home=tmp_path)
     assert code == 0
     assert "300 prompts" in out
+    assert f"classifier: {{file: {tmp_path / 'm'}}}" in out
     code, out, _ = localfleet("score", "--model", str(tmp_path / "m"), "--jsonl", str(fresh), home=tmp_path)
     numbers = [float(line) for line in out.splitlines()]
     assert (code, len(numbers)) == (0, 100)
@@ -48,9 +49,10 @@ def test_train_score_evaluate(tmp_path: Path) -> None:
     code, _, err = localfleet("evaluate", str(data), "--model", str(tmp_path / "m"), home=tmp_path)
     assert code == 1
     assert "trained on all of these" in err
-    code, out, _ = localfleet("evaluate", str(data), home=tmp_path)
+    code, out, err = localfleet("evaluate", str(data), home=tmp_path)
     assert "random folds" in out
-    assert "river" not in out
+    assert "river" not in out + err
+    assert "random folds: 5 of 5" in err
 
 
 def test_by_default_the_classifier_lives_in_the_state_folder(tmp_path: Path) -> None:

@@ -111,6 +111,8 @@ def test_what_people_read(rig: tuple[Router, KnowingModel, Path]) -> None:
     assert "half: it is worse; right answers minus today's" in said
     assert "auto: what candidates are held against; answered by whole x" in said
     assert "which number" not in said
+    framed = invoked(router, "--model", "unknown").output.replace("│", " ")
+    assert "unknown; it has half, whole, dear" in " ".join(framed.split())
     done = invoked(router, *words, "--url", "http://127.0.0.1:1")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "localfleet up" in str(done.exception)

@@ -22,7 +22,7 @@ def threshold_lines(scored: Scored | None) -> Iterator[str]:
     if scored.claim is not None:
         yield f"{AT}: the strong model from {scored.claim.threshold:g} on (calibrated): {promised(scored.claim)}"
     else:
-        yield f"{AT}: level {levels}, as written, without a promise"
+        yield f"{AT}: level {levels}, {'as written' if scored.written else 'by default'}, without a promise"
 
 
 def threshold_warnings(scored: Scored | None) -> Iterator[str]:

@@ -38,13 +38,20 @@ def replay_command(
     kept = [(past, choice) for past, choice in zip(pasts, choices, strict=True) if choice is not None]
     left_out = found.left_out + len(pasts) - len(kept)
     if not kept:
-        console().print(f"no request in the last {days:g} days that this table knows; {left_out} left out")
+        console().print(_nothing(days, left_out))
         raise typer.Exit(1)
     was, will = _both([past for past, _ in kept], [choice for _, choice in kept])
     if as_json:
         print_json({"left_out": left_out, "recorded": _plain(was), "replayed": _plain(will)})
     else:
         _print(file, was, will, left_out, settings)
+
+
+def _nothing(days: float, left_out: int) -> str:
+    if not left_out:
+        return f"no requests in the last {days:g} days"
+    kinds = "pipelines, names that it does not know, unread ones"
+    return f"no request in the last {days:g} days that this table can replay; {left_out} left out ({kinds})"
 
 
 def _caller(plan: str | None, settings: Settings) -> Caller:

@@ -95,7 +95,8 @@ def train(
         print_json({"model": str(file), **facts})
         return
     said = f"trained on {len(table)} prompts: when does {facts['strong']} answer well where {facts['weak']} does not"
-    console().print(f"{said}\nwritten to {file}", markup=False)
+    use = f"routing: {{order: standard, difficulty: {{classifier: {{file: {file}}}}}}}"
+    console().print(f"{said}\nwritten to {file}\nto route by it, in models.yaml: {use}", markup=False)
 
 
 @routing_app.command("score")
@@ -150,7 +151,7 @@ def evaluate(
     else:
         reader = None if embeddings is None else vectors_at(embeddings, config or MODELS_YAML)
         table, _ = _seen(_table(given, more=None if reader is None else reader.of, levels=levels), reader)
-        found = {"routers": folded(table, weak, strong), **choices(table, pair_of(table, weak, strong))}
+        found = {"routers": folded(table, weak, strong, told=_progress), **choices(table, pair_of(table, weak, strong))}
     if as_json:
         print_json(found)
     else:
@@ -220,7 +221,7 @@ def read_model(file: Path | None) -> Scorer:
     try:
         return load(chosen.read_bytes())
     except OSError as exc:
-        advice = "make one with `localfleet routing train DATA.jsonl`"
+        advice = "make one with `localfleet routing train`, or name yours with --model"
         raise FleetError(f"the classifier {chosen} cannot be read ({exc.strerror}); {advice}") from exc
     except ValueError as exc:
         raise FleetError(f"{chosen} cannot be used: {exc}") from exc
@@ -271,6 +272,12 @@ def _shipped() -> "list[Traversable]":
 
     sys.stderr.write(f"{said_of_shipped()}\n")
     return [shipped_outcomes()]
+
+
+def _progress(line: str) -> None:
+    """Minutes pass on a large file; a person waits."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _kept() -> list[Path]:

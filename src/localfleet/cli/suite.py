@@ -85,7 +85,9 @@ def _candidates(settings: Settings, wanted: list[str] | None) -> list[str]:
     known = [*settings.local, *settings.adapters, *settings.hosted]
     unknown = [name for name in wanted or () if name not in known]
     if unknown:
-        raise typer.BadParameter(f"no such model in models.yaml: {', '.join(unknown)}", param_hint="--model")
+        raise typer.BadParameter(
+            f"no such model in models.yaml: {', '.join(unknown)}; it has {', '.join(known)}", param_hint="--model"
+        )
     return wanted or known
 
 

@@ -135,15 +135,25 @@ def _answer_errors(app: FastAPI) -> None:
         return Response(envelope(exc, None), status_code=exc.status, media_type="application/json")
 
     @app.exception_handler(RequestValidationError)
-    async def unreadable(_: Request, __: RequestValidationError) -> Response:
+    async def unreadable(_: Request, exc: RequestValidationError) -> Response:
         # FastAPI's own handler would echo the input.
-        error = BadAsk("A parameter is missing or has the wrong form. /openapi.json describes them.")
+        name = _parameter(exc)
+        which = "A parameter" if name is None else f"`{name}`"
+        error = BadAsk(f"{which} is missing or has the wrong form. /openapi.json describes it.", param=name)
         return Response(envelope(error, None), status_code=400, media_type="application/json")
 
     @app.exception_handler(HTTPException)
     async def no_such_page(_: Request, exc: HTTPException) -> Response:
         error = NotFound("No such page. /console shows the fleet, /v1/models the models.")
         return Response(envelope(error, None), status_code=exc.status_code, media_type="application/json")
+
+
+def _parameter(exc: RequestValidationError) -> str | None:
+    """The parameter that is wrong, where its name is ours: one that nobody asked for is the caller's word."""
+    for found in exc.errors():
+        if found["type"] != "extra_forbidden" and len(found["loc"]) == 2 and isinstance(found["loc"][1], str):
+            return str(found["loc"][1])
+    return None
 
 
 def _add_operations(app: FastAPI, porch: Porch, front: Front) -> None:

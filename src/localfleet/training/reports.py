@@ -1,6 +1,6 @@
 """What `routing evaluate` says: each router on each kind of prompts that training did not see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -32,21 +32,35 @@ def cue_words(table: Table) -> Array:
     return np.asarray(table.shape[:, [SHAPE.index(cue) for cue in _CUES]].sum(axis=1))
 
 
-def folded(table: Table, weak: str | None, strong: str | None) -> list[dict[str, Any]]:
-    """By five folds at random, and by five folds of whole groups where the data names three or more."""
+def folded(
+    table: Table, weak: str | None, strong: str | None, *, told: Callable[[str], None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """
+    By five folds at random, and by five folds of whole groups where the data names three or more.
+
+    Each trains anew; `told` hears of it before.
+    """
     pair = pair_of(table, weak, strong)
     table = _both(table, pair)
-    rows = _held_out("random folds", table, pair, by_luck(table))
+    rows = _held_out("random folds", table, pair, by_luck(table), told)
     if len(set(table.groups)) >= _LEAST_GROUPS:
-        rows += _held_out("groups never seen", table, pair, by_group(table))
+        rows += _held_out("groups never seen", table, pair, by_group(table), told)
     return rows
 
 
-def _held_out(name: str, table: Table, pair: Pair, folds: Iterator[Places]) -> list[dict[str, Any]]:
-    need, known = held_out(table, pair, folds)
+def _held_out(
+    name: str, table: Table, pair: Pair, folds: Iterator[Places], told: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    need, known = held_out(table, pair, _counted(name, [*folds], told))
     rows = _rows(name, table, pair, need)
     rows[-1]["known"] = round(float(known.mean()), 4)
     return rows
+
+
+def _counted(name: str, folds: list[Places], told: Callable[[str], None]) -> Iterator[Places]:
+    for number, fold in enumerate(folds, 1):
+        told(f"{name}: {number} of {len(folds)}, training on what is not in it")
+        yield fold
 
 
 def on_file(table: Table, scorer: Scorer, weak: str | None, strong: str | None) -> list[dict[str, Any]]:

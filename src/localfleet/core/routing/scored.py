@@ -24,6 +24,8 @@ class Scored:
     """The level of what the classifier has no opinion on: if unsure, route up (S29)."""
     claim: Claim | None = None
     """What the file's threshold promises, where that is the one that counts."""
+    written: bool = True
+    """Whether the levels are the operator's; else the usual ones."""
     reason: Reason = Reason.BY_CLASSIFIER
 
     def level(self, _ask: Ask, moment: Moment) -> int | None:
@@ -36,7 +38,7 @@ class Scored:
     def row(self) -> dict[str, object]:
         """Which threshold counts, by whose word, and with which promise, as plain values."""
         claim = self.claim
-        said: dict[str, object] = {"by": "written"}
+        said: dict[str, object] = {"by": "written" if self.written else "default"}
         if claim is not None:
             said = {
                 "by": "calibrated", "quality": claim.quality, "confidence": claim.confidence, "outcomes": claim.prompts,
