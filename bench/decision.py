@@ -37,34 +37,7 @@ from localfleet.wire.read import Letter, read_ask
 OUT = Path(__file__).resolve().parent / "decision"
 ROUNDS = 1000
 WORDS = ("some", "words", "of", "a", "conversation", "about", "a", "contract", "and", "its", "12", "clauses")
-FILE = """
-version: 1
-local:
-  small: {weights: smollm2-135m-instruct, can: [tools, json], context_tokens: 32768}
-hosted:
-  mini: {provider: openai, model: gpt-4o-mini, tier: low_cost, accepts: internal, api_key_env: A}
-  haiku: {provider: anthropic, model: claude-haiku-4-5, tier: balanced, accepts: internal, api_key_env: A}
-  best: {provider: anthropic, model: claude-opus-4-7, tier: premium, accepts: public, api_key_env: A}
-privacy: {default: public}
-tiers:
-  local: {level: 1, quality: 0.6}
-  low_cost: {level: 2, quality: 0.85, latency_ms: 500}
-  balanced: {level: 4, quality: 0.92, latency_ms: 5000}
-  premium: {level: 5, quality: 0.97}
-tasks:
-  review: {words: ["code review"], quality: critical}
-  sums: {kind: summarisation, volume: true}
-  table: {first: haiku, fallback: [local]}
-plans:
-  free: {tiers: [local, low_cost]}
-routing:
-  order: standard
-  infer_task: true
-  difficulty:
-    keywords: {5: [prove], 3: ["trade-offs"]}
-    length: {3: 300, 4: 2000}
-    context: {context: {4: 8000}, documents: {3: 500}}
-"""
+FILE = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
 
 
 def conversation(turns: int) -> list[dict[str, str]]:
