@@ -6,16 +6,15 @@ Here are the clock, the state folder and the exit code: 0 nothing to mend, 1 som
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from localfleet.cli.cost_given import box_usd, settings_or_none, utc_today
 from localfleet.cli.misuse import misuse_told
 from localfleet.cli.parts import Json, console, home_path, print_json, state_home
-from localfleet.config import Settings, load_settings
+from localfleet.config import Settings
 from localfleet.core.advice.alerts import Listing, alerts
 from localfleet.core.advice.bother import Circumstances, worth_the_bother
 from localfleet.core.advice.mix import mix_findings, tier_shares
@@ -25,17 +24,15 @@ from localfleet.core.advice.score import score, waste_findings
 from localfleet.core.advice.stack import PRESETS, TASKS, Part, build_stack
 from localfleet.core.advice.work import total_usd
 from localfleet.cost.advice_words import Advice, advice_json, advice_lines, alert_lines, stack_json, stack_lines
-from localfleet.cost.fixed import declared_fixed_usd
 from localfleet.cost.inputs import Misuse, maybe, number
 from localfleet.cost.listings import listings, noted_prices
 from localfleet.cost.month import Month, month_of
 from localfleet.cost.notes import PRICES, read_prices, write_notes
 from localfleet.cost.paper import plain
-from localfleet.gpu_facts import read_gpus
 from localfleet.price_map import read_price_map
 from localfleet.storage.month import work_done
 
-__all__ = ["ADVICE_COMMANDS", "box_usd", "settings_or_none"]
+__all__ = ["ADVICE_COMMANDS"]
 
 Days = Annotated[int, typer.Option(min=1, max=3650, help="How far back to read the ledger.")]
 ConfigFile = Annotated[
@@ -104,7 +101,7 @@ def alerts_command(
     found, month = _month(settings, days)
     home = state_home()
     noted = read_prices(home)
-    told = alerts(found, noted, month.works, today=_today())
+    told = alerts(found, noted, month.works, today=utc_today())
     if not keep:
         write_notes(home, PRICES, noted_prices(found))
     _say(alert_lines(told, first=not noted, models=len(found)), {"alerts": plain(told)}, as_json=as_json)
@@ -154,7 +151,7 @@ def stack_command(
     with misuse_told():
         parts = _parts(preset, task or [], requests_per_month, restricted)
         settings = settings_or_none(config)
-    stack = build_stack(parts, listings(settings, read_price_map(), _today()))
+    stack = build_stack(parts, listings(settings, read_price_map(), utc_today()))
     _say(stack_lines(stack, sum((part.requests for part in parts), Decimal(0))), stack_json(stack), as_json=as_json)
 
 
@@ -193,26 +190,8 @@ def _baseline(name: str, found: Sequence[Listing]) -> Listing:
 
 def _month(settings: Settings | None, days: int) -> tuple[tuple[Listing, ...], Month]:
     now = time.time()
-    found = listings(settings, read_price_map(), _today())
+    found = listings(settings, read_price_map(), utc_today())
     return found, month_of(work_done(home_path(), since=now - days * DAY_S, until=now), found, now=now)
-
-
-def box_usd(settings: Settings | None, stated: str | None) -> Decimal | None:
-    """The box's fixed dollars a month: as stated, else of `hardware.gpus`; `None`: neither says."""
-    if stated is not None:
-        return number("--fixed-usd-per-month", stated)
-    return declared_fixed_usd(settings, read_gpus())
-
-
-def settings_or_none(config: str | None) -> Settings | None:
-    """The named file, or the one in this folder; `None` where neither was asked for nor is there."""
-    if config is None and not Path("models.yaml").exists():
-        return None
-    return load_settings(config or "models.yaml")
-
-
-def _today() -> date:
-    return datetime.now(tz=UTC).date()
 
 
 def _say(lines: Sequence[str], value: object, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from localfleet.cli.cost_advice import box_usd, settings_or_none
+from localfleet.cli.cost_given import box_usd, settings_or_none
 from localfleet.cli.parts import Json, console, home_path, print_json
 from localfleet.core.cost.box_states import box_spans
 from localfleet.core.cost.capacity import TokenWork

@@ -9,18 +9,18 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from localfleet.cli.cost_given import settings_or_none, utc_today
 from localfleet.cli.cost_plan import tell_figure, write_html
 from localfleet.cli.cost_scenario import given, keep_scenario
 from localfleet.cli.cost_workload import read_off
 from localfleet.cli.parts import home_path
-from localfleet.config import Settings, load_settings
+from localfleet.config import Settings
 from localfleet.core.cost.capacity import ModelShape
 from localfleet.cost.as_markdown import as_markdown
 from localfleet.cost.case_of_report import case_of_report
@@ -115,7 +115,7 @@ def compare(  # typer's own context comes first
 def answer(options: Mapping[str, Any]) -> Report:
     """What `compare` answers for these options, by their Python names; leaves with an exit code where it cannot."""
     try:
-        settings = _settings(options["config"])
+        settings = settings_or_none(options["config"])
         seen, options = read_off(options)
         asked, note = _detected(_question(options), settings)
         report = _report(asked, settings)
@@ -185,7 +185,7 @@ def _box_asked(options: Mapping[str, Any]) -> BoxAsked:
 
 def _report(question: Question, settings: Settings | None) -> Report:
     power = tuple(read_power(home_path()).values())
-    return report_on(question, settings, read_price_map(), read_gpus(), today=_today(), power=power)
+    return report_on(question, settings, read_price_map(), read_gpus(), today=utc_today(), power=power)
 
 
 def _detected(question: Question, settings: Settings | None) -> tuple[Question, str | None]:
@@ -204,7 +204,7 @@ def _detected(question: Question, settings: Settings | None) -> tuple[Question, 
 
 
 def _worked_out(report: Report) -> Outcome | None:
-    case = case_of_report(report, today=_today())
+    case = case_of_report(report, today=utc_today())
     return None if case is None else work_out(case)
 
 
@@ -212,17 +212,6 @@ def _write(outcome: Outcome | None, path: Path) -> None:
     if outcome is None:
         raise _stop("no traffic: there is nothing to report, and no file was written", code=1)
     write_html(sheet_of(outcome), path)
-
-
-def _today() -> date:
-    return datetime.now(tz=UTC).date()
-
-
-def _settings(config: str | None) -> Settings | None:
-    """The named file, or the one in this folder; `None` where neither was asked for nor is there."""
-    if config is None and not Path("models.yaml").exists():
-        return None
-    return load_settings(config or "models.yaml")
 
 
 def _print(report: Report, outcome: Outcome | None, *, as_one_object: bool, markdown: bool) -> None:

@@ -1,12 +1,12 @@
 """`localfleet cost demo n-plus-one | mandatory-local`: two flips of the answer, each as one page with a plot. Thin."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from localfleet.cli.cost_given import utc_today
 from localfleet.cli.cost_plan import put
 from localfleet.cli.cost_progress import counted
 from localfleet.cli.parts import Json
@@ -49,7 +49,7 @@ def mandatory_local_command(
 def _show(
     made: Made, code: Path | None, conv: Path | None, *, html: Path | None, markdown: bool, as_json: bool
 ) -> None:
-    sheet = made(_hour(code, conv), today=_today())
+    sheet = made(_hour(code, conv), today=utc_today())
     put(sheet, _json(sheet), html=html, markdown=markdown, as_json=as_json)
 
 
@@ -74,10 +74,6 @@ def _json(sheet: Sheet) -> dict[str, Any]:
         "warnings": list(sheet.warnings),
         "figures": sheet.book.as_json(),
     }
-
-
-def _today() -> date:
-    return datetime.now(tz=UTC).date()
 
 
 DEMOS: Mapping[str, Callable[..., None]] = {

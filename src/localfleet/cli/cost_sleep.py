@@ -6,12 +6,12 @@ Exit code: 0 answered, 2 misuse.
 
 import statistics
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from localfleet.cli.cost_given import utc_today
 from localfleet.cli.cost_progress import counted
 from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json, console, home_path, print_json
@@ -58,7 +58,7 @@ def sleep_command(
         waking, told = _waking(wake_s)
         after = [float(number("--after-s", text)) for text in after_s or ("60", "600", "3600")]
         asked = read_plan(plan)
-        box = case_of_plan(asked, read_gpus(), today=datetime.now(tz=UTC).date(), deployment=deployment).box.box
+        box = case_of_plan(asked, read_gpus(), today=utc_today(), deployment=deployment).box.box
         found = trace_of([list(counted(arrivals(path), f"reading {path.name}")) for path in trace], [], Rules())
         done = sleeping(
             found,

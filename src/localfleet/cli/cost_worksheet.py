@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from localfleet.cli.cost_advice import box_usd, settings_or_none
+from localfleet.cli.cost_given import box_usd, settings_or_none
 from localfleet.cli.misuse import FILES_TOO, misuse_told
 from localfleet.cli.parts import Json, home_path, print_json
 from localfleet.config import Settings
