@@ -51,7 +51,7 @@ def echoing() -> Iterator[Echo]:
             self.wfile.write(payload)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     echo = Echo(server.server_address[1])
     echo.heard = heard

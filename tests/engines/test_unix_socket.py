@@ -92,7 +92,7 @@ def socket_file(tmp_path: Path) -> Iterator[Path]:
     """A server on a socket whose path holds what may confuse: a colon and a blank."""
     path = tmp_path / "a b:c.sock"
     with UnixServer(str(path), Echo) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield path
         server.shutdown()
 

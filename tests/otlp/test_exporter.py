@@ -86,7 +86,7 @@ def test_a_collector_that_is_slow_full_or_gone_blocks_nobody(serve: Any) -> None
     """A thousand receipts are taken in no time; memory is bounded, the rest is counted; the end is not held up."""
     with listening(serve or says_nothing) as receiver:
         url = f"http://{receiver.at}/v1/traces" if serve else "http://127.0.0.1:1/v1/traces"
-        with exporting(url, most_waiting=100) as exporter:
+        with exporting(url, most_waiting=100, timeout_s=0.15) as exporter:
             started = time.thread_time()
             for _ in range(1000):
                 exporter.take(receipt(), {})
