@@ -133,6 +133,26 @@ def test_headers_of_a_client_do_not_travel(router: Router, openai_tap: Tap) -> N
     assert not traces(openai_tap.received(), canary)
 
 
+SPOKEN = {CHAT: "messages", "/v1/messages": "messages", "/v1/responses": "input"}
+
+
+@pytest.mark.parametrize("first", SPOKEN)
+def test_a_conversation_may_not_leave_by_another_api(
+    router: Router, openai_tap: Tap, anthropic_tap: Tap, first: str
+) -> None:
+    """Said to be restricted once, and gone on without a word of that in each API: no byte of it reaches a provider."""
+    canary = new_canary()
+    said = {"role": "user", "content": f"The plan is called {canary}."}
+    begun = said["content"] if first == "/v1/responses" else [said]
+    body = {"model": "auto", "max_tokens": 9, SPOKEN[first]: begun}
+    assert router.post(first, body, {"x-localfleet-privacy": "restricted"}).status == 200
+    for path, where in SPOKEN.items():
+        turns = [said, {"role": "assistant", "content": "Noted."}, {"role": "user", "content": "Go on."}]
+        answer = router.post(path, {"model": "auto", "max_tokens": 9, where: turns})
+        assert (answer.status, answer.headers["x-localfleet-privacy"]) == (200, "restricted")
+    assert not any(traces(tap.received(), canary) for tap in (openai_tap, anthropic_tap))
+
+
 def test_a_prompt_cache_key_is_read_like_any_text(router: Router, openai_tap: Tap) -> None:
     """Keys by which providers keep prompts are the caller's words: a private one keeps the request at home."""
     for name in ("prompt_cache_key", "safety_identifier", "user", "cache_salt"):
