@@ -168,7 +168,9 @@ def test_the_books(shell: Shell) -> None:
     assert "secret.key" in early.stderr
     made = shell.json("keys", "create", "ada", "--label", "public", "--usd-per-month", "2.50")
     assert (made["name"], made["label"]) == ("ada", "public")
-    assert made["id"] in shell.ok("keys", "revoke", made["id"])
+    gone = shell.ok("keys", "revoke", made["id"])
+    assert made["id"] in gone
+    assert "no key is left: the router lets nobody in" in gone
     (row,) = shell.json("keys", "list")
     assert (row["id"], row["usd_per_month"]) == (made["id"], "2.50")
     assert row["revoked"]

@@ -158,8 +158,11 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")], config: Config = "models.yaml"
 ) -> None:
     """Revoke a key; a running router forgets it within a second."""
-    revoke_key(state_home(), key_id, at=time.time())
+    home = state_home()
+    revoke_key(home, key_id, at=time.time())
     console().print(f"key {key_id} is revoked", markup=False)
+    if all(key.revoked_at is not None for key in list_keys(home)):
+        console().print("no key is left: the router lets nobody in until `localfleet keys create NAME` makes one")
 
 
 def report_command(

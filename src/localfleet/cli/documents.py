@@ -88,7 +88,8 @@ def _told(sets: tuple[Any, ...], read: Folder, *, as_json: bool) -> None:
         return
     out = console()
     for row in rows:
-        out.print(f"document:{row['name']}  {row['label']}  {row['documents']} documents", markup=False)
+        many = "1 document" if row["documents"] == 1 else f"{row['documents']} documents"
+        out.print(f"document:{row['name']}  {row['label']}  {many}", markup=False)
     if read.skipped:
         out.print(f"{read.skipped} files were left out: no text, or fewer than eight words", markup=False)
     for one in _unread(read):
