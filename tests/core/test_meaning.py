@@ -168,11 +168,12 @@ def below(meaning: Meaning, text: str, entities: Sequence[Entity]) -> Meaning:
 
 @pytest.mark.parametrize("blank", ["[NAME]", "<name>", "PERSON_1", "[REDACTED]", "{last_name}"])
 def test_a_person_whose_name_was_blanked_is_nobody(meaning: Meaning, blank: str) -> None:
-    """A letter about somebody is that person's matter, without the name nobody's; one's own illness stays."""
+    """What somebody told is that person's matter, without the name nobody's; one's own illness stays."""
+    told = "My sister {} told me in confidence that she is gay, what do I say?"
     letter = "Write a recommendation for my student {} from Utrecht, who wants to study chemistry."
     ill = "I have been treated for leukaemia since March and {} does not know, how do I tell my boss?"
-    assert [one.kind for one in meaning.of(letter.format("Ottilie"))] == ["topic:person"]
-    assert meaning.of(letter.format(blank)) == ()
+    assert [one.kind for one in meaning.of(told.format("Ottilie"))] == ["topic:person"]
+    assert [meaning.of(text.format(blank)) for text in (told, letter)] == [(), ()]
     assert meaning.of(ill.format(blank))
 
 

@@ -8,6 +8,7 @@ import re
 
 from localfleet.core.detectors.guess import entropy_bits, looks_like_password, looks_random, placeholder
 from localfleet.core.detectors.row import Row
+from localfleet.core.detectors.said import is_token
 
 __all__ = ["ROWS"]
 
@@ -24,12 +25,8 @@ _PASSWORD_QUOTED = re.compile(
     rf"(?:passw(?:or)?d|passphrase|pwd|pass){_ASSIGN}\\?{_QUOTE}(?P<v>[^\"'`\n\\]{{6,100}})\\?{_QUOTE}"
 )
 _PASSWORD_PLAIN = re.compile(
-    r"(?:passw(?:or)?d|passphrase|passcode|pwd|passwort|contraseña)(?: {0,2}[:=]{1,2} {0,2})"
+    r"(?:passw(?:or)?d|passphrase|passcode|pwd|passwort|contraseña|[_&?]pass)(?: {0,2}[:=]{1,2} {0,2})"
     r"(?P<v>[^\s\"'`<>;,()\[\]{}]{6,100})(?![\w(\[{])"
-)
-_PASSWORD_SAID = re.compile(
-    r"\b(?:password|passcode|passphrase|passwort|kennwort|contraseña|mot de passe|senha|wachtwoord)\b[^\n]{0,48}?"
-    r"\b(?:is|ist|es|est|é)(?: set to| now| currently)?:? [\"'`]?(?P<v>[^\s\"'`]{8,64})"
 )
 _AUTHORIZATION = re.compile(
     rf"(?:authorization|x-api-key|api-?key|api-token|x-auth-token|private-token|access-token){_QUOTE}?\s{{0,3}}[:=]\s{{0,3}}{_QUOTE}?"
@@ -48,13 +45,8 @@ _NO_SECRET = re.compile(
 _CURL_USER = re.compile(
     r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[^\s\"':]{0,64}[\"']?:[\"']?(?P<v>[^\s\"']{3,100})"
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TRAILING = ".,;:!?"
-
-
-def _is_token(value: str) -> bool:
-    bare = value.rstrip(_TRAILING)
-    return looks_random(bare) or (_UUID.fullmatch(bare) is not None and len(set(bare)) > 6)
+_DOTTED_WORDS = re.compile(r"[a-zA-Z]\w{0,40}\.[a-zA-Z]\w{0,40}")
+_THREE_DIGITS = re.compile(r"[0-9]{3}")
 
 
 def _is_odd_token(value: str) -> bool:
@@ -64,19 +56,13 @@ def _is_odd_token(value: str) -> bool:
 
 def _is_attribute(value: str) -> bool:
     """Whether a setting's value is a credential: a token or a password."""
-    return _is_token(value) or looks_like_password(value)
+    return is_token(value) or looks_like_password(value)
 
 
-def _is_password(value: str) -> bool:
-    return looks_like_password(value)
-
-
-def _is_said_password(value: str) -> bool:
-    """In a sentence the bar is higher: a digit, a letter, and a symbol or both cases; words and dates fall through."""
-    bare = value.rstrip(_TRAILING)
-    digit = any(char.isdigit() for char in bare)
-    odd = any(not char.isalnum() for char in bare) or bare.lower() != bare != bare.upper()
-    return digit and odd and "://" not in bare and looks_like_password(bare)
+def _is_quoted_password(value: str) -> bool:
+    """Whether it could be one; two words with a dot are a variable's name, but not in quotes with digits behind."""
+    dotted = _DOTTED_WORDS.fullmatch(value) is not None and _THREE_DIGITS.search(value) is not None
+    return looks_like_password(value) or (dotted and looks_like_password(value.replace(".", "")))
 
 
 def _is_header_value(value: str) -> bool:
@@ -100,7 +86,7 @@ ROWS = (
         accept=_is_header_value,
     ),
     Row(kind="assigned_secret", needs=("value=",), pattern=_ATTRIBUTE, lowered=True, accept=_is_attribute),
-    Row(kind="password", needs=("login",), pattern=_NETRC, lowered=True, accept=_is_password),
+    Row(kind="password", needs=("login",), pattern=_NETRC, lowered=True, accept=looks_like_password),
     Row(kind="password", needs=("curl ",), pattern=_CURL_USER, accept=_is_curl_password),
     Row(
         kind="assigned_secret",
@@ -108,7 +94,7 @@ ROWS = (
         pattern=_TOKEN_ASSIGNED,
         unless=_NO_SECRET,
         lowered=True,
-        accept=_is_token,
+        accept=is_token,
     ),
     Row(
         kind="assigned_secret",
@@ -117,29 +103,12 @@ ROWS = (
         unless=_NO_SECRET,
         accept=_is_odd_token,
     ),
-    Row(kind="password", needs=("pass", "pwd"), pattern=_PASSWORD_QUOTED, lowered=True, accept=_is_password),
+    Row(kind="password", needs=("pass", "pwd"), pattern=_PASSWORD_QUOTED, lowered=True, accept=_is_quoted_password),
     Row(
         kind="password",
-        needs=("passw", "passphrase", "passcode", "pwd", "contraseña"),
+        needs=("passw", "passphrase", "passcode", "pwd", "contraseña", "_pass", "&pass", "?pass"),
         pattern=_PASSWORD_PLAIN,
         lowered=True,
-        accept=_is_password,
-    ),
-    Row(
-        kind="password",
-        needs=(
-            "password",
-            "passcode",
-            "passphrase",
-            "passwort",
-            "kennwort",
-            "contraseña",
-            "mot de passe",
-            "senha",
-            "wachtwoord",
-        ),
-        pattern=_PASSWORD_SAID,
-        lowered=True,
-        accept=_is_said_password,
+        accept=looks_like_password,
     ),
 )

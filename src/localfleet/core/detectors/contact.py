@@ -33,6 +33,12 @@ _EMAIL_WORDS = re.compile(
     r"(?:com|org|net|edu|gov|io|me|co|ai|dev|info|biz|uk|de|fr|es|it|nl|be|pl|se|no|dk|fi|pt|br|mx|in|ca|au|cn|jp|ch|at|eu))"
     r"(?![a-z0-9\-])"
 )
+# "At" and "dot" as they are said elsewhere; the host's end may be any.
+_EMAIL_SAID = re.compile(
+    r"(?<=[\w)\]])[ \[({]{1,2}(?:arroba|chiocciola|arobase|klammeraffe|małpa|apenstaartje|snabel-a|zavináč|kukac|at)"
+    r"[ \])}]{1,2}(?P<v>[a-z0-9\-]{2,40}(?:[ \[({]{1,2}(?:punto|ponto|point|punkt|kropka|punt|piste|tečka|pont|dot)"
+    r"[ \])}]{1,2}[a-z0-9\-]{2,24}){1,3})(?![a-z0-9\-])"
+)
 _DOT_WORD = re.compile(r"[\[({]at[\])}]|[ \[({]dot[ \])}]")
 
 
@@ -59,6 +65,11 @@ _NOT_ANYBODYS = (
     *(IPv4Network(net) for net in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.2.0/24", "198.51.100.0/24")),
     *(IPv4Network(net) for net in ("203.0.113.0/24", "224.0.0.0/3", "1.1.1.1/32", "1.0.0.1/32", "8.8.8.8/32")),
     *(IPv4Network(net) for net in ("8.8.4.4/32", "9.9.9.9/32")),
+    # Where every box for the home answers, as its manual says.
+    *(
+        IPv4Network(f"{net}.1/32")
+        for net in ("192.168.0", "192.168.1", "192.168.2", "192.168.178", "10.0.0", "172.17.0")
+    ),
 )
 _GIVEN_OUT_6 = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 _NOT_ANYBODYS_6 = tuple(
@@ -104,11 +115,15 @@ def _is_card_address(tail: str) -> bool:
 _PHONE_WORD = re.compile(
     r"\b(?:tel|tlf|tfno|ph|phone|telephone|phones|mobile|mob|cell|cellphone|fax|whatsapp|signal|landline|hotline|"
     r"telefon|telefono|teléfono|téléphone|telefone|telefoon|puhelin|portable|móvil|movil|celular|cellulare|handy|"
-    r"mobil|mobiel|gsm|rufnummer)\b|电话|手机|電話|携帯|전화|тел"
+    r"mobil|mobiel|gsm|rufnummer|komórka|telefonnummer)\b|电话|手机|電話|携帯|連絡先|联系方式|전화|연락처|тел"
 )
 _REACH_WORD = re.compile(
-    r"\b(?:call|calls|called|calling|dial|ring|text|sms|reach|contact|message|answering|number is|llame|llamar|"
-    r"appeler|anrufen|ligue|chiama)\b"
+    r"\b(?:call|calls|called|calling|dial|ring|text|sms|reach|contact|message|answering|number is|my number|"
+    r"llame|llamar|llámame|llámanos|contacto|mi número|appeler|appelez|appelle|joindre|joignable|contacter|mon numéro|"
+    r"anrufen|erreichbar|erreichen|ruf|rufen|melden|rückfragen|meine nummer|ligue|ligar|contato|meu número|"
+    r"chiama|chiamami|chiamate|"
+    r"recapito|mio numero|bel|bellen|bereikbaar|mijn nummer|zadzwoń|dzwonić|kontakt|mój numer|ringa)\b"
+    r"|拨打|致电|联系我"
 )
 # Digits in one go are a number of somebody where they are what is called; other numbers stand near such words too.
 _CALLED = re.compile(
@@ -130,11 +145,17 @@ _PHONE_US = re.compile(
     rf"{_EXTENSION}{_END}"
 )
 _PHONE_FR = re.compile(
-    rf"(?<![A-Za-z0-9_.\-/+,] )(?<![A-Za-z0-9_.\-/+])0[1-9]([ .\-])[0-9]{{2}}(?:\1[0-9]{{2}}){{3}}{_END}"
+    r"(?<![0-9_.\-/+,] )(?<!\b[0-9A-Fabcf]{2} )(?<!\b[A-Za-z] )"
+    rf"(?<![A-Za-z0-9_.\-/+])0[1-9]([ .\-])[0-9]{{2}}(?:\1[0-9]{{2}}){{3}}{_END}"
 )
 _PHONE_0 = re.compile(
     rf"(?<![A-Za-z0-9_.\-/+])(?<![0-9] )(?:\(0[1-9][0-9]{{1,3}}\)|0[1-9][0-9]{{1,3}})"
     rf"[ \-/][0-9]{{3,4}}[ \-][0-9]{{3,4}}{_END}"
+)
+# Mobiles in the three countries whose numbers say by themselves that they are: Germany, the Netherlands, Britain.
+_PHONE_MOBILE = re.compile(
+    rf"(?<![A-Za-z0-9_.\-/+])(?<![0-9] )0(?:1(?:5[0-9]|6[023]|7[0-9])[0-9]?[ /\-]?[0-9]{{7,8}}|6[ \-]?[1-58][0-9]{{7}}|"
+    rf"7[1-9][0-9]{{2}} ?[0-9]{{6}}){_END}"
 )
 _PHONE_ANY = re.compile(rf"(?<![A-Za-z0-9_.+])\(?\+?[0-9](?:[ .\-/()]{{0,2}}[0-9]){{6,13}}{_EXTENSION}{_END}")
 _PHONE_SPLIT = re.compile(
@@ -198,9 +219,19 @@ _STREET_FR = re.compile(
 _YEAR_STREET = re.compile(r"(?:1[89]|20)[0-9]{2} ")
 
 
-def _is_no_year(candidate: str) -> bool:
-    """Whether the house number is not a year, as in `in 1987 Wall Street fell`."""
-    return _YEAR_STREET.match(candidate) is None
+# Houses that everybody knows, or that a story invented.
+_NOBODYS_HOUSE = frozenset(
+    (
+        *("10 downing street", "11 downing street", "221b baker street", "1600 pennsylvania avenue", "4 privet drive"),
+        *("12 grimmauld place", "1 hacker way", "350 fifth avenue", "11 wall street"),
+        *("1 microsoft way", "17 cherry tree lane", "30 rockefeller plaza", "1428 elm street", "2 infinite loop"),
+    )
+)
+
+
+def _is_somebodys(candidate: str) -> bool:
+    """Whether the house number is not a year, as in `in 1987 Wall Street fell`, and the house none of the famous."""
+    return _YEAR_STREET.match(candidate) is None and candidate.lower() not in _NOBODYS_HOUSE
 
 
 ADDRESS_ROWS = (
@@ -212,6 +243,12 @@ ADDRESS_ROWS = (
         lowered=True,
         accept=_is_spelled_host,
     ),
+    Row(
+        kind="email",
+        needs=("arroba", "chiocciola", "arobase", "klammeraffe", "małpa", "apenstaartje", "snabel", "zaviná", "kukac"),
+        pattern=_EMAIL_SAID,
+        lowered=True,
+    ),
     Row(kind="mac_address", shape="[:-][0-9a-f]{2}[:-][0-9a-f]{2}", pattern=_MAC, accept=_is_card_address),
     Row(kind="ip_address", shape="[23f][0-9a-f]{3}:[0-9a-f]{0,4}:", pattern=_IPV6, accept=_is_host_v6),
 )
@@ -221,6 +258,7 @@ NUMBER_ROWS = (
     Row(kind="phone", shape="[0-9]{3}[. -][0-9]{4}", pattern=_PHONE_US, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_FR, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_0, unless=_NO_PHONE, accept=_is_phone),
+    Row(kind="phone", needs=("01", "06", "07"), pattern=_PHONE_MOBILE, unless=_NO_PHONE, accept=_is_phone),
     Row(
         kind="phone",
         shape=_PHONE_WORD.pattern,
@@ -242,7 +280,7 @@ NUMBER_ROWS = (
 PLACE_ROWS = (
     Row(kind="ip_address", shape=r"[0-9]\.[0-9]{1,3}\.[0-9]", pattern=_IPV4, unless=_VERSION, accept=_is_host_v4),
     Row(kind="street_address", shape=r"[a-z]\.? [0-9]{5}", pattern=_US_TAIL, near=_US_HEAD, near_chars=90),
-    Row(kind="street_address", shape=rf" {_STREET.lower()}\b", pattern=_STREET_EN, accept=_is_no_year),
+    Row(kind="street_address", shape=rf" {_STREET.lower()}\b", pattern=_STREET_EN, accept=_is_somebodys),
     Row(kind="street_address", needs=("apt", "apartment", "suite", "ste", "unit", "flat"), pattern=_UNIT),
     Row(kind="street_address", needs=("apo", "fpo", "dpo"), pattern=_MILITARY),
     Row(kind="street_address", needs=("box",), pattern=_PO_BOX, lowered=True),

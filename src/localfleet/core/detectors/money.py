@@ -54,7 +54,7 @@ def _is_iban(candidate: str) -> bool:
 _ROUTING_WORD = re.compile(r"\b(?:routing|aba|rtn|ach|transit number)\b")
 _ACCOUNT = re.compile(
     r"\b(?:account|acct|a/c|konto|kontonummer|cuenta|compte|conto|conta|rekening)\b"
-    r"[ \"']{0,2}(?:number|num|nr|no|n[º°]|id|ending)?[ .:#=\"'\-]{0,4}(?:is |in )?"
+    r"[ \"']{0,2}(?:number|num|nr|no|n[º°]|id|ending)?[ .:#=\"'\-]{0,4}(?:is |in |ist |lautet |es |est |é |è |to )?"
     r"(?P<v>[0-9](?:[ \-]?[0-9]){5,16})(?!\w|[.\-][0-9])"
 )
 _BIC = re.compile(r"\b(?P<v>[A-Z]{4}([A-Z]{2})[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b")

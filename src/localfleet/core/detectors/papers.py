@@ -20,9 +20,18 @@ _BIRTH_DATE = re.compile(
     r"\bnacid[oa]\b|fecha de nacimiento|\bnée? le\b|date de naissance|data di nascita|data de nascimento|geboortedatum)"
     rf"[^\n]{{0,24}}?(?<![0-9])(?P<v>{_DAY})(?![0-9])"
 )
+# A table's head names the date, its rows hold it.
+_BIRTH_TABLE = re.compile(
+    r"(?:\bdob\b|birth[ _]?da(?:te|y)|date[ _]of[ _]birth|geburtsdatum|geburtstag|fecha[ _]de[ _]nacimiento|"
+    r"date[ _]de[ _]naissance|data[ _]di[ _]nascita|geboortedatum|urodzenia|生年月日|出生日期)\W[^\n]{0,120}\n"
+    rf"(?:[^\n]{{0,160}}\n)?[^\n]{{0,120}}?(?<![0-9])(?P<v>{_DAY})(?![0-9])"
+)
 _PASSPORT = re.compile(
-    r"(?:passport|pasaporte|passeport|reisepass|passaporto|passaporte|paspoort)[^\n]{0,24}?"
-    r"(?<![a-z0-9\-])(?P<v>(?=[a-z]{0,5}[0-9])[a-z0-9]{6,10})(?![a-z0-9\-])"
+    r"(?:passport|pasaporte|passeport|reisepass|passaport[oe]|paspoort|paszport|personalausweis|ausweisnummer|ausweis-nr|"
+    r"dow(?:ó|o)d(?:u)? osobist|carte d'identité|carta d'identità|cartão de cidadão|identiteitskaart|pasaport|"
+    r"alien (?:registration )?number|\ba-number|green card|パスポート|旅券|护照|護照|여권)[^\n]{0,24}?"
+    r"(?<![a-z0-9\-])(?P<v>(?=[a-z]{0,5}[0-9])[a-z0-9]{6,10}|[0-9]{2} [0-9]{3} [0-9]{4}|a[0-9]{3}-[0-9]{3}-[0-9]{3})"
+    r"(?![a-z0-9\-])"
 )
 _LICENCE = re.compile(
     r"(?:driv(?:er|ing)'?s?'?[ _\-]?licen[cs]e|\bdl (?:no|number|#)|führerschein|permis de conduire|"
@@ -54,8 +63,11 @@ _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:[0-9]{2}){1,2}){0,2}")
 
 
 def _is_document(value: str) -> bool:
-    """Whether a value beside a document's name has five digits and is no year or date."""
-    return len(_DIGIT.findall(value)) >= 5 and _YEARS.fullmatch(value) is None
+    """Whether a value beside a document's name has five digits, or is a card's number, and is no year or date."""
+    digits = len(_DIGIT.findall(value))
+    # Germany's cards: nine characters, letters and digits in turn.
+    mixed = len(value) == 9 and digits >= 3 and value[:1].isalpha() and value[-1:].isalpha()
+    return (digits >= 5 or mixed) and _YEARS.fullmatch(value) is None
 
 
 def _is_policy(value: str) -> bool:
@@ -81,13 +93,33 @@ TOKEN_ROWS = (
 ROWS = (
     Row(
         kind="birth_date",
+        needs=("dob", "birth", "geburt", "nacim", "naiss", "nascita", "geboorte", "urodzenia", "生年月日", "出生日期"),
+        pattern=_BIRTH_TABLE,
+        lowered=True,
+    ),
+    Row(
+        kind="birth_date",
         needs=("dob", "d.o.b", "birth", "born", "gebor", "geburt", "nacid", "nacim", "née", "né le", "naiss", "nasc"),
         pattern=_BIRTH_DATE,
         lowered=True,
     ),
     Row(
         kind="passport",
-        needs=("passport", "pasaporte", "passeport", "reisepass", "passapor", "paspoort"),
+        needs=(
+            *(
+                "passport",
+                "pasaport",
+                "passeport",
+                "reisepass",
+                "passapor",
+                "paspoort",
+                "paszport",
+                "ausweis",
+                "osobist",
+            ),
+            *("d'identit", "cidadão", "identiteitskaart", "alien ", "a-number", "green card"),
+            *("パスポート", "旅券", "护照", "護照", "여권"),
+        ),
         pattern=_PASSPORT,
         lowered=True,
         accept=_is_document,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from localfleet.core.detectors import assigned, contact, money, national, papers, secrets, states
+from localfleet.core.detectors import assigned, contact, money, national, papers, said, secrets, services, states
 from localfleet.core.detectors.fold import fold
 from localfleet.core.detectors.row import Page, Row, fits
 from localfleet.core.detectors.sieve import OTHERS, Hits, Sieve
@@ -39,7 +39,7 @@ _FOUR_DIGITS = re.compile(r"[0-9](?:[^0-9]*[0-9]){3}")
 _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("text", secrets.TEXT_ROWS),
     ("token", secrets.TOKEN_ROWS),
-    ("text", (*assigned.ROWS, *contact.ADDRESS_ROWS)),
+    ("text", (*assigned.ROWS, *said.ROWS, *contact.ADDRESS_ROWS)),
     ("text", papers.TOKEN_ROWS),
     ("token", (*national.TOKEN_ROWS, *money.WALLET_ROWS)),
     ("number", money.ROWS),
@@ -48,7 +48,7 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
-    ("token", secrets.LAST_ROWS),
+    ("token", (*secrets.LAST_ROWS, *services.ROWS)),
 )
 # Credentials are looked for in the long words only, of which there are usually none.
 _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])
@@ -56,7 +56,7 @@ _OTHERS = Sieve([() if gate == "token" else rows for gate, rows in _GROUPS], DRE
 
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(row.kind for _, rows in _GROUPS for row in rows))
 SECRET_KINDS = frozenset(
-    row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *secrets.LAST_ROWS, *assigned.ROWS)
+    row.kind for row in (*secrets.TEXT_ROWS, *secrets.TOKEN_ROWS, *secrets.LAST_ROWS, *assigned.ROWS, *said.ROWS)
 )
 """Credentials: the kinds of the layer `secrets`; all others are of the layer `patterns`."""
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}

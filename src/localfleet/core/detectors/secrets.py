@@ -17,6 +17,7 @@ __all__ = ["LAST_ROWS", "TEXT_ROWS", "TOKEN_ROWS"]
 
 _LEFT = r"(?<![A-Za-z0-9])"
 _RIGHT = r"(?![A-Za-z0-9])"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def _format(kind: str, needs: str | tuple[str, ...], body: str, accept: Callable[[str], bool] = real_token) -> Row:
@@ -239,6 +240,31 @@ _SERVICES = (
         r"ops_eyJ[A-Za-z0-9+/]{200,2000}={0,3}|sk\.eyJ[A-Za-z0-9]{60,120}\.[A-Za-z0-9_\-]{20,30}|sl\.[A-Za-z0-9_\-]{130,200}",
     ),
 )
+# Words that only a credential begins with: `prefix`, then what follows, as the providers print it.
+_PREFIXED = (
+    ("asana", ("1/", "2/"), r"[12]/[0-9]{12,20}(?:/[0-9]{12,20})?:[0-9a-f]{32}"),
+    ("clickup, klaviyo", ("pk_",), r"pk_[0-9]{6,9}_[A-Z0-9]{32}|pk_[0-9a-f]{34}"),
+    ("hubspot, launchdarkly", ("pat-", "sdk-", "mob-", "api-"), r"(?:pat-[a-z]{2}[0-9]|sdk|mob|api)-" + _UUID),
+    ("apify, jina, tavily", ("apify_", "jina_", "tvly-"), r"apify_api_\w{30,50}|jina_\w{50,70}|tvly-[\w\-]{20,50}"),
+    ("zapier, ifttt", ("hooks.zapier.com",), r"hooks\.zapier\.com/hooks/catch/[0-9]{4,12}/[a-z0-9]{5,12}"),
+    ("circleci, trello", ("ccipat_", "atta"), r"CCIPAT_[A-Za-z0-9]{22}_[0-9a-f]{40}|ATTA[0-9a-f]{64}[0-9A-F]{8}"),
+    ("resend, runpod", ("re_", "rpa_"), r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}|rpa_[A-Za-z0-9]{40,50}"),
+    ("pinecone, e2b", ("pcsk_", "e2b_"), r"pcsk_[A-Za-z0-9]{4,8}_[A-Za-z0-9]{50,70}|e2b_[0-9a-f]{40}"),
+    ("langsmith, wakatime", ("lsv2_", "waka_"), r"lsv2_[ps][kt]_[0-9a-f]{32}_[0-9a-f]{10}|waka_" + _UUID),
+    ("cerebras, firecrawl", ("csk-", "fc-"), r"csk-[a-z0-9]{40,60}|fc-[0-9a-f]{32}"),
+    ("voyage, fireworks", ("pa-", "fw_"), r"pa-[\w\-]{43}|fw_[A-Za-z0-9]{22,30}"),
+    ("supabase, neon", ("sb_secret_", "napi_"), r"sb_secret_[\w\-]{20,60}|napi_[a-z0-9]{60,70}"),
+    ("elevenlabs, cal", ("sk_", "cal_"), r"sk_[0-9a-f]{48}|cal_(?:live_)?[0-9a-f]{32}"),
+    ("scaleway, tencent", ("scw", "akid"), r"SCW[A-Z0-9]{17}|AKID[A-Za-z0-9]{32}"),
+    ("gocardless, ory", ("live_", "ory_"), r"live_[A-Za-z0-9_\-]{40}|ory_[a-z]{2,3}_[\w\-]{40,90}"),
+    ("adobe, pushbullet", ("p8e-", "o."), r"p8e-[\w\-]{32}|o\.[A-Za-z0-9]{32}"),
+    ("backblaze, docker", ("k00", "dckr_oat_"), r"K00[0-9][A-Za-z0-9/+]{27}|dckr_oat_[\w\-]{27,40}"),
+    ("inngest, retool", ("signkey-", "retool_"), r"signkey-[a-z]{2,8}-[0-9a-f]{40,70}|retool_[a-z0-9]{20,50}"),
+    ("cloudinary", ("cloudinary://",), r"cloudinary://[0-9]{12,18}:[\w\-]{20,40}"),
+    ("django", ("django-insecure-",), r"django-insecure-[^\s'\"]{40,60}"),
+    ("teamcity", ("eyj0exaioiaivenwmij9.",), r"eyJ0eXAiOiAiVENWMiJ9\.[\w\-]{30,60}\.[\w+/=\-]{40,100}"),
+    ("ghost", (":",), r"[0-9a-f]{24}:[0-9a-f]{64}"),
+)
 _SHAPES = (
     Row(
         kind="jwt",
@@ -266,6 +292,10 @@ TEXT_ROWS = (
     ),
     Row(kind="gcp_key", needs=("service_account",), pattern=_SERVICE_ACCOUNT),
 )
-TOKEN_ROWS = (*_CLOUD, *_FORGES, *_CHAT, *_MONEY, *_MODELS, *_SERVICES, *_SHAPES)
+TOKEN_ROWS = (
+    *(*_CLOUD, *_FORGES, *_CHAT, *_MONEY, *_MODELS, *_SERVICES),
+    *(_format("provider_token", needs, body) for _, needs, body in _PREFIXED),
+    *_SHAPES,
+)
 # After everything that has a shape or a name of its own.
 LAST_ROWS = (Row(kind="random_token", pattern=_RANDOM, accept=shuffled),)

@@ -20,8 +20,8 @@ _HEX = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{2}){10,2000}(?![0-9A-Za-z])|(?<![0-9A-Za-z])(?:[0-9A-F]{2}){10,2000}(?![0-9A-Za-z])"
 )
 _ESCAPE = re.compile(r"\\u(00[0-9a-fA-F]{2})")
-_APART = re.compile(r"(?<![^\W_])(?:[^\W_][ .\-_*]{1,2}){5,60}[^\W_](?![^\W_])")
-_GAPS = re.compile(r"(?<=[^\W_])[ .\-_*](?=[^\W_])|[ .\-_*]{2}")
+_APART = re.compile(r"(?<![^\W_])(?:[^\W_][ .\-_*]{1,3}){5,60}[^\W_](?![^\W_])")
+_GAPS = re.compile(r"[ .\-_*]{1,3}")
 
 _WORDS = (
     ("zero", "oh", "cero", "zéro", "null", "nul", "noll", "nolla"),
@@ -40,7 +40,7 @@ _TIMES = {"double": 2, "doble": 2, "triple": 3, "treble": 3}
 _SAID = "|".join(sorted((*_DIGIT_OF, *_TIMES), key=len, reverse=True))
 # Six said digits or more; digits written as such may stand between them, as may "dash" and "dot".
 _SPOKEN = re.compile(
-    rf"(?<![^\W_])(?:{_SAID})(?:[ ,.\-]{{1,2}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?![^\W_])){{5,60}}",
+    rf"(?<![^\W_])(?:{_SAID})(?:[ ,.\-]{{1,3}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?![^\W_])){{5,60}}",
     re.IGNORECASE,
 )
 _SPOKEN_WITH = frozenset({*_DIGIT_OF, *_TIMES, "dash", "hyphen", "dot", "point", "space"})
@@ -57,9 +57,9 @@ DRESSES = (
     "&",
     r"\\u00",
     # Two said digits beside each other; or a letter that case folding takes for one of ours, and `lower` leaves.
-    rf"(?:^|[^0-9a-z])(?:{_SAID})[ ,.\-]{{1,2}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?:$|[^0-9a-z])",
+    rf"(?:^|[^0-9a-z])(?:{_SAID})[ ,.\-]{{1,3}}(?:{_SAID}|[0-9]{{1,4}}|dash|hyphen|dot|point|space)(?:$|[^0-9a-z])",
     "[\u017f\u0131]",
-    rf"{_LETTER}(?:[ .\-_*]{{1,2}}{_LETTER}){{{_APART_LETTERS - 1}}}",
+    rf"{_LETTER}(?:[ .\-_*]{{1,3}}{_LETTER}){{{_APART_LETTERS - 1}}}",
 )
 """Any of these is in every lower-case text that has views, but for those with a word of `LONG_CHARS`."""
 
@@ -80,7 +80,7 @@ def views(text: str) -> list[str]:
     if _said_in_a_row(text):
         found += [_before(text, m) + _digits(m[0]) for m in _SPOKEN.finditer(text)]
     if _stand_alone(pieces) >= _APART_LETTERS or max(lengths, default=0) > 2 * _APART_LETTERS:
-        found += [_before(text, m) + _GAPS.sub("", m[0]) for m in _APART.finditer(text)]
+        found += [_before(text, m) + _GAPS.sub(_gap, m[0]) + _behind(text, m) for m in _APART.finditer(text)]
     return found
 
 
@@ -98,13 +98,25 @@ def _said_in_a_row(text: str) -> bool:
 
 
 def _stand_alone(pieces: list[str]) -> int:
-    """How many letters and digits stand by themselves, with a dash or a dot at most."""
-    return sum([len(piece) == 1 or (len(piece) == 2 and not piece.isalnum()) for piece in pieces])
+    """How many letters and digits stand by themselves, with a dash or a dot at most, or joined by such: `4-1-1-1`."""
+    alone = sum([len(piece) == 1 or (len(piece) == 2 and not piece.isalnum()) for piece in pieces])
+    return alone + sum([len(piece) for piece in pieces if len(piece) > 4 and not (piece[1] + piece[3]).isalnum()])
+
+
+def _gap(match: re.Match[str]) -> str:
+    """What a gap becomes: one mark is nothing, more of them part words; a dash among blanks stays a dash."""
+    gap = match[0]
+    return "" if len(gap) == 1 else "-" if "-" in gap else " "
 
 
 def _before(text: str, match: re.Match[str]) -> str:
     """What stands before a piece: a number in another dress still needs its word."""
     return text[max(0, match.start() - _CONTEXT_CHARS) : match.start()]
+
+
+def _behind(text: str, match: re.Match[str]) -> str:
+    """What stands behind a word in another dress: `p-a-s-s-w-o-r-d = ...` needs its value."""
+    return text[match.end() : match.end() + _CONTEXT_CHARS]
 
 
 def _decoded(text: str) -> Iterator[str]:
