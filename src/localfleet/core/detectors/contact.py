@@ -145,8 +145,8 @@ _PHONE_US = re.compile(
     rf"{_EXTENSION}{_END}"
 )
 _PHONE_FR = re.compile(
-    r"(?<![0-9_.\-/+,] )(?<!\b[0-9A-Fabcf]{2} )(?<!\b[A-Za-z] )"
-    rf"(?<![A-Za-z0-9_.\-/+])0[1-9]([ .\-])[0-9]{{2}}(?:\1[0-9]{{2}}){{3}}{_END}"
+    r"0(?<![A-Za-z0-9_.\-/+]0)(?<![0-9_.\-/+,] 0)(?<!\b[0-9A-Fabcf]{2} 0)(?<!\b[A-Za-z] 0)"
+    rf"[1-9]([ .\-])[0-9]{{2}}(?:\1[0-9]{{2}}){{3}}{_END}"
 )
 _PHONE_0 = re.compile(
     rf"(?<![A-Za-z0-9_.\-/+])(?<![0-9] )(?:\(0[1-9][0-9]{{1,3}}\)|0[1-9][0-9]{{1,3}})"
@@ -154,7 +154,8 @@ _PHONE_0 = re.compile(
 )
 # Mobiles in the three countries whose numbers say by themselves that they are: Germany, the Netherlands, Britain.
 _PHONE_MOBILE = re.compile(
-    rf"(?<![A-Za-z0-9_.\-/+])(?<![0-9] )0(?:1(?:5[0-9]|6[023]|7[0-9])[0-9]?[ /\-]?[0-9]{{7,8}}|6[ \-]?[1-58][0-9]{{7}}|"
+    rf"0(?<![A-Za-z0-9_.\-/+]0)(?<![0-9] 0)(?:1(?:5[0-9]|6[023]|7[0-9])[0-9]?[ /\-]?[0-9]{{7,8}}"
+    rf"|6[ \-]?[1-58][0-9]{{7}}|"
     rf"7[1-9][0-9]{{2}} ?[0-9]{{6}}){_END}"
 )
 _PHONE_ANY = re.compile(rf"(?<![A-Za-z0-9_.+])\(?\+?[0-9](?:[ .\-/()]{{0,2}}[0-9]){{6,13}}{_EXTENSION}{_END}")
@@ -258,7 +259,7 @@ NUMBER_ROWS = (
     Row(kind="phone", shape="[0-9]{3}[. -][0-9]{4}", pattern=_PHONE_US, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_FR, unless=_NO_PHONE, accept=_is_phone),
     Row(kind="phone", needs=("0",), pattern=_PHONE_0, unless=_NO_PHONE, accept=_is_phone),
-    Row(kind="phone", needs=("01", "06", "07"), pattern=_PHONE_MOBILE, unless=_NO_PHONE, accept=_is_phone),
+    Row(kind="phone", shape="0[167][0-9 /-]{8}", pattern=_PHONE_MOBILE, unless=_NO_PHONE, accept=_is_phone),
     Row(
         kind="phone",
         shape=_PHONE_WORD.pattern,

@@ -82,8 +82,9 @@ _PROSE = frozenset(
         "your",
     ]
 )
+_CODE_WORD = r"\b(?:pin|(?:door|gate|alarm|entry|safe|lock|garage|access|keypad)[ \-](?:code|pin))\b"
 _CODE = re.compile(
-    r"\b(?:pin|(?:door|gate|alarm|entry|safe|lock|garage|access|keypad)[ \-](?:code|pin))\b(?! code)[^\n.?!]{0,32}?"
+    _CODE_WORD + r"(?! code)[^\n.?!]{0,32}?"
     r"(?:\b(?:is|ist|es|est|to)\b|[:=]) {0,2}(?P<v>#?[0-9]{4,8}#?)(?![0-9.,/]?[0-9])(?! (?:digits|characters|times))"
 )
 _SIX = re.compile(r"#?([0-9])\1+#?")
@@ -136,12 +137,18 @@ ROWS = (
     Row(kind="password", needs=("mysql",), pattern=_MYSQL, lowered=True, accept=_is_option),
     Row(
         kind="password",
-        needs=("--", "login", "sshpass", "redis-cli", "net use"),
+        shape=r"--[a-z\-]*(?:pass|pwd)|\blogin[^\n]* -p |\bsshpass|\bredis-cli|net use",
         pattern=_OPTION,
         lowered=True,
         accept=_is_option,
     ),
-    Row(kind="assigned_secret", needs=("--",), pattern=_TOKEN_OPTION, lowered=True, accept=is_token),
+    Row(
+        kind="assigned_secret",
+        shape=r"--[a-z\-]*(?:token|secret|key)",
+        pattern=_TOKEN_OPTION,
+        lowered=True,
+        accept=is_token,
+    ),
     Row(kind="password", needs=(" -u ",), pattern=_SAMBA, lowered=True, accept=_is_option),
     Row(kind="password", needs=(".login(",), pattern=_LOGIN_CALL, accept=_is_login),
     Row(kind="password", needs=PASSWORD_WORDS, pattern=_PASSWORD_SAID, lowered=True, accept=_is_said_password),
@@ -160,5 +167,5 @@ ROWS = (
         lowered=True,
         accept=is_token,
     ),
-    Row(kind="password", needs=("pin", "code"), pattern=_CODE, lowered=True, accept=_is_code),
+    Row(kind="password", shape=_CODE_WORD, pattern=_CODE, lowered=True, accept=_is_code),
 )

@@ -48,7 +48,8 @@ _GROUPS: tuple[tuple[Gate, tuple[Row, ...]], ...] = (
     ("unspent", contact.NUMBER_ROWS),
     ("text", money.CODE_ROWS),
     ("digit", contact.PLACE_ROWS),
-    ("token", (*secrets.LAST_ROWS, *services.ROWS)),
+    ("token", secrets.LAST_ROWS),
+    ("text", services.ROWS),
 )
 # Credentials are looked for in the long words only, of which there are usually none.
 _TOKENS = Sieve([rows if gate == "token" else () for gate, rows in _GROUPS])

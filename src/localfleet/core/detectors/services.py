@@ -59,4 +59,13 @@ _NAMES_A_THING = re.compile(
     r"uuid|guid|id|blob|tree|fingerprint|file|order|integrity|docs?|public)\b[^\n]{0,12}$|[_\-]id[\"']?\s?[:=]\s?[\"']?$"
 )
 
-ROWS = (Row(kind="provider_token", pattern=_VALUE, near=_SERVICE, unless=_NAMES_A_THING, accept=looks_random),)
+ROWS = (
+    Row(
+        kind="provider_token",
+        needs=tuple(_NAMES.split("|")),
+        pattern=_VALUE,
+        near=_SERVICE,
+        unless=_NAMES_A_THING,
+        accept=looks_random,
+    ),
+)
