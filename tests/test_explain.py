@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from localfleet.cli import build_cli
 from localfleet.core.ask import Api, Caller
 from localfleet.core.classify import FieldRule, Rules
 from localfleet.core.fleet import Model
@@ -120,3 +123,18 @@ def test_a_models_own_words_are_read_beside_the_callers() -> None:
         [{"model": "mini", "label": "restricted", "sent": False}],
     ]
     assert "forms" not in line(**body)
+
+
+def test_a_task_that_the_file_does_not_have_is_told(tmp_path: Path) -> None:
+    """As for a request it changes nothing; a typing error should not look like an answer."""
+    facts = "version: 1\nlocal: {a: {engine: endpoint, url: 'http://127.0.0.1:1/v1'}}\ntasks: {work: {first: a}}\n"
+    (tmp_path / "models.yaml").write_text(facts)
+    config = ["--config", str(tmp_path / "models.yaml"), "--json"]
+    for task, told in (("wrok", "its tasks: work"), ("work", "")):
+        run = CliRunner().invoke(
+            build_cli("explain"), ["explain", "-", "--task", task, *config], input='{"prompt": "a"}'
+        )
+        assert run.exit_code == 0, run.output
+        assert json.loads(run.stdout)["doors"][0]["legal"]
+        assert told in run.stderr
+        assert bool(run.stderr) is bool(told)

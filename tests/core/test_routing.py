@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import pytest
 
-from localfleet.core.ask import Api, Ask, Caller, Priority
+from localfleet.core.ask import WORDLESS, Api, Ask, Caller, Priority
 from localfleet.core.fleet import EngineState, Fleet, Model, Readiness
 from localfleet.core.label import Label, Verdict
 from localfleet.core.policy import Policy, decide
@@ -88,6 +88,9 @@ def test_what_a_request_costs_where() -> None:
     assert worst_usd(small, MINI) == Decimal(410) / 1_000_000
     assert worst_usd(long, MINI) == Decimal(400 + 999) / 1_000_000
     assert worst_usd(many, MINI) == Decimal(400 + 5 * 999) / 1_000_000
+    for api in WORDLESS:
+        numbers = replace(long, api=api)
+        assert (expected_usd(numbers, MINI), worst_usd(numbers, MINI)) == (Decimal("0.0001"), Decimal("0.0004"))
 
 
 def test_the_table_names_hosted_models_and_cannot_leave_out_the_box() -> None:

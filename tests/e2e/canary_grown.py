@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary_fields import Field, Json
+from canary_rerank import OTHER
 from canary_sources import LISTS, PICTURES
 from hypothesis import strategies as st
 
@@ -105,12 +106,20 @@ IN_TEXT: Mapping[str, Callable[[Api, Any], Json]] = {
     "what is said": lambda api, tree: {LISTS[api]: [_text(tree)]},
 }
 """Where one can hang in an API that has none."""
+IN_DOCUMENTS: Mapping[str, Callable[[Api, Any], Json]] = {
+    "a document": lambda api, tree: {LISTS[api]: [OTHER, _text(tree)]},
+    "a document's text": lambda api, tree: {LISTS[api]: [{"text": _text(tree)}, OTHER]},
+    "what lies beside a document": lambda api, tree: {LISTS[api]: [{"text": OTHER, "note": tree}]},
+}
+"""Where one can hang in a ranking: a good answer gives documents back, and nothing of what lies beside them."""
 
 
 @st.composite
 def grown_fields(draw: st.DrawFn, api: Api) -> Field:
     """A place of this API that no table names."""
-    places = {**ANYWHERE, **(IN_TURNS if api in PICTURES else IN_TEXT)}
+    own = IN_TURNS if api in PICTURES else IN_DOCUMENTS if api is Api.RERANK else IN_TEXT
+    places = {**ANYWHERE, **own}
     name = draw(st.sampled_from([*places]))
     text = json.dumps(places[name](api, draw(_trees())))
-    return Field(name=f"grown in {name}: {text}", fragment=Grown(text))
+    answered = name.startswith("a document")
+    return Field(name=f"grown in {name}: {text}", fragment=Grown(text), answered=answered)

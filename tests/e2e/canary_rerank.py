@@ -3,7 +3,7 @@
 from canary_fields import Field, Fragment, Json, fields_of, words
 from canary_openai import COMMON
 
-__all__ = ["BASE", "FIELDS"]
+__all__ = ["BASE", "FIELDS", "OTHER"]
 
 BASE: Json = {"query": "The capital of France", "documents": ["The town lies on a river.", "Bread is baked at night."]}
 OTHER = "The town lies on a river."

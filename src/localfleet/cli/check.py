@@ -266,6 +266,9 @@ def explain_command(
 ) -> None:
     """Dry-run a request: label, findings, doors in order, reason, price of each door."""
     explainer, models = explainer_of(config, plan=plan)
+    if task is not None and task not in explainer.tasks:
+        tasks = ", ".join(sorted(explainer.tasks)) or "none"
+        sys.stderr.write(f"--task: {config} has no task of that name, and none is routed by it; its tasks: {tasks}\n")
     if jsonl is not None:
         _explain_lines(explainer, jsonl)
         return

@@ -19,7 +19,8 @@ def expected_usd(ask: Ask, model: Model) -> Decimal | None:
         return FREE
     if model.price is None:
         return None
-    output = min(ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS) * ask.choices
+    usual = 0 if ask.api in WORDLESS else EXPECTED_OUTPUT_TOKENS
+    output = min(ask.max_output_tokens or usual, usual) * ask.choices
     own = 0 if model.form is None else model.form.input_tokens
     tokens_usd = usd_for_mean(model.price, input_tokens=ask.input_tokens + own, output_tokens=output)
     return tokens_usd + model.price.usd_per_request if model.price.usd_per_request else tokens_usd
