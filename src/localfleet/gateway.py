@@ -14,7 +14,7 @@ from functools import partial
 from math import inf
 
 from localfleet.core.ask import Ask, Need
-from localfleet.core.budget import Purses, Scope
+from localfleet.core.budget import NO_LIMIT, Purses, Scope
 from localfleet.core.classify import Rules
 from localfleet.core.conversation import prints_of
 from localfleet.core.fleet import Fleet, Model
@@ -50,7 +50,6 @@ NO_TIME_S = 0.01
 AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, Reason.RATE_LIMITED}
 """Failures after which the same door may do better at once."""
 OWN_WORDS = "With the model's own `form:` beside it the request is too private for this model."
-NO_LIMIT = Decimal("Infinity")
 LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
 """The door works, but not for this request now."""
 NO_TIERS: frozenset[str] = frozenset()

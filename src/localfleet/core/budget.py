@@ -11,28 +11,31 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-__all__ = ["Purses", "Scope", "day_of", "month_of"]
+__all__ = ["NO_LIMIT", "Purses", "Scope", "day_of", "month_of"]
 
 _DAY_S = 86_400
 _NOTHING = Decimal(0)
+NO_LIMIT = Decimal("Infinity")
+"""Of a purse that only counts."""
 Scope = tuple[str, str]
 """`("key", key_id)` or `("tier", tier)`."""
 
 
 def month_of(now: float) -> str:
     """The UTC month of a Unix time, such as `2026-11`."""
-    return _date_of(int(now // _DAY_S))[:7]
+    return _dates(now // _DAY_S)[0]
 
 
 def day_of(now: float) -> str:
     """The UTC day of a Unix time, such as `2026-11-22`."""
-    return _date_of(int(now // _DAY_S))
+    return _dates(now // _DAY_S)[1]
 
 
 @lru_cache(maxsize=64)
-def _date_of(day: int) -> str:
-    """Asked several times a request, and to write a date takes longer than to add up money."""
-    return f"{datetime.fromtimestamp(day * _DAY_S, UTC):%Y-%m-%d}"
+def _dates(day: float) -> tuple[str, str]:
+    """Month and day. Asked several times a request, and to write a date takes longer than to add up money."""
+    date = f"{datetime.fromtimestamp(day * _DAY_S, UTC):%Y-%m-%d}"
+    return date[:7], date
 
 
 @dataclass(slots=True)
@@ -49,8 +52,9 @@ class Purses:
 
     def reserve(self, limits: Mapping[Scope, Decimal], usd: Decimal, now: float) -> bool:
         """Take `usd` from every scope, or from none."""
-        if any(self.left(scope, limit, now) < usd for scope, limit in limits.items()):
-            return False
+        for scope, limit in limits.items():
+            if limit is not NO_LIMIT and self.left(scope, limit, now) < usd:
+                return False
         for scope in limits:
             self.reserved[scope] = self.reserved.get(scope, _NOTHING) + usd
         return True
@@ -68,4 +72,4 @@ class Purses:
 
 
 def _period(scope: Scope, now: float) -> str:
-    return month_of(now) if scope[0] == "key" else day_of(now)
+    return _dates(now // _DAY_S)[scope[0] != "key"]

@@ -9,6 +9,7 @@ tool share phrases. Short sentences say nothing and are left out. Bound to the c
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from localfleet.core.detectors.fold import fold
@@ -45,7 +46,9 @@ def _print(running: "blake2b", said: bytes) -> bytes:
     return running.digest()
 
 
+@lru_cache(maxsize=4096)
 def _owner(key: bytes, caller: str) -> bytes:
+    """Asked for each request, and there are as many as keys of callers."""
     return blake2b(b"whose piece\0" + caller.encode(), key=key, digest_size=OWNER_BYTES).digest()
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 from typing import Never
 
@@ -20,6 +21,12 @@ FAIR_CHANCE_S = 10.0
 """A time-out counts only after so long, or after the model's whole `timeout_s`: callers in a hurry shut no door."""
 WHY = "it failed several times in a row or limits the rate; it is tried again soon"
 LIMITED = "The provider limits the rate: try again later, or allow another model for this task."
+
+
+@lru_cache(maxsize=4096)
+def _ready(in_flight: int) -> EngineState:
+    """One value for all who ask: each decision does, of each model."""
+    return EngineState(readiness=Readiness.READY, in_flight=in_flight)
 
 
 class Turnstile:
@@ -45,7 +52,7 @@ class Turnstile:
         if state is not None and (wait_s is None or not state.readiness.takes_work):
             return replace(state, in_flight=self._inside)
         if wait_s is None:
-            return EngineState(readiness=Readiness.READY, in_flight=self._inside)
+            return _ready(self._inside)
         return EngineState(readiness=Readiness.LOADING, in_flight=self._inside, ready_in_s=wait_s, why=WHY)
 
     async def through(

@@ -27,8 +27,8 @@ def openai_usage(usage: object) -> Usage | None:
     into, out, details_in, details_out = CHAT_NAMES if chat else OTHER_NAMES
     inner = usage.get(details_in)
     read = _detail(inner, "cached_tokens")
-    if read == 0:
-        read = _count(usage.get("prompt_cache_hit_tokens"), 0)  # DeepSeek
+    if read == 0 and "prompt_cache_hit_tokens" in usage:
+        read = _count(usage["prompt_cache_hit_tokens"], 0)  # DeepSeek
     written = _detail(inner, "cache_write_tokens")  # OpenRouter
     if written == 0:
         written = _detail(inner, "cache_creation_tokens")  # litellm
