@@ -5,6 +5,7 @@ Test helpers are plain modules with unique names; the folders that hold them are
 """
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent / "storage"))
 sys.path.insert(0, str(Path(__file__).parent / "otlp"))
 
 from process import Tap
+
+# Before numpy is loaded: its second thread spins while it waits for the first, on a core that another process needs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 gc.disable()  # until all is collected: nothing of it goes away again, and to look for it takes a quarter of the time
 
