@@ -180,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extra", nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=20261126, help="of the names that fill the sentences")
-    parser.add_argument("--limits", nargs=2, type=float, default=(0.15, 0.0), help="thresholds: topics, names")
+    parser.add_argument("--limits", nargs=2, type=float, default=(0.3, 0.0), help="thresholds: topics, names")
     parser.add_argument("--out", default=str(ROOT / "src" / "localfleet" / "data" / "meaning.bin"))
     parser.add_argument("--words", action="store_true", help="write only the common words beside the weights")
     args = parser.parse_args()
