@@ -247,6 +247,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "card": (
         [
             "4111 1111 1111 1111",
+            "".join(f"{digit}\ufe0f\u20e3" for digit in "4111111111111111"),
+            "".join(f"{digit}\u0336" for digit in "4111111111111111"),
+            "\u202e4111\u206911111111\u2060\u202c1111",
+            "the weather " + "".join(chr(0xE0000 + ord(char)) for char in "4111 1111 1111 1111"),
             "5500-0000-0000-0004",
             "378282246310005",
             "3782 822463 10005",

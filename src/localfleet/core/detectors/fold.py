@@ -16,7 +16,13 @@ _ZEROS = (
 )
 _DASHES = (*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63)
 _SPACES = (0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
-_INVISIBLE = (0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF)
+# Beside what has no width: what strikes a character out or frames it, says how it is drawn, or in which direction.
+_INVISIBLE = (
+    *(0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0x20E3, 0xFEFF),
+    *(*range(0x334, 0x339), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFE00, 0xFE10)),
+)
+# Tags: all of ASCII once more, which nobody sees and every model reads.
+_TAGS = range(0xE0000, 0xE0080)
 # A capital I with a dot grows when lowered, which would shift every offset after it.
 _TURKISH_I = 0x130
 
@@ -27,11 +33,12 @@ _TABLE: dict[int, str | None] = {
     **dict.fromkeys(_DASHES, "-"),
     **dict.fromkeys(_SPACES, " "),
     **dict.fromkeys(_INVISIBLE),
+    **{tag: chr(tag - _TAGS.start) if " " <= chr(tag - _TAGS.start) <= "~" else None for tag in _TAGS},
     _TURKISH_I: "I",
 }
 # Two classes, because one that reaches beyond the first plane loses the engine's bitmap and takes eight times as long.
 _ODD = re.compile("[" + "".join(re.escape(chr(code)) for code in _TABLE if code < 0x10000) + "]")
-_MATHEMATICAL = re.compile("[\U0001d7ce-\U0001d7ff]")
+_BEYOND = re.compile("[\U0001d7ce-\U0001d7ff\U000e0000-\U000e007f]")
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -42,7 +49,7 @@ def fold(text: str) -> str:
     """The text as the patterns expect it: ASCII digits, dashes and spaces, nothing invisible. Linear in its length."""
     if text.isascii():
         return text
-    return _MATHEMATICAL.sub(_plain, _ODD.sub(_plain, text))
+    return _BEYOND.sub(_plain, _ODD.sub(_plain, text))
 
 
 def fold_places(text: str) -> range | list[int]:
