@@ -322,7 +322,7 @@ def test_a_text_four_times_as_long_has_four_times_the_budget() -> None:
     for size in (30_000, 10 * BUDGET_CHARS):
         scene = Scene(small=[Words(b"{}")])
         scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.INTERNAL, matcher=Slow()),))
-        scene.gateway.detector_budget_s = 0.1
+        scene.gateway.detector_budget_s = 0.25
         answer = asyncio.run(scene.ask(model="small", spans=(Span(where="user", text="x" * size),)))
         because[size] = answer.visit.judged.because
     assert because == {30_000: ("detector_timed_out",), 10 * BUDGET_CHARS: ("key_default",)}
