@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from localfleet.assemble.tier import LocalTier
 from localfleet.assemble.world import _embeds
 from localfleet.catalogue import anyone
 from localfleet.cli import build_cli
+from localfleet.cli.embeds import _close
 from localfleet.config import Settings, parse_settings
 from localfleet.core.ask import Api
 from localfleet.core.residency import Room
@@ -199,3 +201,20 @@ def test_what_is_no_embedding_is_no_opinion() -> None:
         with pytest.raises(ValueError, match="no embedding"):
             read_vector(raw)
     assert read_vector(b'{"data": [{"embedding": [3, 4]}]}') == pytest.approx([0.6, 0.8])
+
+
+def test_an_engine_is_ended_also_where_it_is_forgotten_while_another_loop_runs() -> None:
+    """The collector asks nobody when it comes; an engine that it could not end would run on."""
+    ended: list[str] = []
+
+    async def end() -> None:
+        ended.append("engine")
+
+    async def busy() -> None:
+        _close(runner, stack)
+
+    runner, stack = asyncio.Runner(), AsyncExitStack()
+    runner.run(asyncio.sleep(0))
+    stack.push_async_callback(end)
+    asyncio.run(busy())
+    assert ended == ["engine"]

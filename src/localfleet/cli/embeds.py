@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from localfleet.config import Settings, load_settings
@@ -93,5 +94,16 @@ class _Engine:
 
 def _close(runner: asyncio.Runner, stack: AsyncExitStack) -> None:
     """End the engine with the object, at the end of the process at the latest."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _end(runner, stack)
+    else:  # the collector found it while another loop runs in this thread, which may not run two
+        thread = Thread(target=_end, args=(runner, stack))
+        thread.start()
+        thread.join()
+
+
+def _end(runner: asyncio.Runner, stack: AsyncExitStack) -> None:
     runner.run(stack.aclose())
     runner.close()
