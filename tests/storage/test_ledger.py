@@ -307,6 +307,19 @@ def test_a_restricted_conversation_stays_restricted_over_a_restart(home: Path) -
         ledger.close()
 
 
+def test_rows_of_earlier_days_are_folded_at_start(home: Path) -> None:
+    """A conversation that goes on for a week is a row for each day, until a start finds more old rows than new ones."""
+    for day in range(8):
+        ledger = SqliteLedger(home, clock=Clock(days=day), remember_days=30)
+        if day == 0:
+            ledger.remember([b"long" * 4], Label.RESTRICTED)
+        assert ledger.remembered([b"long" * 4]) is Label.RESTRICTED
+        ledger.close()
+        rows = sql(home, "SELECT seen_day FROM taints ORDER BY rowid")
+        assert 1 <= len(rows) <= 3
+        assert rows[-1][0] - rows[0][0] <= 2
+
+
 def test_a_conversation_is_forgotten_so_many_days_after_it_was_last_seen(home: Path) -> None:
     """Seeing it again starts the days anew, at most one write a day; unseen, it is deleted."""
     ledger = SqliteLedger(home, clock=Clock(), remember_days=30)

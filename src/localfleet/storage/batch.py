@@ -75,7 +75,7 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
         book.add(Kind.DROPPED, encode({"count": batch.dropped + refused, "at": batch.at}))
     _close_intents(book, list(settled & open_ids))
     taints = [(fingerprint, code & 3, code >> 2) for fingerprint, code in batch.taints.items()]
-    insert_many(book.database, "taints", ("fp", "label", "seen_day"), taints, "INSERT OR REPLACE")
+    insert_many(book.database, "taints", ("fp", "label", "seen_day"), taints)
     return book.flush(), refused
 
 

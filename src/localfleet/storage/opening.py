@@ -175,4 +175,7 @@ class Opening:
                 book.tip = carry_over(book, bodies, after=after)
             tip = settle_unfinished(book)
         book.tip = tip
-        self._taints.load(book.database.all("SELECT fp, label, seen_day FROM taints ORDER BY seen_day"))
+        rows = book.database.all("SELECT fp, label, seen_day FROM taints ORDER BY rowid")
+        if self._taints.load(rows) > len(rows) // 2:
+            with book.database.transaction():
+                book.database.run("DELETE FROM taints WHERE rowid NOT IN (SELECT max(rowid) FROM taints GROUP BY fp)")

@@ -112,13 +112,15 @@ keys = Table(
 taints = Table(
     "taints",
     metadata,
-    Column("fp", LargeBinary, primary_key=True),
+    Column("fp", LargeBinary, nullable=False),
     Column("label", Integer, nullable=False),
     Column("seen_day", Integer, nullable=False),
-    Index("taints_seen", "seen_day"),
-    sqlite_with_rowid=False,
 )
-"""Keyed hashes of conversations that were raised to a label, with the day (days since 1970) they were last seen."""
+"""
+Keyed hashes of conversations that were raised to a label, with the day (days since 1970) they were seen, in that order.
+
+One that is seen on several days has as many rows, of which the last counts.
+"""
 
 probe = Table("probe", metadata, Column("id", Integer, primary_key=True), Column("room", LargeBinary, nullable=False))
 """One row that is rewritten to find out whether the disk takes writes again."""

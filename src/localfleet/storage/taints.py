@@ -75,12 +75,18 @@ class Taints:
                 self._raise(fingerprint, int(label))
             self._keep_bounds()
 
-    def load(self, rows: Iterable[tuple[bytes, int, int]]) -> None:
-        """Take in (fingerprint, label, day) from disk, longest unseen first; what is already known stays on top."""
+    def load(self, rows: Iterable[tuple[bytes, int, int]]) -> int:
+        """
+        Take in (fingerprint, label, day) from disk, longest unseen first; what is already known stays on top.
+
+        Of several rows of a fingerprint the last counts; returns how many do not.
+        """
         codes: dict[int, int] = {}
         held: dict[bytes, dict[bytes, int]] = {CONVERSATIONS: {}}
+        passed = 0
         for fingerprint, label, day in rows:
             whose = held.setdefault(fingerprint[OWNED_FROM:], {})
+            passed += whose.pop(fingerprint, None) is not None
             whose[fingerprint] = codes.setdefault(day << 2 | label, day << 2 | label)
         with self._lock:
             newer, self._held = self._held, held
@@ -88,6 +94,7 @@ class Taints:
                 for fingerprint, code in whose.items():
                     self._raise(fingerprint, code & 3)
             self._keep_bounds()
+        return passed
 
     @property
     def changed(self) -> bool:
