@@ -18,7 +18,7 @@ from localfleet.readers.eight_bits import in_eight_bits
 
 __all__ = ["Rampart", "rampart_files"]
 
-WINDOW_CHARS = 480
+WINDOW_CHARS = 512
 """The width at which the model was seen to work best (its own package uses the same)."""
 OVERLAP_CHARS = 64
 TOKENS = 512
@@ -66,7 +66,7 @@ class Rampart:
         self._session = session
 
     def batches(self, text: str) -> Sequence[Sequence[tuple[int, str]]]:
-        """The text in windows of one width, 480 characters at most, that overlap by 64, four together."""
+        """The text in windows of one width, 512 characters at most, that overlap by 64, four together."""
         # A batch costs as its widest window times their number: a short last one would cost as much as a full one.
         count = max(1, -(-(len(text) - OVERLAP_CHARS) // (WINDOW_CHARS - OVERLAP_CHARS)))
         step = -(-(len(text) - OVERLAP_CHARS) // count) if count > 1 else WINDOW_CHARS
