@@ -105,7 +105,9 @@ def test_train_without_data_writes_a_file_that_scores(tmp_path: Path) -> None:
 def test_evaluate_without_data_measures_each_strategy_beside_its_claim(tmp_path: Path) -> None:
     """Key words, length and classifier: APGR with its interval, how often each is right, and what the articles say."""
     done = run_here("routing", "evaluate", folder=tmp_path, env={"LOCALFLEET_HOME": str(tmp_path)})
-    assert (done.returncode, done.stderr) == (0, f"{said_of_shipped()}\n")
+    said, *folds = done.stderr.splitlines()
+    assert (done.returncode, said, len(folds)) == (0, said_of_shipped(), 10)
+    assert all(line.endswith("of 5, training on what is not in it") for line in folds)
     lines = done.stdout.splitlines()
     for router, claim in (("keywords", "about 70 %"), ("length", "about 65 %"), ("classifier", "85 to 90 %")):
         line = next(line for line in lines if line.startswith("random folds") and f" {router} " in line)
