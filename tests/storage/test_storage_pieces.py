@@ -86,6 +86,21 @@ def test_a_ledger_of_every_older_version_comes_up_to_date(tmp_path: Path, versio
     }
 
 
+def test_what_was_remembered_outlives_the_step_to_another_table(tmp_path: Path) -> None:
+    """A conversation that is restricted in an older ledger is so in the newer one, and no row is lost."""
+    database = Database(tmp_path)
+    migrate(database, MIGRATIONS[:4])
+    for fingerprint, day in ((b"later" * 4, 101), (b"older" * 4, 100)):
+        database.run("INSERT INTO taints VALUES (?, ?, ?)", (fingerprint[:16], int(Label.RESTRICTED), day))
+    migrate(database)
+    rows = database.all("SELECT fp, label, seen_day FROM taints ORDER BY rowid")
+    database.close()
+    assert [day for *_, day in rows] == [100, 101]
+    taints = Taints(today=102, remember_days=10)
+    assert taints.load(rows) == 0
+    assert all(taints.find([one[:16]]) is Label.RESTRICTED for one in (b"later" * 4, b"older" * 4))
+
+
 def _shape(table: Table) -> tuple[set[tuple[str, str, bool, bool]], set[str | None]]:
     columns = {
         (column.name, str(column.type), bool(column.nullable or column.primary_key), column.primary_key)

@@ -209,7 +209,7 @@ class Meaning:
     named: Head
     known: frozenset[str]
     """People whom everybody knows, in lower case: they are no private persons."""
-    common: Lexicon = field(default_factory=dict, repr=False)
+    common: Lexicon = field(default_factory=dict, repr=False, compare=False)
     """Words of which most is worked out already."""
 
     def of(self, text: str) -> tuple[Finding, ...]:

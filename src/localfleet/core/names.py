@@ -144,7 +144,7 @@ def supposed(text: str) -> tuple[str, ...]:
 
 def _hints(text: str) -> Sequence[str]:
     """Which of `_HINTS` stand in the text, in one pass; all where RE2 ran out of the memory it is allowed."""
-    found = _HINT_SET.Match(text.encode())
+    found = _HINT_SET.Match(text.encode()) or ()
     return [_HINTS[at] for at in found] if 0 in found else _HINTS
 
 

@@ -31,7 +31,7 @@ from localfleet.visit import Visit
 from localfleet.wire.read import Letter, parse_body, read_ask
 from localfleet.wire.task_model import task_by_model
 
-__all__ = ["DataPlane", "Porch", "rising_ids"]
+__all__ = ["PATHS", "DataPlane", "Porch", "rising_ids"]
 
 PATHS = {
     "/v1/chat/completions": Api.CHAT,

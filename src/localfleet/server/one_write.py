@@ -14,15 +14,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from localfleet.errors import ClientLeft
+from localfleet.server.data_plane import PATHS
 from localfleet.server.exchange import EXCHANGE, GONE, AsgiExchange, RawHeaders, check_size
 
 __all__ = ["OneWrite"]
 
 HELD_BYTES = 64 * 1024
 """Beyond, nothing is held back: a slow client must be noticed."""
-STRAIGHT = {
-    path.encode(): path for path in ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses")
-}
+STRAIGHT = {path.encode(): path for path in PATHS}
 """Requests for these, spelled so, need nothing of an URL's parser."""
 CONTROLS = bytes([*range(0x20), 0x7F])
 
