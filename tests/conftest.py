@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent / "actions"))
 sys.path.insert(0, str(Path(__file__).parent / "training"))
 sys.path.insert(0, str(Path(__file__).parent / "storage"))
 sys.path.insert(0, str(Path(__file__).parent / "otlp"))
+sys.path.insert(0, str(Path(__file__).parent / "server"))
 
 from process import Tap
 

@@ -94,6 +94,7 @@ ARROWS = {
         "core",
         "errors",
     },
+    "telling": {"core"},
     "traffic": set(),
     "config": {"config", "core", "errors", "wire"},
     "price_map": {"core", "config", "errors"},

@@ -148,7 +148,7 @@ def reads(rules: Rules, *, late: bool = False) -> Callable[[Ask], Awaitable[Verd
         if late:
             return unclassified("detector_timed_out")
         verdict = classify(answer, rules)
-        for piece in names_to_read(answer, verdict, rules):
+        for piece in names_to_read(answer.whole, verdict, rules):
             verdict = named(verdict, rules, piece, await aside.read(piece, 10, whose=answer.caller.key_id))
         return verdict
 

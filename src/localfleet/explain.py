@@ -128,7 +128,7 @@ class Explained:
 
 
 def _with_names(reader: Reader, ask: Ask, verdict: Verdict, rules: Rules) -> Verdict:
-    for piece in names_to_read(ask, verdict, rules):
+    for piece in names_to_read(ask.whole, verdict, rules):
         verdict = named(verdict, rules, piece, read_all(reader, piece))
         if verdict.label is Label.RESTRICTED:
             break

@@ -18,7 +18,7 @@ from localfleet.core.budget import NO_LIMIT, Purses, Scope
 from localfleet.core.classify import Rules
 from localfleet.core.conversation import prints_of
 from localfleet.core.fleet import Fleet, Model
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import RESTRICTED, Verdict
 from localfleet.core.policy import Policy, decide, resolve
 from localfleet.core.reading import Reading
 from localfleet.core.reason import Reason
@@ -52,6 +52,9 @@ AGAIN = {Reason.CONNECT_FAILED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_GARBLED, 
 OWN_WORDS = "With the model's own `form:` beside it the request is too private for this model."
 LINES = {Reason.QUEUE_FULL, Reason.QUEUE_TOO_LONG}
 """The door works, but not for this request now."""
+ANSWERED, PROVIDER_REFUSED = Reason.ANSWERED, Reason.PROVIDER_REFUSED
+JSON = Need.JSON
+ZERO_USD = Decimal(0)
 NO_TIERS: frozenset[str] = frozenset()
 NOT_TAKEN = {Reason.TIER_SHARE, Reason.OVER_BUDGET, Reason.DEADLINE_PASSED, Reason.PRIVACY_FORBIDS}
 """Failures before a place in the tier's share was taken."""
@@ -97,7 +100,8 @@ class Gateway:
     steering: Steering | None = None
     """What routing strategies look at; `None` where the file declares none."""
     jitter: Callable[[], float] = lambda: 0.5
-    watchers: tuple[Callable[[Receipt], None], ...] = ()
+    tell: Callable[[Receipt], None] = lambda _: None
+    """Tells whoever counts receipts, and returns at once."""
     retries: RetryBudget = field(default_factory=RetryBudget)
     traffic: Traffic = field(default_factory=Traffic)
     seeded: bool = True
@@ -228,7 +232,7 @@ class Gateway:
             if asked:
                 self._fell_through(visit, model, Reason.CLIENT_LEFT, None, started)
             raise
-        visit.attempted(model, Reason.ANSWERED, reply.status, self.clock.monotonic() - started)
+        visit.attempted(model, ANSWERED, reply.status, self.clock.monotonic() - started)
         if self.reading is not None and (reads := self.reading.answers()) is not None:
             reply = visit.overheard = Overheard(reply, letter.ask, reads, partial(judge_answer, self, reads))
         if visit.redaction is not None and isinstance(route, HostedRoute):
@@ -265,7 +269,7 @@ class Gateway:
             weight=ask.caller.weight,
             waited=visit.waited,
             answers=None if form is None else form.answer,
-            wants_json=Need.JSON in ask.needs,
+            wants_json=JSON in ask.needs,
         )
 
     def _left_s(self, visit: Visit) -> float:
@@ -279,7 +283,7 @@ class Gateway:
         if model.form is None or not model.form.texts:
             return
         verdict = await judge_beside(self, visit, model.form.texts)
-        if verdict.label is Label.RESTRICTED or model.accepts is None or verdict.label > model.accepts:
+        if verdict.label is RESTRICTED or model.accepts is None or verdict.label > model.accepts:
             raise EngineFailed(OWN_WORDS, reason=Reason.PRIVACY_FORBIDS)
 
     async def _reserve(self, visit: Visit, route: HostedRoute) -> None:
@@ -288,11 +292,11 @@ class Gateway:
         left_s = self._left_s(visit)
         if left_s <= 0:
             raise _too_late()
-        worst = route.worst_usd or Decimal(0)
+        worst = route.worst_usd or ZERO_USD
         limits = self._limits(visit, model)
         if limits and not self.purses.reserve(limits, worst, self.clock.now()):
             raise EngineFailed("The budget was taken by other requests meanwhile.", reason=Reason.OVER_BUDGET)
-        visit.reserved(model, worst)
+        visit.reserved(limits, worst)
         if self.caps is not None and not self.caps.take(ask, model.tier, self.clock.now()):
             raise EngineFailed("The tier has had its share of such requests.", reason=Reason.TIER_SHARE)
         redaction = visit.redaction
@@ -334,10 +338,8 @@ class Gateway:
 
     def _settle_purse(self, visit: Visit, *, spent: Decimal) -> None:
         if visit.reserved_for is not None:
-            limits = self._limits(visit, visit.reserved_for)
-            if limits:
-                self.purses.settle(limits, reserved=visit.reserved_usd, spent=spent, now=self.clock.now())
-            visit.reserved(None, Decimal(0))
+            self.purses.settle(visit.reserved_for, reserved=visit.reserved_usd, spent=spent, now=self.clock.now())
+            visit.reserved(None, ZERO_USD)
 
     async def _whole(self, reply: Reply, visit: Visit) -> Answer:
         whole = reply.at_once
@@ -349,7 +351,7 @@ class Gateway:
             if reply.at_once is None:
                 await reply.aclose()
         refused = declined(whole, visit.ask.api)
-        self._record(visit, reply, reply.failure or (Reason.PROVIDER_REFUSED if refused else Reason.ANSWERED))
+        self._record(visit, reply, reply.failure or (PROVIDER_REFUSED if refused else ANSWERED))
         return Answer(visit=visit, status=reply.status, media_type=reply.media_type, whole=whole)
 
     async def _relay(self, reply: Reply, visit: Visit) -> AsyncGenerator[bytes]:
@@ -359,7 +361,7 @@ class Gateway:
             async for chunk in reply:
                 refused = refused or declined(chunk, api)
                 yield chunk
-            outcome = reply.failure or (Reason.PROVIDER_REFUSED if refused else Reason.ANSWERED)
+            outcome = reply.failure or (PROVIDER_REFUSED if refused else ANSWERED)
         finally:
             # First the record, which cannot be interrupted; then let the upstream go.
             self._record(visit, reply, outcome or visit.cut_short)
@@ -383,10 +385,9 @@ class Gateway:
         if visit.overheard is not None and visit.hear():
             restrict(self, visit.ask, prints_of(visit.ask, self.print_key))
         receipt = visit.receipt(model, reply, outcome, now=self.clock.now(), monotonic=self.clock.monotonic())
-        self._settle_purse(visit, spent=receipt.cost_usd or Decimal(0))
+        self._settle_purse(visit, spent=receipt.cost_usd or ZERO_USD)
         self.ledger.settle(receipt)
-        for watch in self.watchers:
-            watch(receipt)
+        self.tell(receipt)
 
 
 def _too_late() -> EngineFailed:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from localfleet.core.ask import Ask, Span
 from localfleet.core.classify import Rules, classify, named, names_to_read, unclassified
 from localfleet.core.conversation import answer_print, prints_of
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import RESTRICTED, Label, Verdict
 from localfleet.core.pieces import MOST_SENTENCES, any_piece, as_found, known_pieces, piece_prints
 from localfleet.core.reading import Reading
 from localfleet.ports import Ledger, Names
@@ -76,14 +76,14 @@ async def judge(bench: Bench, letter: Letter, visit: Visit) -> Verdict:
     """Classify, remembering restricted conversations; whatever goes wrong on the way is restricted (law 2)."""
     prints = prints_of(letter.ask, bench.print_key)
     verdict = await _or_restricted(_judged(bench, letter, visit, prints))
-    if verdict.label is Label.RESTRICTED and visit.redaction is None:
+    if verdict.label is RESTRICTED and visit.redaction is None:
         restrict(bench, letter.ask, prints)
     return verdict
 
 
 async def judge_beside(bench: Bench, visit: Visit, words: Sequence[str]) -> Verdict:
     """The verdict on a request with an operator's words beside it; of a redacted one nobody reads them: restricted."""
-    if visit.judged.label is Label.RESTRICTED:
+    if visit.judged.label is RESTRICTED:
         return unclassified("redacted")
     spans = (*(Span(where="form", text=text) for text in words), *visit.ask.spans)
     ask = replace(visit.ask, spans=spans)
@@ -109,12 +109,12 @@ async def _judged(bench: Bench, letter: Letter, visit: Visit, prints: Sequence[b
     rules, past = _rules(bench, ask), await past_of(bench, ask, prints)
     verdict = await _classified(bench, rules, ask, past)
     if bench.redactor is not None:
-        if verdict.label is not Label.RESTRICTED and bench.redactor.speaks_of(ask):
+        if verdict.label is not RESTRICTED and bench.redactor.speaks_of(ask):
             verdict = unclassified("session")
-        if verdict.label is Label.RESTRICTED:
+        if verdict.label is RESTRICTED:
             steps = bench.redactor.steps(letter, verdict, rules, prints=prints, remembered=past[0])
             visit.redaction = await redact_aside(steps, bench.names, _budget_s(bench, ask), whose=ask.caller.key_id)
-    if verdict.label is Label.RESTRICTED and visit.redaction is None:
+    if verdict.label is RESTRICTED and visit.redaction is None:
         await _keep_pieces(bench, letter)
     return verdict
 
@@ -123,9 +123,9 @@ async def past_of(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> Past:
     """What is remembered of this conversation, or of a piece in it; `TimeoutError` where that takes too long."""
     label = bench.ledger.remembered(prints)
     if (
-        label is Label.RESTRICTED
-        or ask.declared is Label.RESTRICTED
-        or ask.caller.default_label is Label.RESTRICTED
+        label is RESTRICTED
+        or ask.declared is RESTRICTED
+        or ask.caller.default_label is RESTRICTED
         or not _has_pieces(bench, ask)
     ):
         return label, "conversation"
@@ -149,7 +149,7 @@ def _prints(bench: Bench, ask: Ask, texts: Sequence[str]) -> list[bytes]:
 async def _keep_pieces(bench: Bench, letter: Letter) -> None:
     """Remember what was labelled, and of what was brought in what carries a finding; the request stays in any case."""
     ask = letter.ask
-    if ask.caller.default_label is Label.RESTRICTED:
+    if ask.caller.default_label is RESTRICTED:
         return  # as in `restrict`
     _keep(bench, ask, _prints(bench, ask, ask.labelled))
     brought = [text for text in brought_in(letter.body) if text not in ask.labelled]
@@ -163,13 +163,13 @@ async def _keep_pieces(bench: Bench, letter: Letter) -> None:
 def _keep(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
     """The mark that there are pieces goes last, so that it is not forgotten before them."""
     if prints:
-        bench.ledger.remember([*prints[:MOST_SENTENCES], _any_piece(bench, ask)], Label.RESTRICTED)
+        bench.ledger.remember([*prints[:MOST_SENTENCES], _any_piece(bench, ask)], RESTRICTED)
 
 
 def _carries(bench: Bench, ask: Ask, text: str) -> bool:
     """Whether something is found in this text that restricts by itself."""
     alone = replace(ask, spans=(Span(where="", text=text),))
-    return any(found.label is Label.RESTRICTED for found in classify(alone, _rules(bench, ask)).findings)
+    return any(found.label is RESTRICTED for found in classify(alone, _rules(bench, ask)).findings)
 
 
 async def _beside(bench: Bench, ask: Ask, work: Callable[[], T]) -> T:
@@ -190,12 +190,12 @@ def _rules(bench: Bench, ask: Ask) -> Rules:
 
 def restrict(bench: Bench, ask: Ask, prints: Sequence[bytes]) -> None:
     """Remember that this conversation is restricted from here on."""
-    if ask.caller.default_label is Label.RESTRICTED:
+    if ask.caller.default_label is RESTRICTED:
         return  # all that this key sends stays anyway
     # The longest prefix, and every name; shorter prefixes belong to conversations that were not restricted.
     whole = prints[max(len(ask.turns) - 1, 0) :]
     answer = answer_print(f"resp_{ask.request_id}", key=bench.print_key, caller=ask.caller.key_id)
-    bench.ledger.remember([*whole, answer], Label.RESTRICTED)
+    bench.ledger.remember([*whole, answer], RESTRICTED)
 
 
 async def _classified(bench: Bench, rules: Rules, ask: Ask, past: Past) -> Verdict:
@@ -208,11 +208,12 @@ async def _classified(bench: Bench, rules: Rules, ask: Ask, past: Past) -> Verdi
         for piece in pieces:
             entities = await bench.names.read(piece, budget_s, whose=ask.caller.key_id)
             verdict = named(verdict, rules, piece, entities)
-            if verdict.label is Label.RESTRICTED:
+            if verdict.label is RESTRICTED:
                 break
     return verdict
 
 
 def _cheaply(bench: Bench, rules: Rules, ask: Ask, past: Past) -> tuple[Verdict, tuple[str, ...]]:
-    verdict = classify(ask, rules, *past)
-    return verdict, names_to_read(ask, verdict, rules) if bench.names is not None else ()
+    text = ask.whole
+    verdict = classify(ask, rules, *past, text=text)
+    return verdict, names_to_read(text, verdict, rules) if bench.names is not None else ()

@@ -100,7 +100,7 @@ class Overheard:
         if len(answer.spans[0].text) > MOST_CHARS:
             return UNREAD
         verdict = classify(answer, self._rules)
-        unread = UNREAD if names_to_read(answer, verdict, self._rules) else ()
+        unread = UNREAD if names_to_read(answer.whole, verdict, self._rules) else ()
         return (*_outgoing(verdict.findings), *unread)
 
     def restricts(self) -> tuple[tuple[Finding, ...], bool]:

@@ -203,11 +203,11 @@ def test_names_are_asked_for_only_where_they_would_matter(meaning: Meaning) -> N
     """Nothing name-like, an exercise, a restricted verdict: the model of names is spared."""
     rules, public = Rules(names=meaning), Verdict(label=Label.PUBLIC)
     private = "Write a reminder to Ilse Okonjo that her rent is late."
-    assert names_to_read(ask(private), public, rules) == (private,)
+    assert names_to_read(private, public, rules) == (private,)
     for text in ("what is the boiling point of water", "Explain how HTTP works.", "What is the capital of France?"):
-        assert names_to_read(ask(text), public, rules) == ()
-    assert names_to_read(ask(private), Verdict(label=Label.RESTRICTED), rules) == ()
-    assert names_to_read(ask(private), public, Rules()) == ()
+        assert names_to_read(text, public, rules) == ()
+    assert names_to_read(private, Verdict(label=Label.RESTRICTED), rules) == ()
+    assert names_to_read(private, public, Rules()) == ()
     assert supposed("no capitals here") == ()
 
 

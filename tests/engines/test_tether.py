@@ -6,9 +6,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
+from tiny_engine import alive
 
 from localfleet.engines.tether import tethered
 
@@ -27,14 +27,6 @@ ROUTER = textwrap.dedent("""
     print(leash.pid, flush=True)
     time.sleep(120)
 """)
-
-
-def alive(pid: int) -> bool:
-    """True for a process that exists and is no zombie."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def gone(pids: list[int], within_s: float = 10) -> bool:

@@ -138,5 +138,5 @@ def alive(pid: int) -> bool:
     """True for a process that exists and is no zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False

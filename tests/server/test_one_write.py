@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from uvicorn import Config, Server
+from served import served
 
 from localfleet.errors import FleetError
 from localfleet.server.exchange import EXCHANGE, AsgiExchange, Exchange, RawHeaders, Receive, Scope, Send
@@ -139,28 +138,13 @@ class App:
 
 def _talk(play: Callable[[App, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **settings: Any) -> App:
     """Play one client's part on a real connection to a real server; gives the application back."""
+    app = App()
 
-    async def run() -> App:
-        app = App()
-        config = Config(app, http=OneWrite, ws="none", lifespan="off", log_config=None, access_log=False, **settings)
-        server = Server(config)
-        config.load()
-        server.lifespan = config.lifespan_class(config)
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            await server.startup([sock])
-            reader, writer = await asyncio.open_connection(*sock.getsockname())
-            try:
-                async with asyncio.timeout(5):
-                    await play(app, reader, writer)
-            finally:
-                writer.close()
-                await asyncio.sleep(0.01)
-                server.force_exit = True
-                await server.shutdown([sock])
-        return app
+    async def with_app(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await play(app, reader, writer)
 
-    return asyncio.run(run())
+    asyncio.run(served(app, OneWrite, with_app, **settings))
+    return app
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

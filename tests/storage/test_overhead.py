@@ -60,7 +60,7 @@ def graded(room: Room, overhead: Overhead) -> Talker:
         table=Table(strategies=(Difficulty(),), signals=(Graded(),)), tracks=Tracks(), clock=room.clock,
         print_key=b"k" * 32, grades=Grades(model="small", deadline_s=5, engine=engine), overhead=overhead,
     )  # fmt: skip
-    room.gateway.watchers = (overhead.watch,)
+    room.gateway.tell = overhead.watch
     return engine
 
 

@@ -88,7 +88,10 @@ _TAMPERINGS: dict[str, tuple[Callable[[Path], None], int, str]] = {
     "emptied": (_run("DELETE FROM chain"), 1, "never recorded"),
     "a record twice": (_repeat, 8, "edited, moved"),
     "a byte of a seal": (
-        _run("UPDATE chain SET hash = CAST(x'00' || substr(hash, 2) AS BLOB) WHERE seq = 7"),
+        _run(
+            "UPDATE chain SET hash = CAST(CASE WHEN substr(hash, 1, 1) = x'00' THEN x'01' ELSE x'00' END"
+            " || substr(hash, 2) AS BLOB) WHERE seq = 7"
+        ),
         7,
         "edited",
     ),

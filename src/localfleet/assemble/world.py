@@ -47,6 +47,7 @@ from localfleet.server.auth import Doorkeeper
 from localfleet.server.data_plane import DataPlane
 from localfleet.steering import Embeds, EngineEmbeds, Grades, Steering
 from localfleet.strategies import build_caps, build_finder, build_table, threshold_of
+from localfleet.telling import Told
 from localfleet.visit import Visit
 from localfleet.wire.read import Letter
 from localfleet.workflows import build_actions
@@ -164,20 +165,20 @@ def _gateway(checked: Checked, ground: Ground, engines: Mapping[str, Engine]) ->
         usd_per_day=dict(settings.limits.usd_per_day),
         detector_budget_s=settings.privacy.detector_budget_ms / 1000,
         jitter=random.random,
-        watchers=_watchers(settings, ground, table),
+        tell=_told(settings, ground, table).hear,
         retries=RetryBudget(settings.routing.retry_share),
         traffic=ground.traffic,
         seeded=False,
     )
 
 
-def _watchers(settings: Settings, ground: Ground, table: Table | None) -> tuple[Callable[[Receipt], None], ...]:
-    watching: list[Callable[[Receipt], None]] = [ground.metrics.count, ground.spend_tokens]
+def _told(settings: Settings, ground: Ground, table: Table | None) -> Told:
+    listeners: list[Callable[[Receipt], None]] = [ground.metrics.count, ground.spend_tokens]
     if table is not None:
-        watching.append(ground.tracks.watch)
+        listeners.append(ground.tracks.watch)
     if ground.exporter is not None:
-        watching.append(partial(ground.exporter.take, providers=providers_of(settings)))
-    return tuple(watching)
+        listeners.append(partial(ground.exporter.take, providers=providers_of(settings)))
+    return Told(listeners)
 
 
 def _steering(settings: Settings, ground: Ground, table: Table, engines: Mapping[str, Engine]) -> Steering:

@@ -127,3 +127,8 @@ class Ask:
     def texts(self) -> list[str]:
         """All texts that would leave."""
         return [span.text for span in self.spans]
+
+    @property
+    def whole(self) -> str:
+        """All of them as one text, for one pass: a context word in one field counts for the value in the next."""
+        return "\n".join([span.text for span in self.spans])

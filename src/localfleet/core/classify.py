@@ -11,7 +11,7 @@ from typing import Protocol
 
 from localfleet.core.ask import Ask, Span
 from localfleet.core.detectors import fold, scan
-from localfleet.core.label import Finding, Label, Verdict
+from localfleet.core.label import RESTRICTED, Finding, Label, Verdict
 from localfleet.core.meaning import Meaning
 from localfleet.core.names import Entity
 from localfleet.core.winnow import Documents
@@ -63,13 +63,16 @@ class Rules:
     """What names mean, once a reader has found them; `None`: that layer is off."""
 
 
-def classify(ask: Ask, rules: Rules, remembered: Label | None = None, by: str = "conversation") -> Verdict:
+def classify(
+    ask: Ask, rules: Rules, remembered: Label | None = None, by: str = "conversation", *, text: str | None = None
+) -> Verdict:
     """
     Join every source that says something; labels only go up (law 1), the unreadable is restricted (law 2).
 
-    `remembered` is what the past says, and `by` what of it: `conversation` or `known_chunk`.
+    `remembered` is what the past says, and `by` what of it: `conversation` or `known_chunk`. `text` is
+    `ask.whole`, from whoever has it.
     """
-    text = _whole(ask.spans)
+    text = ask.whole if text is None else text
     findings = _detect(text, rules)
     if rules.fields:
         findings = (*findings, *_fields(ask.spans, rules))
@@ -82,7 +85,7 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None, by: str = 
     if remembered is not None:
         said.append((remembered, by))
     if ask.unreadable:
-        said += [(Label.RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
+        said += [(RESTRICTED, f"unreadable:{kind}") for kind in ask.unreadable]
     if findings:
         said += [(found.label, found.kind if ":" in found.kind else f"detector:{found.kind}") for found in findings]
     if rules.documents is not None and not _restricts(said):
@@ -96,7 +99,7 @@ def classify(ask: Ask, rules: Rules, remembered: Label | None = None, by: str = 
 
 
 def _restricts(said: Sequence[tuple[Label, str]]) -> bool:
-    return Label.RESTRICTED in [label for label, _ in said]
+    return RESTRICTED in [label for label, _ in said]
 
 
 def _joined(said: Sequence[tuple[Label, str]], findings: tuple[Finding, ...]) -> Verdict:
@@ -107,11 +110,11 @@ def _joined(said: Sequence[tuple[Label, str]], findings: tuple[Finding, ...]) ->
     return Verdict(label=label, findings=findings, because=because)
 
 
-def names_to_read(ask: Ask, verdict: Verdict, rules: Rules) -> tuple[str, ...]:
+def names_to_read(text: str, verdict: Verdict, rules: Rules) -> tuple[str, ...]:
     """The pieces in which names could still change the verdict; none where a model of names need not be asked."""
-    if verdict.label is Label.RESTRICTED or rules.names is None:
+    if verdict.label is RESTRICTED or rules.names is None:
         return ()
-    return rules.names.to_read(fold(_whole(ask.spans)))
+    return rules.names.to_read(fold(text))
 
 
 def named(verdict: Verdict, rules: Rules, text: str, entities: Sequence[Entity]) -> Verdict:
@@ -125,12 +128,7 @@ def named(verdict: Verdict, rules: Rules, text: str, entities: Sequence[Entity])
 
 def unclassified(because: str) -> Verdict:
     """The verdict where classifying failed or took too long: restricted."""
-    return Verdict(label=Label.RESTRICTED, because=(because,))
-
-
-def _whole(spans: tuple[Span, ...]) -> str:
-    # One text, one pass: a context word in one field counts for the value in the next.
-    return "\n".join([span.text for span in spans])
+    return Verdict(label=RESTRICTED, because=(because,))
 
 
 def _detect(text: str, rules: Rules) -> tuple[Finding, ...]:

@@ -232,6 +232,9 @@ class Response:
 
     async def read(self, deadline: float, limit: int = LARGEST_ANSWER) -> bytes:
         """Return the whole body and give the connection back; raise `EngineFailed`, also beyond `limit` bytes."""
+        if self._connection is not None and (all_of_it := self._connection.rest(limit)) is not None:
+            self.close()
+            return all_of_it
         pieces: list[bytes] = []
         size = 0
         while piece := await self.chunk(deadline):

@@ -109,6 +109,13 @@ class Connection(asyncio.Protocol):
             if self._trouble is not None:
                 raise self._trouble.failure()
             await self._wait(deadline)
+        return self._taken()
+
+    def rest(self, limit: int) -> bytes | None:
+        """The rest of the body, if all of it is here and it is no longer than so many bytes; waits for nothing."""
+        return self._taken() if self.complete and self._held <= limit else None
+
+    def _taken(self) -> bytes:
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._held = 0

@@ -41,6 +41,7 @@ PATHS = {
     "/v1/rerank": Api.RERANK,
     "/v1/responses": Api.RESPONSES,
 }
+RESPONSES = Api.RESPONSES
 NO_ERROR = BadAsk("")
 LONG_BODY_BYTES = 256 * 1024
 """Bodies beyond are read off the event loop, so that one of them blocks nobody."""
@@ -119,7 +120,7 @@ class DataPlane:
             raise ShuttingDown("This router is shutting down. Try another, or again soon.", retry_after_s=5)
         if self.traffic.in_flight > self.in_flight_limit:
             raise ShuttingDown("This router is at its limit of requests in flight. Try again soon.", retry_after_s=1)
-        headers = read_headers(scope["headers"])
+        headers = exchange.headers or read_headers(scope["headers"])
         if scope["path"] == "/v1/models" and scope["method"] == "GET":
             caller = self.doorkeeper.identify(headers)
             await _send_whole(
@@ -162,7 +163,7 @@ class DataPlane:
     async def _open(self, api: Api, request_id: str, headers: Headers, caller: Caller, raw: bytes) -> Letter:
         long = len(raw) > LONG_BODY_BYTES
         body = await asyncio.to_thread(parse_body, raw) if long else parse_body(raw)
-        if api is Api.RESPONSES:
+        if api is RESPONSES:
             body = self.recall.expand(body, caller)
 
         def reading() -> Letter:
@@ -196,7 +197,7 @@ class DataPlane:
             self.keep(letter, visit)
         if self.actions is not None:
             answer = await self.actions.after(letter, visit, answer)
-        if letter.ask.api is Api.RESPONSES:
+        if letter.ask.api is RESPONSES:
             self._keep(letter, answer)
         if news is not None and news.begun:
             await _go_on(exchange, answer, letter.ask.api)

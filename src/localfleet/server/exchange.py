@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
 from localfleet.errors import ClientLeft, TooLarge, TooSlow
+from localfleet.server.headers import Headers
 
 __all__ = ["EXCHANGE", "GONE", "AsgiExchange", "Exchange", "RawHeaders", "Receive", "Scope", "Send", "check_size"]
 
@@ -30,6 +31,11 @@ class Exchange(Protocol):
     @property
     def begun(self) -> bool:
         """Whether an answer has begun: it cannot become another one."""
+        ...
+
+    @property
+    def headers(self) -> Headers | None:
+        """The request's headers, where they were read before."""
         ...
 
     async def body(self, most_bytes: int, timeout_s: float) -> bytes:
@@ -60,13 +66,14 @@ class Exchange(Protocol):
 class AsgiExchange:
     """What `receive` and `send` of an ASGI server make of it."""
 
-    __slots__ = ("_receive", "_send", "begun")
+    __slots__ = ("_receive", "_send", "begun", "headers")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         """Nothing was received or sent yet."""
         self._receive = receive
         self._send = send
         self.begun = False
+        self.headers: Headers | None = None
 
     async def body(self, most_bytes: int, timeout_s: float) -> bytes:
         """Wait for all of it. A caller who sends a byte now and then would hold a place in flight for ever."""

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from localfleet.storage.faults import Fault, LedgerFault, fault_of_os, fault_of_sqlite
+from localfleet.storage.place import Place
 
 __all__ = ["LEDGER_FILE", "Database"]
 
@@ -41,8 +42,6 @@ class Database:
     def __init__(self, home: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> None:
         """Connect; `busy_ms` is how long another process's write lock is waited for."""
         self.path = home / LEDGER_FILE
-        files = (self.path,) if read_only else (self.path, home / f"{LEDGER_FILE}-wal")
-        self._files = tuple(map(os.fspath, files))
         if not read_only:
             self._create()
         self._connect = _connector(self.path, read_only=read_only, busy_ms=busy_ms)
@@ -51,7 +50,12 @@ class Database:
             self._connection: Connection = self._engine.connect()
             self._raw = _driver_connection(self._connection)
         self._prepare(read_only=read_only)
-        self._identity = self._stat()
+        # A log that was deleted under us would swallow commits just as a deleted file would.
+        files = (self.path,) if read_only else (self.path, home / f"{LEDGER_FILE}-wal")
+        try:
+            self._place = Place(files)
+        except OSError as error:
+            raise LedgerFault(fault_of_os(error)) from None
 
     def run(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         """
@@ -130,7 +134,11 @@ class Database:
 
     def check_place(self) -> None:
         """Raise `LedgerFault` if the file was removed or replaced: writes would go where nobody reads."""
-        if self._stat() != self._identity:
+        try:
+            holds = self._place.holds()
+        except OSError as error:
+            raise LedgerFault(fault_of_os(error)) from None
+        if not holds:
             raise LedgerFault(Fault.GONE)
 
     def check_head(self) -> None:
@@ -170,14 +178,6 @@ class Database:
             # Reason: the error that brought us here is the one to tell; SQLite rolls back by itself on bad ones.
             with suppress(sqlite3.Error):
                 self._raw.rollback()
-
-    def _stat(self) -> tuple[int, ...]:
-        """Which files these are. A log that was deleted under us would swallow commits just as a deleted file would."""
-        try:
-            seen = [os.stat(file) for file in self._files]  # noqa: PTH116  # before each commit, and twice as quick
-        except OSError as error:
-            raise LedgerFault(fault_of_os(error)) from None
-        return tuple([number for file in seen for number in (file.st_dev, file.st_ino)])
 
 
 def _connector(path: Path, *, read_only: bool, busy_ms: int) -> Callable[[], sqlite3.Connection]:

@@ -22,6 +22,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from localfleet.storage.faults import Fault, LedgerFault
+from localfleet.storage.place import Place
 
 __all__ = ["JOURNAL_FILE", "SIZE", "Journal", "read_journal"]
 
@@ -38,9 +39,9 @@ class Journal:
 
     def __init__(self, home: Path, key: bytes) -> None:
         """Open it, in its full size: what is written later neither grows the file nor needs room on the disk."""
-        self._path = os.fspath(home / JOURNAL_FILE)
+        path = home / JOURNAL_FILE
         self._key = key
-        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self._at = 0
         self._round = b""
         self._seal = _NONE
@@ -49,7 +50,7 @@ class Journal:
             if missing > 0:
                 _write(self._file, bytes(missing), SIZE - missing)
                 os.fsync(self._file)
-            self._identity = self._stat()
+            self._place = Place([path])
         except OSError:
             os.close(self._file)
             raise
@@ -64,7 +65,7 @@ class Journal:
 
         Raises `LedgerFault` where the file was removed or replaced: nobody would find them again.
         """
-        if self._stat() != self._identity:
+        if not self._place.holds():
             raise LedgerFault(Fault.GONE)
         if not self._at:
             self._round = seq.to_bytes(8, "big") + os.urandom(8)
@@ -88,10 +89,6 @@ class Journal:
     def close(self) -> None:
         """Let the file go."""
         os.close(self._file)
-
-    def _stat(self) -> tuple[int, int]:
-        found = os.stat(self._path)  # noqa: PTH116  # before each flush, and twice as quick
-        return found.st_dev, found.st_ino
 
 
 def read_journal(home: Path, key: bytes) -> tuple[int, list[bytes]]:

@@ -22,6 +22,7 @@ from localfleet.core.receipt import Intent, Receipt
 from localfleet.errors import FleetError
 from localfleet.ports import Clock
 from localfleet.storage.batch import Batch, write_batch, write_probe
+from localfleet.storage.bell import Bell
 from localfleet.storage.book import Book
 from localfleet.storage.chain import Kind, Link
 from localfleet.storage.faults import Fault, LedgerFault, fault_of_os
@@ -48,30 +49,6 @@ class Waiting:
     intent: Intent
     body: bytes
     done: asyncio.Future[Fault | None]
-
-
-class _Bell:
-    """Wakes the one thread that waits for it; a ring that nobody heard is kept. A tenth of an `Event`."""
-
-    def __init__(self) -> None:
-        """Silent."""
-        self._silence = threading.Lock()
-        self._silence.acquire()
-
-    def ring(self) -> None:
-        """Wake, once."""
-        if self._silence.locked():
-            # Reason: two threads may ring at once, and one is enough.
-            with suppress(RuntimeError):
-                self._silence.release()
-
-    def clear(self) -> None:
-        """Forget a ring."""
-        self._silence.acquire(blocking=False)
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a ring, at most so long."""
-        self._silence.acquire(timeout=seconds)
 
 
 class Writer(threading.Thread):
@@ -104,13 +81,15 @@ class Writer(threading.Thread):
         self._polled_at = 0.0
         self._looked_at = 0.0
         self._data_version = -1
-        self._wake = _Bell()
-        self._all_here = _Bell()
+        self._wake = Bell()
+        self._all_here = Bell()
         self._closing = threading.Event()
         self._close_by = 0.0
         self._idle = False
         self._crowd = 0
         self._lingered_at = 0.0
+        self._owed: list[Waiting] = []
+        """Whose intents are in the journal, and who will hear of it as the last thing before the thread waits."""
 
     @property
     def unwritten(self) -> int:
@@ -162,6 +141,7 @@ class Writer(threading.Thread):
                 self._turn()
                 self.ready.set()
                 self._rest()
+                self._pay()
         finally:
             self._end()
 
@@ -185,7 +165,9 @@ class Writer(threading.Thread):
         """The journal for who hurries, then one group commit; what it took stays ours until the commit came back."""
         if waiting and self._hurry(book, waiting):
             if not self._is_due():
+                self._owed = waiting
                 return
+            self._answer(waiting, None)
             waiting = []
         taints: dict[bytes, int] = {}
         untold = self.dropped - self._dropped_told
@@ -221,7 +203,6 @@ class Writer(threading.Thread):
         book.database.check_place()
         journal.append(bodies, seq=book.tip.seq)
         self._journaled += [(one.intent, one.body) for one in waiting]
-        self._answer(waiting, None)
         return True
 
     def _is_due(self) -> bool:
@@ -356,7 +337,19 @@ class Writer(threading.Thread):
             self._idle = False
         self._wake.clear()
         if self._lingers() and len(self._receipts) < AT_ONCE and not self._waiting and not self._closing.is_set():
+            self._pay()
             self._wake.wait(LINGER_S)
+
+    def _pay(self) -> None:
+        """
+        Tell those whose intents are durable.
+
+        Last, because the event loop then asks for the interpreter's lock: while this thread goes on holding it, the
+        processor would only change from one to the other and back.
+        """
+        if self._owed:
+            owed, self._owed = self._owed, []
+            self._answer(owed, None)
 
     def _lingers(self) -> bool:
         """Whether something waits that nobody waits for, or will soon: the receipt of a request under way."""
@@ -387,6 +380,7 @@ class Writer(threading.Thread):
         self.ready.set()
         if self.unwritten:
             _log.error("%d receipts could not be written before the end.", self.unwritten)
+        self._pay()
         self._answer(self._take_waiting(), Fault.STOPPED)
         if self._book is not None:
             self._opening.save_head()

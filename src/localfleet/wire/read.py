@@ -21,7 +21,7 @@ from localfleet.wire.marks import labelled_in, marks_in, without_marks
 from localfleet.wire.provider_wish import read_demand
 from localfleet.wire.ranking import texts_of
 from localfleet.wire.texts import spans_of
-from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, too_deep, turns_of
+from localfleet.wire.turns import MAX_DEPTH, fingerprinted, one_of, plain_prints, plain_turns, too_deep, turns_of
 from localfleet.wire.unreadable import unreadable_in
 
 __all__ = ["Letter", "Wishes", "parse_body", "read_ask"]
@@ -57,6 +57,8 @@ OUTPUT_LIMITS = {
 METADATA_KEYS = ("privacy", "task", "session", "action", "max_cost_usd", "deadline_ms", "priority")
 HEADERS = {key: PREFIX + key.replace("_", "-") for key in METADATA_KEYS}
 HEADER_NAMES = frozenset(HEADERS.values())
+RARE = SHAPING | {"tools", "functions", "logprobs", "n", "best_of", "prompt", "previous_response_id", "stream_options"}
+"""Fields that most requests do not have, so that one question stands for a dozen."""
 NO_NEEDS: frozenset[Need] = frozenset()
 
 
@@ -148,22 +150,25 @@ def read_ask(
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
-    spans = spans_of(body, fields)
+    plain = plain_turns(api, body)
+    spans = spans_of(body, fields, plain)
     marked = marks_in(spans)
     labelled: tuple[str, ...] = ()
     if marked is not None:
         labelled = labelled_in(body) if marked is Label.RESTRICTED else ()
         body = without_marks(body)
-        spans = spans_of(body, fields)
-    turns = turns_of(api, body)
-    unreadable = unreadable_in(turns, {k: v for k, v in body.items() if k not in TURN_FIELDS[api]}, spans)
+        plain = plain_turns(api, body)
+        spans = spans_of(body, fields, plain)
+    turns: list[Any] = plain or turns_of(api, body)
+    unreadable = unreadable_in(() if plain else turns, body, TURN_FIELDS[api], spans)
     wishes = read_wishes(headers, body.get("metadata"))
     if marked is not None and (wishes.label is None or marked > wishes.label):
         wishes = replace(wishes, label=marked, label_by="chunk")
-    written = fingerprinted(body, turns)
+    written = plain_prints(plain) if plain else fingerprinted(body, turns)
+    rare = not RARE.isdisjoint(body)
     # Turns that we recalled were not in the caller's bytes, but they go along and are paid for again.
-    said = sum(map(len, written)) if body.get("previous_response_id") is not None else 0
-    again, longest = _pieces(api, turns)
+    said = sum(map(len, written)) if rare and body.get("previous_response_id") is not None else 0
+    again, longest = _pieces(api, turns) if api in WORDLESS else (0, None)
     ask = Ask(
         request_id=request_id,
         api=api,
@@ -172,13 +177,13 @@ def read_ask(
         spans=spans,
         unreadable=unreadable,
         turns=written,
-        needs=_needs(body, unreadable),
+        needs=_needs(body, unreadable) if rare or unreadable else NO_NEEDS,
         stream=_streams(api, body),
         input_tokens=(max(size, said) + again) // BYTES_PER_TOKEN + TOKENS_PER_TURN * len(turns),
         input_bytes=size + said + again,
         piece_tokens=longest,
         max_output_tokens=_max_output(api, body),
-        choices=_choices(api, body),
+        choices=_choices(api, body) if rare else 1,
         declared=wishes.label,
         declared_by=wishes.label_by,
         labelled=labelled,
@@ -187,13 +192,13 @@ def read_ask(
         also_task=wishes.also_task,
         also_session=wishes.also_session,
         action=wishes.action,
-        previous_response=_short_text(body, "previous_response_id"),
+        previous_response=_short_text(body, "previous_response_id") if rare else None,
         max_cost_usd=wishes.max_cost_usd,
         deadline_ms=wishes.deadline_ms,
         priority=wishes.priority,
         providers=wishes.providers,
     )
-    options = body.get("stream_options")
+    options = body.get("stream_options") if rare else None
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
     return Letter(ask=ask, body=_outgoing(api, body), wants_usage=wants_usage)
 
@@ -204,7 +209,7 @@ def _pieces(api: Api, turns: list[Any]) -> tuple[int, int | None]:
 
     A list of other things than texts is one piece.
     """
-    if api not in WORDLESS or not isinstance(turns[-1], list) or not all(isinstance(text, str) for text in turns[-1]):
+    if not isinstance(turns[-1], list) or not all(isinstance(text, str) for text in turns[-1]):
         return 0, None
     query = len(turns[0].encode()) if api is Api.RERANK else 0
     longest = query + max(len(text.encode()) for text in turns[-1])

@@ -14,7 +14,9 @@ PREFIXES = (TASK_PREFIX, "task:")
 
 def task_named(model: str) -> str | None:
     """The task that a model's name asks for; `None` for any other name."""
-    return next((model.removeprefix(prefix) for prefix in PREFIXES if model.startswith(prefix)), None)
+    if not model.startswith(PREFIXES):
+        return None
+    return next(model.removeprefix(prefix) for prefix in PREFIXES if model.startswith(prefix))
 
 
 def task_by_model(letter: Letter, tasks: Collection[str], aliases: Mapping[str, str]) -> Letter:

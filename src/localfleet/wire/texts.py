@@ -45,12 +45,15 @@ PLAIN_TURN = {"role", "content"}
 FIVE_DIGITS = 10_000
 
 
-def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> tuple[Span, ...]:
+def spans_of(
+    body: Mapping[str, Any], fields: frozenset[str] = frozenset(), plain: list[dict[str, str]] | None = None
+) -> tuple[Span, ...]:
     """
     All texts of a parsed body in reading order.
 
     `fields` are further names to keep in paths (from the operator's field rules); their values count even where they
-    are small numbers, flags or everyday words. The top-level `model` is not among the texts, for it is replaced before
+    are small numbers, flags or everyday words. `plain` are the body's messages, where they are known to be plain turns
+    (`turns.plain_turns`). The top-level `model` is not among the texts, for it is replaced before
     anything leaves.
     """
     known = KNOWN | fields if fields else KNOWN
@@ -69,7 +72,7 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
                 stack.append(_entries(where, value, known))
                 break
             elif isinstance(value, list):
-                if not fields and (said := _plain_turns(value)):
+                if not fields and (said := _said(plain) if value is plain else _plain_turns(value)):
                     inside = f"{where}[].content"
                     spans += [Span(where=inside, text=text) for text in said]
                     continue  # nearly every conversation, without a walk of its own
@@ -80,6 +83,10 @@ def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> t
         else:
             stack.pop()
     return tuple(spans)
+
+
+def _said(turns: list[dict[str, str]]) -> list[str]:
+    return [turn["content"] for turn in turns]
 
 
 def _plain_turns(items: list[Any]) -> list[str]:
@@ -115,6 +122,8 @@ def _items(where: str, key: str, items: list[Any]) -> Iterator[tuple[str, str, A
 
 def _text(key: str, value: Any) -> str | None:
     """The text under an unknown key, which is text as well and the best context its value has; or a long number."""
+    if type(value) is int and -FIVE_DIGITS < value < FIVE_DIGITS:
+        return None  # a setting, as nearly all of them
     if isinstance(value, str):
         return None if value in WORDS and key in STRUCTURE else f"{key}: {value}"
     if isinstance(value, bool) or value is None:

@@ -14,7 +14,7 @@ from localfleet.core.ask import Api
 from localfleet.errors import BadAsk
 from localfleet.wire.ranking import query_of, texts_of
 
-__all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "too_deep", "turns_of"]
+__all__ = ["MAX_DEPTH", "fingerprinted", "one_of", "plain_prints", "plain_turns", "too_deep", "turns_of"]
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 STANDING = frozenset({"system", "developer"})
@@ -27,6 +27,29 @@ TEXT_PART = frozenset({"type", "text", "annotations", "logprobs", CACHE_MARK})
 TEXT_TYPES = ("text", "input_text", "output_text")
 MAX_DEPTH = 200
 """Levels of nesting. The parser takes 1024, but nothing beyond some 250 can be written again, to anybody."""
+
+
+def plain_turns(api: Api, body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """
+    The messages of a chat, if each has a known role, a text, and nothing else; else none.
+
+    So it is with nearly every chat, and then it need not be asked again, by each reader, what its turns are made of.
+    """
+    messages = body.get("messages") if api is Api.CHAT else None
+    if not isinstance(messages, list):
+        return []
+    for message in messages:
+        if not isinstance(message, dict) or message.keys() != PLAIN_TURN:
+            return []
+        if not isinstance(message["content"], str) or not one_of(message["role"], ROLES):
+            return []
+    return messages
+
+
+def plain_prints(turns: list[dict[str, str]]) -> tuple[bytes, ...]:
+    """What `fingerprinted` makes of plain turns."""
+    option, dumps = orjson.OPT_SORT_KEYS, orjson.dumps
+    return tuple([dumps(turn, option=option) for turn in turns if turn["role"] not in STANDING])
 
 
 def turns_of(api: Api, body: Mapping[str, Any]) -> list[Any]:

@@ -7,7 +7,7 @@ Encoded text is looked for wherever text stands.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from localfleet.core.ask import Span
@@ -72,6 +72,7 @@ TOP = {
 """Fields of a body by which a server takes content that it keeps, or that is no text."""
 CONTENT = ("content", "output", "summary")
 PLAIN_TURN = {"role", "content"}
+STRUCTURED = (dict, list)
 MANY_NUMBERS = 64
 """A list of so many numbers is tokens, samples or an embedding, not a setting."""
 
@@ -87,18 +88,21 @@ MOST_LINES = 6
 
 
 def unreadable_in(
-    turns: Sequence[Any], rest: Mapping[str, Any] | None = None, spans: Sequence[Span] = ()
+    turns: Sequence[Any], body: Mapping[str, Any], said: Collection[str], spans: Sequence[Span] = ()
 ) -> tuple[str, ...]:
     """
     The kinds of content that nothing here can read, each once.
 
-    `turns` are what is said, `rest` are the other fields of the body, `spans` all of its texts.
+    `turns` are what is said, in the fields `said` of the body; `spans` are all of its texts.
     """
-    kinds = dict.fromkeys(_in_content(turns))
-    kinds |= dict.fromkeys(_in_rest(rest or {}))
+    kinds = [*_in_content(turns)] if turns else []
+    for key, value in body.items():
+        # A number or a text of a name that is nobody's is nothing of all this.
+        if key not in said and (key in TOP or isinstance(value, STRUCTURED)):
+            kinds += _in_field(key, value)
     if any(map(_encoded, spans)):
-        kinds["encoded"] = None
-    return tuple(kinds)
+        kinds.append("encoded")
+    return tuple(dict.fromkeys(kinds)) if kinds else ()
 
 
 def _in_content(turns: Sequence[Any]) -> Iterator[str]:
@@ -157,15 +161,14 @@ def _in_document(item: Mapping[str, Any]) -> Iterator[str]:
     yield "file"
 
 
-def _in_rest(rest: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in rest.items():
-        if value and key in TOP:
-            yield TOP[key]
-        elif key == "prompt" and isinstance(value, dict):
-            yield "reference"
-        # Metadata is the caller's own notes: a `file_id` there points to nothing a provider has.
-        if isinstance(value, dict | list) and key != "metadata":
-            yield from _media(value)
+def _in_field(key: str, value: Any) -> Iterator[str]:
+    if value and key in TOP:
+        yield TOP[key]
+    elif key == "prompt" and isinstance(value, dict):
+        yield "reference"
+    # Metadata is the caller's own notes: a `file_id` there points to nothing a provider has.
+    if isinstance(value, STRUCTURED) and key != "metadata":
+        yield from _media(value)
 
 
 def _media(value: Any) -> Iterator[str]:
