@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -325,21 +326,28 @@ def only_the_draft_builds_a_proof_of_redaction(source: Source) -> Iterator[Breac
 
 
 def broad_catches_are_counted(source: Source) -> Iterator[Breach]:
-    """`except Exception` stands once in judging.py (around the classifier) and once in server/errors.py."""
+    """`Exception` is caught once in judging.py (around the classifier), and asked for once in server/errors.py."""
     if not source.inside:
         return
-    found = sorted(
-        node.lineno for node in source.nodes if isinstance(node, ast.ExceptHandler | ast.Call) and _is_broad(node)
-    )
+    found = sorted(line for node in source.nodes for line in _broad_catches(node))
     for line in found[1:] if source.inside in MAY_CATCH_BROADLY else found:
         yield line, "catch the named errors; a broad catch hides the next mistake and may hide a leak"
 
 
-def _is_broad(node: ast.ExceptHandler | ast.Call) -> bool:
-    if isinstance(node, ast.Call):
-        return called(node) == "suppress" and not BROAD.isdisjoint(map(last_name, node.args))
-    caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-    return node.type is None or not BROAD.isdisjoint(map(last_name, caught))
+def _broad_catches(node: ast.AST) -> Iterator[int]:
+    """The line of a handler or a `suppress` for everything, and of an `__exit__` that asks whether it is anything."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {"__exit__", "__aexit__"}:
+        yield from (inner.lineno for inner in ast.walk(node) if _names_broadly(inner, "isinstance"))
+    elif isinstance(node, ast.ExceptHandler):
+        caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        if node.type is None or not BROAD.isdisjoint(map(last_name, caught)):
+            yield node.lineno
+    elif _names_broadly(node, "suppress"):
+        yield node.lineno
+
+
+def _names_broadly(node: ast.AST, function: str) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and called(node) == function and not BROAD.isdisjoint(map(last_name, node.args))
 
 
 def no_globals(source: Source) -> Iterator[Breach]:
@@ -478,6 +486,11 @@ BREAKS: tuple[tuple[Rule, str, str], ...] = (
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept: ..."),
     (broad_catches_are_counted, "engines/x.py", "try: ...\nexcept (OSError, BaseException): ..."),
     (broad_catches_are_counted, "engines/x.py", "with contextlib.suppress(Exception): ..."),
+    (
+        broad_catches_are_counted,
+        "engines/x.py",
+        "def __exit__(self, _, exc, __): isinstance(exc, Exception)",
+    ),
     (broad_catches_are_counted, "judging.py", "try: ...\nexcept Exception: ...\n" * 2),
     (no_globals, "engines/x.py", "def f():\n    global x\n    x = 1"),
     (nothing_lives_at_module_level, "server/x.py", "app = FastAPI()"),

@@ -6,7 +6,7 @@ success, failure and disconnect alike.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -220,7 +220,8 @@ class Gateway:
         asked = False
         try:
             if isinstance(route, HostedRoute):
-                await self._read_own_words(visit, model)
+                if model.form is not None and model.form.texts:
+                    await self._read_own_words(visit, model, model.form.texts)
                 await self._reserve(visit, route)
             call = self._call(letter, visit, route)
             asked = True
@@ -278,11 +279,9 @@ class Gateway:
             return inf
         return visit.ask.deadline_ms / 1000 - (self.clock.monotonic() - visit.arrived)
 
-    async def _read_own_words(self, visit: Visit, model: Model) -> None:
+    async def _read_own_words(self, visit: Visit, model: Model, words: Sequence[str]) -> None:
         """Law 2 for what an operator adds to a request: read beside the caller's words before it may leave."""
-        if model.form is None or not model.form.texts:
-            return
-        verdict = await judge_beside(self, visit, model.form.texts)
+        verdict = await judge_beside(self, visit, words)
         if verdict.label is RESTRICTED or model.accepts is None or verdict.label > model.accepts:
             raise EngineFailed(OWN_WORDS, reason=Reason.PRIVACY_FORBIDS)
 

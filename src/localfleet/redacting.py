@@ -16,7 +16,7 @@ from localfleet.core.ask import Api, Ask, Need
 from localfleet.core.classify import Rules
 from localfleet.core.conversation import name_print, session_print
 from localfleet.core.detectors import fold
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import RESTRICTED, Label, Verdict
 from localfleet.core.names import Entity
 from localfleet.core.redaction.draft import draft_of, floor_of, proven
 from localfleet.core.redaction.proof import NO_TEXT_BACK, Redacted
@@ -52,7 +52,7 @@ class Redaction:
 
 def body_for(route: Route, letter: Letter, verdict: Verdict, redaction: Redaction | None) -> Mapping[str, Any]:
     """What this door gets: a hosted one never the words of a restricted request, whatever else went wrong (law 1)."""
-    if not isinstance(route, HostedRoute) or verdict.label is not Label.RESTRICTED:
+    if not isinstance(route, HostedRoute) or verdict.label is not RESTRICTED:
         return letter.body
     if not route.redacted or redaction is None:
         raise TypeError("a restricted request has a hosted route only for its redacted form")
@@ -117,7 +117,7 @@ class Redactor:
         if ask.api in NO_TEXT_BACK or Need.LOGPROBS in ask.needs or ask.unreadable:
             return None
         floor = floor_of(ask, rules, remembered)
-        if floor.label is Label.RESTRICTED:
+        if floor.label is RESTRICTED:
             return None
         session = session_print(ask, self.key)
         seed = session or (prints[0] if prints else ask.request_id.encode())

@@ -200,6 +200,7 @@ async def _cut(tasks: Iterable[asyncio.Task[None]]) -> None:
 def _config(house: House) -> uvicorn.Config:
     return uvicorn.Config(
         house.app,
+        interface="asgi3",
         loop="uvloop",
         http=OneWrite,
         ws="none",

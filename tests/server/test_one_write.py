@@ -123,7 +123,8 @@ class App:
         self.kinds.append(type(exchange).__name__)
         try:
             body = await exchange.body(100_000, 5)
-            await exchange.unless_client_leaves(self.work(exchange, body))
+            with exchange.staying():
+                await self.work(exchange, body)
             self.ended.append("answered")
         except FleetError as exc:
             self.ended.append(type(exc).__name__)

@@ -106,7 +106,8 @@ class Echo:
         body = await exchange.body(10_000_000, 5)
         assert len(body) == int(said["content-length"])
         told = f"{scope['path']} {said.get('x-localfleet-privacy', '-')} ".encode()
-        await exchange.unless_client_leaves(self.answer(exchange, told + body))
+        with exchange.staying():
+            await self.answer(exchange, told + body)
 
     async def answer(self, exchange: Exchange, body: bytes) -> None:
         """Say it."""

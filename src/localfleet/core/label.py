@@ -34,7 +34,7 @@ class Label(IntEnum):
 
 
 RESTRICTED = Label.RESTRICTED
-"""To look a member up in its enum takes ten times as long as a name, and each request asks a dozen times for this."""
+"""A member's own name: to look it up in its enum takes ten times as long. Other rooms name theirs likewise."""
 _WORDS = tuple(label.name.lower() for label in Label)
 """An enum's name is a slow property, and each request asks several times."""
 

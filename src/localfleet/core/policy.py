@@ -12,7 +12,7 @@ from math import inf
 from localfleet.core.ask import Ask
 from localfleet.core.data_policy import NO_DEMAND, Demand
 from localfleet.core.fleet import Fleet, Model, Readiness
-from localfleet.core.label import Label, Verdict
+from localfleet.core.label import RESTRICTED, Label, Verdict
 from localfleet.core.reason import Reason
 from localfleet.core.redaction.proof import Redacted
 from localfleet.core.route import Decision, Door, HostedRoute, LocalRoute, Route
@@ -23,11 +23,15 @@ from localfleet.core.routing.price import expected_usd, worst_usd
 
 __all__ = ["AUTO", "LOCAL", "Policy", "decide", "resolve"]
 
+DOWN = Readiness.DOWN
+NEXT_IN_LINE, VOLUME_STAYS_LOCAL = Reason.NEXT_IN_LINE, Reason.VOLUME_STAYS_LOCAL
+CONTEXT_TOO_LONG = Reason.CONTEXT_TOO_LONG
 _NOBODY_DEMANDS = (NO_DEMAND, NO_DEMAND)
-_SAID_ALREADY = frozenset({Reason.VOLUME_STAYS_LOCAL, Reason.BEYOND_LOCAL})
+_SAID_ALREADY = frozenset({VOLUME_STAYS_LOCAL, Reason.BEYOND_LOCAL})
 """Reasons that say more than that another door was too small."""
 AUTO = "auto"
 LOCAL = "local"
+ANY_MODEL = frozenset({AUTO, LOCAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Policy:
 def resolve(wanted: str, policy: Policy, fleet: Fleet) -> str | None:
     """`auto`, `local`, or a model's name; `None` for a name nobody knows."""
     name = policy.aliases.get(wanted, wanted)
-    known = name in {AUTO, LOCAL} or any(model.name == name for model in fleet.models)
+    known = name in ANY_MODEL or any(model.name == name for model in fleet.models)
     return name if known else None
 
 
@@ -77,19 +81,17 @@ def decide(ask: Ask, verdict: Verdict, fleet: Fleet, policy: Policy, redacted: R
     ranked, reason = _rank(ask, label, legal, fleet, policy)
     if redacted is not None and ranked and not ranked[0].local:
         reason = Reason.REDACTED
-    elif label < Label.RESTRICTED and wanted == AUTO and reason not in _SAID_ALREADY:
-        crowded = [model for model, why in closed if why is Reason.CONTEXT_TOO_LONG]
-        reason = (
-            Reason.CONTEXT_TOO_LONG if legal and outgrown(ask, legal, crowded, fleet, policy.preference) else reason
-        )
+    elif label < RESTRICTED and wanted == AUTO and reason not in _SAID_ALREADY:
+        crowded = [model for model, why in closed if why is CONTEXT_TOO_LONG]
+        reason = CONTEXT_TOO_LONG if legal and outgrown(ask, legal, crowded, fleet, policy.preference) else reason
     tried, beyond = with_larger(
         ask, ranked[: 1 + policy.fallbacks_per_request], ranked[1 + policy.fallbacks_per_request :]
     )
-    doors = [_door(ask, model, Reason.NEXT_IN_LINE if i else reason, legal=True) for i, model in enumerate(tried)]
+    doors = [_door(ask, model, NEXT_IN_LINE if i else reason, legal=True) for i, model in enumerate(tried)]
     doors += [_door(ask, model, Reason.FALLBACK_LIMIT, legal=False) for model in beyond]
     if len(ranked) < len(legal):
         doors += [_door(ask, model, Reason.NOT_IN_TASK, legal=False) for model in legal if model not in ranked]
-    overflows = reason is not Reason.VOLUME_STAYS_LOCAL or policy.preference.batch_overflows
+    overflows = reason is not VOLUME_STAYS_LOCAL or policy.preference.batch_overflows
     routes: list[Route] = []
     for i, model in enumerate(tried):
         patience_s = _patience_s(tried[i + 1 :], fleet, policy, overflows=overflows) if model.local else inf
@@ -118,7 +120,7 @@ def _shut(ask: Ask, label: Label, model: Model, fleet: Fleet, policy: Policy) ->
 
 def _by_law(ask: Ask, label: Label, model: Model, policy: Policy) -> Reason | None:
     # accepts can be at most INTERNAL (law 6), so RESTRICTED passes no hosted door.
-    if model.accepts is not None and (label > model.accepts or label >= Label.RESTRICTED):
+    if model.accepts is not None and (label > model.accepts or label >= RESTRICTED):
         return Reason.PRIVACY_FORBIDS
     if not model.local and not _provider_may(ask, label, model, policy):
         return Reason.PROVIDER_POLICY_FORBIDS
@@ -142,7 +144,7 @@ def _by_ability(ask: Ask, model: Model) -> Reason | None:
     if not ask.needs <= model.can:
         return Reason.LACKS_CAPABILITY
     if ask.longest_tokens + _own_tokens(model) >= model.context_tokens:
-        return Reason.CONTEXT_TOO_LONG
+        return CONTEXT_TOO_LONG
     return None
 
 
@@ -153,7 +155,7 @@ def _own_tokens(model: Model) -> int:
 def _by_state(model: Model, fleet: Fleet) -> Reason | None:
     if not model.local and not fleet.ledger_open:
         return Reason.LEDGER_CLOSED
-    if fleet.state(model.name).readiness is Readiness.DOWN:
+    if fleet.state(model.name).readiness is DOWN:
         return Reason.ENGINE_DOWN
     return None
 
@@ -177,7 +179,7 @@ def _rank(ask: Ask, label: Label, legal: list[Model], fleet: Fleet, policy: Poli
     if not legal:
         return [], Reason.NO_LEGAL_DOOR
     ranked, reason = order(ask, legal, fleet, policy.preference)
-    if label >= Label.RESTRICTED:
+    if label >= RESTRICTED:
         return ranked, Reason.RESTRICTED_STAYS_LOCAL
     if policy.aliases.get(ask.model, ask.model) == AUTO:
         return ranked, reason

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
 
-from localfleet.core.label import Label
+from localfleet.core.label import RESTRICTED, Label
 from localfleet.core.reason import Reason
 from localfleet.core.value import value
 
@@ -37,7 +37,7 @@ class HostedRoute:
 
     def __post_init__(self) -> None:
         """Law 1 and 6, once more, at the last possible place."""
-        if self.label >= Label.RESTRICTED:
+        if self.label >= RESTRICTED:
             msg = "restricted text has no hosted route"
             raise ValueError(msg)
 

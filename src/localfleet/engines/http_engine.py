@@ -7,7 +7,7 @@ and its answer is translated.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -25,12 +25,13 @@ from localfleet.wire.outbound import outbound_body
 
 __all__ = ["HttpEngine"]
 
+CHAT, RERANK = Api.CHAT, Api.RERANK
 PATHS = {
-    Api.CHAT: "/chat/completions",
+    CHAT: "/chat/completions",
     Api.COMPLETION: "/completions",
     Api.EMBEDDING: "/embeddings",
     Api.MESSAGES: "/messages",
-    Api.RERANK: "/rerank",
+    RERANK: "/rerank",
     Api.RESPONSES: "/responses",
 }
 UNCHANGED = {Api.COMPLETION, *WORDLESS}
@@ -90,12 +91,12 @@ class HttpEngine:
         """Raise `EngineFailed` while the breaker keeps requests out."""
         self._turnstile.refuse()
 
-    async def send(self, route: Route, call: Call) -> Reply:
+    def send(self, route: Route, call: Call) -> Coroutine[Any, Any, Reply]:
         """Ask; raise `EngineFailed` if no first byte came, `TypeError` for a route to elsewhere (law 3)."""
         if not isinstance(route, self._route_kind) or route.model != self._name:
             raise TypeError("this route does not lead to this engine")
         ask = partial(self._stream if call.stream else self._whole, call, self._asked(call))
-        return await self._turnstile.through(ask, given_s=call.timeout_s)
+        return self._turnstile.through(ask, given_s=call.timeout_s)
 
     async def aclose(self) -> None:
         """Close idle connections."""
@@ -103,11 +104,11 @@ class HttpEngine:
 
     def _asked(self, call: Call) -> Api:
         """The API to ask in: the caller's where it is spoken."""
-        if call.api is Api.RERANK and call.api not in self._speaks:
+        if call.api is RERANK and call.api not in self._speaks:
             return Api.EMBEDDING
         # Answers are made alike in chat's form, and translated from there.
-        alike = call.answers is not None and call.api not in UNCHANGED and Api.CHAT in self._speaks
-        return call.api if call.api in self._speaks and not alike else Api.CHAT
+        alike = call.answers is not None and call.api not in UNCHANGED and CHAT in self._speaks
+        return call.api if call.api in self._speaks and not alike else CHAT
 
     async def _post(self, call: Call, asked: Api) -> tuple[Response, float]:
         try:

@@ -90,14 +90,12 @@ def build_app(porch: Porch, front: Front, batches: BatchPlane | None = None) -> 
     """The ASGI callable: `/v1/` goes straight to the data plane, which FastAPI's layers would slow down."""
     pages = _pages(porch, front)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            if batches is not None and scope["path"].startswith(FILES):
-                await batches(scope, receive, send)
-            else:
-                await porch.plane(scope, receive, send)
-        else:
-            await pages(scope, receive, send)
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            return pages(scope, receive, send)
+        if batches is not None and scope["path"].startswith(FILES):
+            return batches(scope, receive, send)
+        return porch.plane(scope, receive, send)
 
     return app
 

@@ -17,7 +17,7 @@ from localfleet.batches.shapes import ENDPOINTS
 from localfleet.core.ask import Api, Caller
 from localfleet.errors import BadAsk, FleetError, NotFound, ShuttingDown, TooLarge, TooSlow
 from localfleet.server.data_plane import DataPlane, Porch
-from localfleet.server.errors import NO_ENDPOINT, envelope, last_resort
+from localfleet.server.errors import LAST_RESORT, NO_ENDPOINT, envelope
 from localfleet.server.headers import Headers, read_headers
 from localfleet.wire.multipart import parts_of
 from localfleet.wire.read import parse_body
@@ -56,14 +56,9 @@ class BatchPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; never raises for anything a caller does, never echoes."""
-        answers: list[Response] = []
-
-        async def serve() -> None:
-            answers.append(await self._serve(scope, receive))
-
         try:
-            await last_resort(serve())
-            answer = answers[0]
+            with LAST_RESORT:
+                answer = await self._serve(scope, receive)
         except FleetError as exc:
             answer = Response(envelope(exc, None), status_code=exc.status, media_type="application/json")
             if exc.retry_after_s is not None:

@@ -20,7 +20,7 @@ from localfleet.gateway import Answer, Gateway
 from localfleet.people.last_door import LastDoor
 from localfleet.server.auth import Doorkeeper
 from localfleet.server.decision_headers import plain_headers, visit_headers, waiting_headers
-from localfleet.server.errors import NO_ENDPOINT, envelope, error_event, last_resort
+from localfleet.server.errors import LAST_RESORT, NO_ENDPOINT, envelope, error_event
 from localfleet.server.exchange import EXCHANGE, AsgiExchange, Exchange, RawHeaders, Receive, Scope, Send, check_size
 from localfleet.server.headers import Headers, read_headers
 from localfleet.server.listing import list_models
@@ -103,7 +103,8 @@ class DataPlane:
         self.in_flight += 1
         self.traffic.in_flight += 1
         try:
-            await last_resort(self._serve(api, request_id, scope, exchange))
+            with LAST_RESORT:
+                await self._serve(api, request_id, scope, exchange)
         except ClientLeft:
             return
         except FleetError as exc:
@@ -138,7 +139,8 @@ class DataPlane:
         if letter is None:
             await self._deliver(Answer(visit=visit, status=error.status, error=error), api, exchange)
         else:
-            await exchange.unless_client_leaves(self._answer(letter, visit, exchange))
+            with exchange.staying():
+                await self._answer(letter, visit, exchange)
 
     async def _body(self, headers: Headers, exchange: Exchange) -> bytes:
         declared = headers.get("content-length", "0")

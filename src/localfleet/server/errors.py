@@ -6,7 +6,6 @@ its own `type` words. `src` marks localfleet, rather than an engine, as the orig
 """
 
 import logging
-from collections.abc import Awaitable
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ import orjson
 from localfleet.core.ask import Api
 from localfleet.errors import ConfigError, FleetError
 
-__all__ = ["NO_ENDPOINT", "envelope", "error_event", "last_resort"]
+__all__ = ["LAST_RESORT", "NO_ENDPOINT", "envelope", "error_event"]
 
 NO_ENDPOINT = (
     "Nothing answers this method at this path: the models' APIs take POST, /v1/models takes GET. "
@@ -62,15 +61,20 @@ def error_event(error: FleetError, api: Api) -> bytes:
     return b"%bdata: %b\n\n" % (name, envelope(error, api))
 
 
-async def last_resort(work: Awaitable[None]) -> None:
+class _LastResort:
     """A fault of our own becomes one fixed sentence: the log gets its place in the code, nobody gets its text."""
-    try:
-        await work
-    except FleetError:
-        raise
-    except Exception as exc:  # noqa: BLE001  # the last resort is the one place that may
-        log.error("internal error %s at %s", type(exc).__name__, _place(exc))  # noqa: TRY400  # a traceback holds text
-        raise FleetError("localfleet failed inside. The log names the place; please report it.") from None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
+        if isinstance(exc, Exception) and not isinstance(exc, FleetError):
+            log.error("internal error %s at %s", type(exc).__name__, _place(exc))
+            raise FleetError("localfleet failed inside. The log names the place; please report it.") from None
+
+
+LAST_RESORT = _LastResort()
+"""Around all that is done for a request."""
 
 
 def _place(exc: BaseException) -> str:

@@ -6,7 +6,8 @@ waiting whether the body is here and hears at once when the client leaves.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from localfleet.errors import ClientLeft, TooLarge, TooSlow
@@ -42,8 +43,8 @@ class Exchange(Protocol):
         """The whole body; raises `TooLarge`, `TooSlow` or `ClientLeft`."""
         ...
 
-    async def unless_client_leaves(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; a client that leaves meanwhile cancels it, which is `ClientLeft`."""
+    def staying(self) -> AbstractContextManager[None]:
+        """Work inside it; a client that leaves meanwhile cancels what is awaited there, which is `ClientLeft`."""
         ...
 
     async def whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
@@ -92,7 +93,12 @@ class AsgiExchange:
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def unless_client_leaves(self, work: Coroutine[Any, Any, None]) -> None:
+    def staying(self) -> AbstractContextManager[None]:
+        """Watch meanwhile."""
+        return self._watched()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
         """Watch in a task of its own, unless the work is over sooner than a client could leave."""
         loop = asyncio.get_running_loop()
         working = asyncio.current_task(loop)
@@ -109,7 +115,7 @@ class AsgiExchange:
         watching: list[asyncio.Task[None]] = []
         timer = loop.call_later(WATCH_AFTER_S, lambda: watching.append(loop.create_task(watch())))
         try:
-            await work
+            yield
         except asyncio.CancelledError:
             if not left:
                 raise

@@ -8,7 +8,7 @@ all its requests. A head that comes again as it was is not read again (`same_hea
 """
 
 import asyncio
-from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -208,7 +208,7 @@ class _Cycle(RequestResponseCycle):
         return asyncio.Event()
 
 
-class _WholeExchange(AsgiExchange):
+class _WholeExchange(AsgiExchange, AbstractContextManager[None]):
     """What the data plane asks of uvicorn's cycle, without a message for what is known already."""
 
     __slots__ = ("_cycle", "_gathering", "_left", "_working")
@@ -232,22 +232,21 @@ class _WholeExchange(AsgiExchange):
         check_size(len(body), most_bytes)
         return body
 
-    async def unless_client_leaves(self, work: Coroutine[Any, Any, None]) -> None:
+    def staying(self) -> AbstractContextManager[None]:
         """The connection tells when it is lost."""
+        return self
+
+    def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        working = self._working = asyncio.current_task(loop)
-        assert working is not None
+        self._working = asyncio.current_task(loop)
         if self._cycle.disconnected:
             loop.call_soon(self.leave)
-        try:
-            await work
-        except asyncio.CancelledError:
-            if not self._left:
-                raise
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
+        working, self._working = self._working, None
+        if self._left and working is not None and isinstance(exc, asyncio.CancelledError):
             working.uncancel()
             raise ClientLeft(GONE) from None
-        finally:
-            self._working = None
 
     def leave(self) -> None:
         """The client is gone: stop what is done for it, unless it has its answer."""

@@ -58,7 +58,7 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
     is counted among the dropped. Raises `LedgerFault`.
     """
     book.begin()
-    rows = [intent_row(book.add(Kind.INTENT, body), intent) for intent, body in batch.journaled]
+    sealed = [(book.add(Kind.INTENT, body), intent) for intent, body in batch.journaled]
     said = [(book.add(kind, body), body) for kind, body in batch.notes if kind is Kind.FEEDBACK]
     for kind, body in batch.notes:
         if kind is not Kind.FEEDBACK:
@@ -67,8 +67,8 @@ def write_batch(book: Book, batch: Batch, open_ids: set[str]) -> tuple[Link, int
         told = [feedback_row(seq, orjson.loads(body)) for seq, body in said]
         insert_many(book.database, "feedback", FEEDBACK_COLUMNS, told)
     settled = {one.request_id for one in batch.receipts}
-    rows += [intent_row(book.add(Kind.INTENT, body), intent) for intent, body in batch.intents]
-    still_open = [row for row in rows if row[0] not in settled]
+    sealed += [(book.add(Kind.INTENT, body), intent) for intent, body in batch.intents]
+    still_open = [intent_row(seq, intent) for seq, intent in sealed if intent.request_id not in settled]
     insert_many(book.database, "intents", INTENT_COLUMNS, still_open, "INSERT OR REPLACE")
     refused = _add_receipts(book, batch.receipts)
     if batch.dropped + refused:

@@ -15,6 +15,7 @@ from localfleet.wire.translate import to_asked
 
 __all__ = ["outbound_body", "outbound_fields"]
 
+CHAT, COMPLETION, RESPONSES = Api.CHAT, Api.COMPLETION, Api.RESPONSES
 OUR_METADATA = frozenset(
     {"privacy", "task", "session", "action", "max_cost_usd", "deadline_ms", "priority", "provider_policy"}
 )
@@ -31,7 +32,7 @@ def outbound_fields(
     fields = to_asked(api, asked, body)
     fields["model"] = model
     _drop_our_metadata(fields)
-    if stream and asked in {Api.CHAT, Api.COMPLETION} and (api is not asked or not wants_usage):
+    if stream and asked in {CHAT, COMPLETION} and (api is not asked or not wants_usage):
         fields["stream"] = True
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
@@ -57,12 +58,12 @@ def outbound_body(
     fields that are the router's to say, not the caller's: a value of `None` takes the field away.
     """
     fields = outbound_fields(api, asked, body, model=model, stream=stream, wants_usage=wants_usage)
-    if asked is Api.RESPONSES:
+    if asked is RESPONSES:
         # The earlier turns stand in `input` already, and no upstream knows an id of ours.
         fields.pop("previous_response_id", None)
         if store_false:
             fields["store"] = False
-    if prepare is not None and asked is Api.CHAT:
+    if prepare is not None and asked is CHAT:
         fields = dict(prepare(fields))
     if imposed is not None:
         fields = {name: value for name, value in fields.items() if name not in imposed}

@@ -9,10 +9,12 @@ from localfleet.wire.relay import Translator
 
 __all__ = ["from_asked", "from_chat", "stream_from_chat", "to_asked", "to_chat"]
 
+RERANK = Api.RERANK
+
 
 def to_asked(api: Api, asked: Api, body: Mapping[str, Any]) -> dict[str, Any]:
     """A request of `api` for an engine that is asked in `asked`; raise `ValueError` where no translation exists."""
-    if api is Api.RERANK:
+    if api is RERANK:
         return ranking.to_ranker(body) if asked is api else ranking.to_vectors(body)
     return dict(body) if asked is api else to_chat(api, body)
 
@@ -30,7 +32,7 @@ def from_asked(
     api: Api, body: Mapping[str, Any], reply: Mapping[str, Any], *, model: str, request_id: str
 ) -> dict[str, Any]:
     """A whole answer in the caller's API, to the request `body`; raise `ValueError` if it holds none."""
-    if api is Api.RERANK:
+    if api is RERANK:
         return ranking.ranked(body, reply, model=model, request_id=request_id)
     return from_chat(api, reply, model=model, request_id=request_id)
 

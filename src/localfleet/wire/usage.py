@@ -82,9 +82,8 @@ def _count(value: object, absent: int | None) -> int | None:
     """A whole number from 0 up; `absent` where there is none or `null`; `None` for anything else."""
     if value is None:
         return absent
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
-        return None
-    return value
+    # The type itself and not `isinstance`: true is no count.
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def _detail(details: object, name: str) -> int | None:

@@ -14,6 +14,7 @@ from localfleet.wire.usage import OBJECT, input_usage, messages_usage, openai_us
 __all__ = ["Whole", "read_whole", "text_size", "texts_of_turn"]
 
 
+CHAT, COMPLETION = Api.CHAT, Api.COMPLETION
 USAGES = {Api.MESSAGES: messages_usage, **dict.fromkeys(WORDLESS, input_usage)}
 
 
@@ -56,7 +57,7 @@ def texts_of_turn(turn: Mapping[str, Any]) -> list[object]:
 
 
 def _texts(api: Api, data: Mapping[str, Any]) -> Iterable[object]:
-    if api is Api.CHAT or api is Api.COMPLETION:
+    if api is CHAT or api is COMPLETION:
         return _texts_of_choices(data)
     if api is Api.MESSAGES:
         return _texts_of_blocks(data.get("content"))

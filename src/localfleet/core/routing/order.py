@@ -15,6 +15,10 @@ from localfleet.core.routing.task import by_task
 
 __all__ = ["Preference", "order"]
 
+BATCH = Priority.BATCH
+TASK_RULE, VOLUME_STAYS_LOCAL = Reason.TASK_RULE, Reason.VOLUME_STAYS_LOCAL
+CHEAPEST_HOSTED, LOCAL_FIRST = Reason.CHEAPEST_HOSTED, Reason.LOCAL_FIRST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
@@ -38,7 +42,7 @@ def order(ask: Ask, legal: list[Model], fleet: Fleet, preference: Preference) ->
         return _by_table(preference.table, ask, legal, fleet, preference)
     ranked, reason = _ranked(ask, legal, preference)
     settled = _settled(ask, ranked, reason, fleet, preference)
-    if settled[0] is ranked[0] or reason is Reason.TASK_RULE:
+    if settled[0] is ranked[0] or reason is TASK_RULE:
         return settled, _first_reason(settled[0], legal, preference, reason)
     if ranked[0].local and not settled[0].local:
         return settled, Reason.LOCAL_BUSY
@@ -54,7 +58,7 @@ def _by_table(
     if preference.chain and not asked.row.doors:
         ranked = chained(asked, ranked)
     if ranked[0].local and table.holds_volume(asked):
-        return _settled(ask, ranked, Reason.VOLUME_STAYS_LOCAL, fleet, preference), Reason.VOLUME_STAYS_LOCAL
+        return _settled(ask, ranked, VOLUME_STAYS_LOCAL, fleet, preference), VOLUME_STAYS_LOCAL
     reason = table.reason(asked, ranked[0], usual[0]) or usual_reason
     settled = _settled(ask, ranked, reason, fleet, preference)
     if settled[0] is ranked[0]:
@@ -70,17 +74,17 @@ def _ranked(ask: Ask, legal: list[Model], preference: Preference) -> tuple[list[
     hosted = by_price(ask, [model for model in legal if not model.local])
     if ask.task is not None and preference.tasks.get(ask.task):
         named = by_task(locals_ + hosted, preference.tasks[ask.task])
-        return (named or locals_ + hosted), Reason.TASK_RULE
-    if ask.priority is Priority.BATCH and locals_:
-        return locals_ + hosted, Reason.VOLUME_STAYS_LOCAL
+        return (named or locals_ + hosted), TASK_RULE
+    if ask.priority is BATCH and locals_:
+        return locals_ + hosted, VOLUME_STAYS_LOCAL
     if preference.prefer == "local":
-        return locals_ + hosted, Reason.LOCAL_FIRST
-    return hosted + locals_, Reason.CHEAPEST_HOSTED
+        return locals_ + hosted, LOCAL_FIRST
+    return hosted + locals_, CHEAPEST_HOSTED
 
 
 def _settled(ask: Ask, ranked: list[Model], reason: Reason, fleet: Fleet, preference: Preference) -> list[Model]:
     deadline_s = None if ask.deadline_ms is None else ask.deadline_ms / 1000
-    if reason is Reason.VOLUME_STAYS_LOCAL and not preference.batch_overflows:
+    if reason is VOLUME_STAYS_LOCAL and not preference.batch_overflows:
         # Hosted doors stay in the list for a box that fails, not for one that is busy.
         box = [model for model in ranked if model.local]
         rest = [model for model in ranked if not model.local]
@@ -90,10 +94,10 @@ def _settled(ask: Ask, ranked: list[Model], reason: Reason, fleet: Fleet, prefer
 
 
 def _first_reason(first: Model, legal: list[Model], preference: Preference, reason: Reason) -> Reason:
-    if reason in {Reason.TASK_RULE, Reason.VOLUME_STAYS_LOCAL} and (first.local or reason is Reason.TASK_RULE):
+    if reason in {TASK_RULE, VOLUME_STAYS_LOCAL} and (first.local or reason is TASK_RULE):
         return reason
     if first.local:
-        return Reason.LOCAL_FIRST if preference.prefer == "local" else Reason.ONLY_LOCAL
+        return LOCAL_FIRST if preference.prefer == "local" else Reason.ONLY_LOCAL
     if any(model.local for model in legal):
-        return Reason.CHEAPEST_HOSTED if preference.prefer == "hosted" else Reason.LOCAL_BUSY
-    return Reason.CHEAPEST_HOSTED if preference.prefer == "hosted" else Reason.BEYOND_LOCAL
+        return CHEAPEST_HOSTED if preference.prefer == "hosted" else Reason.LOCAL_BUSY
+    return CHEAPEST_HOSTED if preference.prefer == "hosted" else Reason.BEYOND_LOCAL
