@@ -95,6 +95,7 @@ ARROWS = {
         "core",
         "errors",
     },
+    "large_pages": set(),
     "telling": {"core"},
     "traffic": set(),
     "config": {"config", "core", "errors", "wire"},
