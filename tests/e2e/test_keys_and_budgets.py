@@ -191,11 +191,14 @@ def test_a_budget_is_never_overspent(router: Router, openai_tap: Tap, anthropic_
     assert {answer.status for answer in answers} == {200}
     tiers = Counter(answer.headers["x-localfleet-tier"] for answer in answers)
     assert (tiers["local"], tiers.total()) == (9, 12)
-    reasons = {a.headers["x-localfleet-reason"] for a in answers if a.headers["x-localfleet-tier"] == "local"}
-    assert reasons <= {"over_budget", "only_local"}
-    on_the_box = next(a.headers for a in answers if a.headers["x-localfleet-tier"] == "local")
-    shut = {name: why for name, _, _, why, _ in receipt(router, on_the_box["x-localfleet-request-id"])["doors"]}
-    assert (shut["mini"], shut["best"]) == ("over_budget", "over_budget")
+    on_the_box = [answer.headers for answer in answers if answer.headers["x-localfleet-tier"] == "local"]
+    assert {headers["x-localfleet-reason"] for headers in on_the_box} <= {"over_budget", "only_local"}
+    for headers in on_the_box:
+        written = receipt(router, headers["x-localfleet-request-id"])
+        shut = {name: why for name, _, _, why, _ in written["doors"]}
+        lost = {model for model, _, why, *_ in written["tried"] if why == "over_budget"}
+        # Shut when it was decided, or open then, and the money taken by another request before its turn.
+        assert (shut["mini"], shut["best"]) == ("over_budget", "over_budget") or lost == {"mini", "best"}
     assert len(openai_tap.posts()) + len(anthropic_tap.posts()) == 6
     router.kill()
     router.restart()
