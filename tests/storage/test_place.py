@@ -99,3 +99,15 @@ def test_a_clock_that_was_set_back_is_no_reason_to_trust(file: Path) -> None:
     _replace(file)
     os.utime(file.parent, ns=(later, later))
     assert not place.holds()
+
+
+def test_whoever_puts_the_folder_s_time_back_is_noticed_by_a_sure_look(file: Path) -> None:
+    """The quick look believes the folder; the sure one, once a second, asks the files."""
+    settled = file.parent.stat().st_mtime_ns
+    place = Place([file])
+    assert place.holds()
+    _replace(file)
+    os.utime(file.parent, ns=(settled, settled))
+    assert place.holds()
+    assert not place.holds(surely=True)
+    assert not place.holds()

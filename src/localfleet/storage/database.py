@@ -132,10 +132,10 @@ class Database:
             raise LedgerFault(Fault.DAMAGED)
         return True
 
-    def check_place(self) -> None:
+    def check_place(self, *, surely: bool = False) -> None:
         """Raise `LedgerFault` if the file was removed or replaced: writes would go where nobody reads."""
         try:
-            holds = self._place.holds()
+            holds = self._place.holds(surely=surely)
         except OSError as error:
             raise LedgerFault(fault_of_os(error)) from None
         if not holds:

@@ -27,11 +27,15 @@ class Place:
         self._seen: tuple[int, ...] | None = None
         self._identity = self._stat()
 
-    def holds(self) -> bool:
-        """Whether all of them are what these paths lead to now; raises `OSError` where one leads nowhere."""
+    def holds(self, *, surely: bool = False) -> bool:
+        """
+        Whether all of them are what these paths lead to now; raises `OSError` where one leads nowhere.
+
+        `surely` asks the files in any case: somebody can put a folder's time back, or mount a file over another.
+        """
         folder = os.stat(self._folder)  # noqa: PTH116  # before each write, and twice as quick
         seen = (folder.st_dev, folder.st_ino, folder.st_mtime_ns)
-        if seen == self._seen:
+        if seen == self._seen and not surely:
             return True
         # The files after the folder: what changes meanwhile shows in it the next time.
         same = self._stat() == self._identity

@@ -263,7 +263,7 @@ class Writer(threading.Thread):
         if now - self._polled_at < POLL_S and self.fault is None:
             return
         self._polled_at = now
-        book.database.check_place()
+        book.database.check_place(surely=True)
         if now - self._looked_at > LOOK_S:
             self._looked_at = now
             book.database.check_head()
