@@ -81,7 +81,8 @@ class OneWrite(HttpToolsProtocol):
         super().data_received(data)
         if self._straight and at_front and self._lessons < MOST_LESSONS:
             self._lessons += 1
-            self._known, self._known_scope = KnownHead.of(data, self.url, self.headers), dict(self.scope)
+            self._known = KnownHead.of(data, self.url, self.headers)
+            self._known_scope = {name: said for name, said in self.scope.items() if name != EXCHANGE}
 
     def _begin_again(self, known: KnownHead, data: bytes, size: int, digits: bytes) -> None:
         """Begin a request whose head is known."""
@@ -208,7 +209,7 @@ class _Cycle(RequestResponseCycle):
         return asyncio.Event()
 
 
-class _WholeExchange(AsgiExchange, AbstractContextManager[None]):
+class _WholeExchange(AsgiExchange):
     """What the data plane asks of uvicorn's cycle, without a message for what is known already."""
 
     __slots__ = ("_cycle", "_gathering", "_left", "_working")
