@@ -174,7 +174,7 @@ def _carries(bench: Bench, ask: Ask, text: str) -> bool:
 
 async def _beside(bench: Bench, ask: Ask, work: Callable[[], T]) -> T:
     """Do this at once for a short request, and off the event loop for a long one."""
-    if sum([len(span.text) for span in ask.spans]) <= LONG_TEXT:
+    if sum(map(len, ask.texts)) <= LONG_TEXT:
         return work()
     return await asyncio.wait_for(asyncio.to_thread(work), _budget_s(bench, ask))
 

@@ -2,7 +2,7 @@
 Puts what was built at start into pages of 2 MiB: code objects, tables of the detectors, weights.
 
 A request touches some megabytes of them. In pages of 4 KiB they are more than the processor keeps addresses of, and
-after each wait of a lone request it looks them up again: measured, a lone request takes 2 to 4 % less time.
+after each wait of a lone request it looks them up again: measured, a lone request takes 2 to 5 % less time.
 """
 
 import ctypes
@@ -18,18 +18,15 @@ MAPS = Path("/proc/self/maps")
 
 
 def collapse(maps: Path = MAPS) -> int:
-    """Move this process's memory into large pages, as far as it fills them; how many bytes the kernel took."""
+    """Ask for large pages for all that this process has written; for how many bytes. What is refused stays as it is."""
     try:
         lines = maps.read_text().splitlines()
     except OSError:
         return 0
-    libc = ctypes.CDLL(None)
-    areas = [(start, size) for start, size in _areas(lines) if not _asked(libc, start, size)]
+    libc, areas = ctypes.CDLL(None), list(_areas(lines))
+    for start, size in areas:
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), ctypes.c_int(MADV_COLLAPSE))
     return sum(size for _, size in areas)
-
-
-def _asked(libc: ctypes.CDLL, start: int, size: int) -> int:
-    return int(libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), ctypes.c_int(MADV_COLLAPSE)))
 
 
 def _areas(lines: list[str]) -> Iterator[tuple[int, int]]:

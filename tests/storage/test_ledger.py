@@ -20,6 +20,7 @@ from localfleet.ports import Ledger
 from localfleet.storage.ledger import SqliteLedger
 from localfleet.storage.report import recent, totals
 from localfleet.storage.verify import verify
+from localfleet.storage.writer import LINGER_S
 
 _INTEND_AND_SAY = """
 import asyncio, sys, time
@@ -136,6 +137,21 @@ def test_many_intents_share_a_commit(ledger: SqliteLedger) -> None:
     assert ledger.commits - before <= 20
     assert len(durable_intents(ledger.home)) == 200
     assert until(lambda: sql(ledger.home, "SELECT count(*) FROM intents") == [(200,)])
+
+
+def test_a_lone_intent_does_not_wait_for_others(ledger: SqliteLedger) -> None:
+    """It is answered when it is durable: receipts may linger for their commit, and whoever wants to ask may not."""
+
+    async def one_by_one() -> float:
+        loop = asyncio.get_running_loop()
+        took = []
+        for number in range(1, 16):
+            began = loop.time()
+            await ledger.intend(intent(number))
+            took.append(loop.time() - began)
+        return sorted(took)[len(took) // 2]
+
+    assert asyncio.run(one_by_one()) < LINGER_S / 2
 
 
 def test_receipts_share_a_commit_and_settle_returns_at_once(ledger: SqliteLedger) -> None:

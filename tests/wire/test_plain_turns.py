@@ -2,15 +2,18 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from localfleet.core.ask import Api
-from localfleet.wire.read import TURN_FIELDS
+from localfleet.core.ask import Api, Caller, Need
+from localfleet.core.label import Label
+from localfleet.wire.read import TURN_FIELDS, read_ask
 from localfleet.wire.texts import spans_of
 from localfleet.wire.turns import fingerprinted, plain_prints, plain_turns, turns_of
 from localfleet.wire.unreadable import unreadable_in
 
+CALLER = Caller(key_id="k", name="k", default_label=Label.PUBLIC)
 _TEXTS = st.one_of(
     st.text(max_size=30), st.sampled_from(["cache_control", "data:image/png;base64," + "A" * 40, "A1b2C3d4E5" * 60])
 )
@@ -25,14 +28,13 @@ _SETTINGS = st.dictionaries(
 
 @given(st.lists(_PLAIN, min_size=1, max_size=5), _SETTINGS)
 def test_plain_turns_are_read_as_any_others(messages: list[dict[str, str]], settings: dict[str, Any]) -> None:
-    """Texts, fingerprints and what cannot be read are those that the longer way finds."""
+    """Fingerprints and what cannot be read are those that the longer way finds."""
     body = {"model": "auto", **settings, "messages": messages}
     plain, turns = plain_turns(Api.CHAT, body), turns_of(Api.CHAT, body)
     said = TURN_FIELDS[Api.CHAT]
     assert plain is messages
     assert plain_prints(plain) == fingerprinted(body, turns)
     spans = spans_of(body)
-    assert spans_of(body, plain=plain) == spans
     assert unreadable_in((), body, said, spans) == unreadable_in(turns, body, said, spans)
 
 
@@ -59,3 +61,36 @@ def test_only_a_chat_has_plain_turns() -> None:
     assert plain_turns(Api.CHAT, body)
     assert not any(plain_turns(api, body) for api in Api if api is not Api.CHAT)
     assert plain_turns(Api.CHAT, {}) == plain_turns(Api.CHAT, {"messages": []}) == []
+
+
+_SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, {"needs": {Need.TOOLS}}),
+        ({"functions": [{"name": "f"}]}, {"needs": {Need.TOOLS}}),
+        ({"logprobs": True}, {"needs": {Need.LOGPROBS}}),
+        ({"response_format": _SCHEMA}, {"needs": {Need.JSON}}),
+        ({"output_format": _SCHEMA}, {"needs": {Need.JSON}}),
+        ({"text": {"format": _SCHEMA}}, {"needs": {Need.JSON}}),
+        ({"output_config": {"format": _SCHEMA}}, {"needs": {Need.JSON}}),
+        ({"n": 3}, {"choices": 3}),
+        ({"best_of": 4}, {"choices": 4}),
+        ({"previous_response_id": "resp_1"}, {"previous_response": "resp_1"}),
+        ({"stream_options": {"include_usage": True}}, {"wants_usage": True}),
+    ],
+)
+def test_what_few_requests_say_is_read_of_a_plain_chat(said: dict[str, Any], changes: dict[str, Any]) -> None:
+    """One question stands for all of these fields, and none of them may be missing from it."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hello"}], "stream": True, **said}
+    letter = read_ask(body, api=Api.CHAT, headers={}, caller=CALLER, request_id="r", size=100)
+    ask = letter.ask
+    read = {
+        "needs": set(ask.needs),
+        "choices": ask.choices,
+        "previous_response": ask.previous_response,
+        "wants_usage": letter.wants_usage,
+    }
+    assert read == {"needs": set(), "choices": 1, "previous_response": None, "wants_usage": False, **changes}

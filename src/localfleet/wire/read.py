@@ -150,15 +150,14 @@ def read_ask(
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadAsk("`model` is missing. Use a name from GET /v1/models, or auto.", param="model")
-    plain = plain_turns(api, body)
-    spans = spans_of(body, fields, plain)
+    spans = spans_of(body, fields)
     marked = marks_in(spans)
     labelled: tuple[str, ...] = ()
     if marked is not None:
         labelled = labelled_in(body) if marked is Label.RESTRICTED else ()
         body = without_marks(body)
-        plain = plain_turns(api, body)
-        spans = spans_of(body, fields, plain)
+        spans = spans_of(body, fields)
+    plain = plain_turns(api, body)
     turns: list[Any] = plain or turns_of(api, body)
     unreadable = unreadable_in(() if plain else turns, body, TURN_FIELDS[api], spans)
     wishes = read_wishes(headers, body.get("metadata"))

@@ -45,15 +45,12 @@ PLAIN_TURN = {"role", "content"}
 FIVE_DIGITS = 10_000
 
 
-def spans_of(
-    body: Mapping[str, Any], fields: frozenset[str] = frozenset(), plain: list[dict[str, str]] | None = None
-) -> tuple[Span, ...]:
+def spans_of(body: Mapping[str, Any], fields: frozenset[str] = frozenset()) -> tuple[Span, ...]:
     """
     All texts of a parsed body in reading order.
 
     `fields` are further names to keep in paths (from the operator's field rules); their values count even where they
-    are small numbers, flags or everyday words. `plain` are the body's messages, where they are known to be plain turns
-    (`turns.plain_turns`). The top-level `model` is not among the texts, for it is replaced before
+    are small numbers, flags or everyday words. The top-level `model` is not among the texts, for it is replaced before
     anything leaves.
     """
     known = KNOWN | fields if fields else KNOWN
@@ -72,7 +69,7 @@ def spans_of(
                 stack.append(_entries(where, value, known))
                 break
             elif isinstance(value, list):
-                if not fields and (said := _said(plain) if value is plain else _plain_turns(value)):
+                if not fields and (said := _plain_turns(value)):
                     inside = f"{where}[].content"
                     spans += [Span(where=inside, text=text) for text in said]
                     continue  # nearly every conversation, without a walk of its own
@@ -83,10 +80,6 @@ def spans_of(
         else:
             stack.pop()
     return tuple(spans)
-
-
-def _said(turns: list[dict[str, str]]) -> list[str]:
-    return [turn["content"] for turn in turns]
 
 
 def _plain_turns(items: list[Any]) -> list[str]:
