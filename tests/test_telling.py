@@ -36,3 +36,27 @@ def test_receipts_of_a_turn_are_told_together_when_it_ends() -> None:
     assert asyncio.run(turns()) == [0, 4, 4, 8]
     ids = [receipt(number).request_id for number in range(1, 5)]
     assert [one for name, one in heard if name == "a"] == [one for name, one in heard if name == "b"] == ids
+
+
+def test_a_listener_that_fails_keeps_no_receipt_from_anybody() -> None:
+    """It hears of the receipts after the one it failed at, the others of all, and the loop is told of the fault."""
+    heard: list[str] = []
+    others: list[str] = []
+    faults: list[object] = []
+    ids = [receipt(number).request_id for number in range(1, 5)]
+
+    def failing(one: Receipt) -> None:
+        heard.append(one.request_id)
+        if one.request_id in ids[:2]:
+            raise ZeroDivisionError
+
+    async def turn() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: faults.append(type(said["exception"])))
+        told = Told([failing, lambda one: others.append(one.request_id)])
+        for number in range(1, 5):
+            told.hear(receipt(number))
+        await asyncio.sleep(0.01)
+
+    asyncio.run(turn())
+    assert heard == others == ids
+    assert faults == [ZeroDivisionError, ZeroDivisionError]
