@@ -220,6 +220,22 @@ def test_a_wrong_parameter_is_named_if_the_name_is_ours(router: Router, body: An
     assert CANARY.encode() not in answer.everything
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"action": "ticket 4711"}, "Say at least one of accepted, corrected and score."),
+        ({"accepted": True}, "Say which request or which action it is about: one of request_id and action."),
+        ([CANARY], "The body is no JSON object: send one, with `content-type: application/json`."),
+    ],
+)
+def test_a_body_that_is_wrong_as_a_whole_is_told_why(router: Router, body: Any, says: str) -> None:
+    """The sentence says what to send instead, in words of ours alone."""
+    answer = router.post("/api/feedback", body)
+    assert (answer.status, answer.json["error"]["param"]) == (400, None)
+    assert answer.json["error"]["message"].startswith(says)
+    assert CANARY.encode() not in answer.everything
+
+
 @pytest.mark.parametrize("name", [*FRAMES])
 def test_odd_framing(router: Router, name: str) -> None:
     """A refusal or no answer at all; what is expected is said with each."""

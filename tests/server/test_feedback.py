@@ -11,10 +11,10 @@ from localfleet.core.ask import Caller
 from localfleet.core.conversation import action_name
 from localfleet.core.feedback import Feedback
 from localfleet.core.label import Label
-from localfleet.errors import FleetError
+from localfleet.errors import BadAsk, FleetError
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import Doorkeeper
-from localfleet.server.feedback import add_feedback
+from localfleet.server.feedback import action_of, add_feedback
 from localfleet.server.metrics import Metrics
 
 CALLER = Caller(key_id="k1", name="k1", default_label=Label.PUBLIC)
@@ -129,3 +129,9 @@ def test_feedback_is_counted() -> None:
     metrics.count_feedback(Feedback(request_id="0" * 32, at=0.0, key_id=None, accepted=True))
     page = metrics.page({}, LedgerHealth(ok=True)).decode()
     assert 'localfleet_action_feedback_total{said="accepted"} 1.0' in page
+
+
+def test_the_operator_is_told_where_the_digits_of_an_action_are() -> None:
+    """The report's table shows twelve of them, which name nothing; the sentence says where all thirty-two are."""
+    with pytest.raises(BadAsk, match=r"32 digits.*x-localfleet-action.*--by action --json"):
+        action_of("61234808d9ad", None, b"k" * 32)

@@ -127,6 +127,17 @@ def test_the_router_reads_what_was_written_and_refuses_what_was_not(place: Path)
             load_checked("models.yaml")
 
 
+@pytest.mark.parametrize("lies_there", [None, "{}"])
+def test_a_file_that_the_router_refuses_is_written_anew(place: Path, lies_there: str | None) -> None:
+    """The refusal names this command, so the file that is refused, or gone, must not stop it."""
+    (place / "models.yaml").write_text(FILE + "routing: {order: standard, marginal_prices: prices.json}\n")
+    if lies_there is not None:
+        (place / "prices.json").write_text(lies_there)
+    done = export("--traffic", traffic(place, per_second=1))
+    assert done.exit_code == 0, done.exception
+    assert load_checked("models.yaml")[0].routing.marginal_prices == "prices.json"
+
+
 @pytest.mark.parametrize("field", ["model", "wait_budget_s", "seconds_per_request", "made", "valid_until"])
 def test_a_file_that_was_edited_badly_names_the_field(place: Path, field: str) -> None:
     """A price of nothing would move all traffic."""
@@ -147,7 +158,9 @@ def test_what_is_missing_is_told(place: Path) -> None:
 
 def test_a_stale_file_has_no_say_and_stops_nobody(place: Path) -> None:
     """Valid for the days that were asked for; on the day after it is free again, `check` warns, and a start goes on."""
-    assert export("--traffic", traffic(place, per_second=1), "--valid-days", "3").exit_code == 0
+    done = export("--traffic", traffic(place, per_second=1), "--valid-days", "3")
+    assert done.exit_code == 0
+    assert "after that it has no say" in done.output
     written = (place / "prices.json").read_bytes()
     until = TODAY + timedelta(days=3)
     bid = read_router_prices(written, today=until)

@@ -118,6 +118,21 @@ def test_a_bill_for_what_nobody_declares(place: Path) -> None:
     assert "o1-pro" in said["notes"][0]
 
 
+@pytest.mark.parametrize(("usd", "alarms"), [(1.0, 0), (4.0, 1)])
+def test_a_bill_that_names_no_model_is_held_against_the_sum(place: Path, usd: float, alarms: int) -> None:
+    """As costs come where nobody grouped them: no stranger, and an alarm only where the sum is off."""
+    usage = {"input_tokens": 4000, "output_tokens": 400, "input_cached_tokens": 2000, "num_model_requests": 4}
+    counted = bill(place, {**usage, "model": "gpt-4o-mini"}, "usage.json")
+    cost = bill(place, {"amount": {"value": usd, "currency": "usd"}, "line_item": None}, "cost.json")
+    done = reconcile("--invoice", counted, "--invoice", cost, "--json")
+    said = json.loads(done.stdout)
+    assert (done.exit_code, len(said["alarms"])) == (min(1, alarms), alarms)
+    assert [gap["ledger"] for gap in said["gaps"] if (gap["model"], gap["measure"]) == ("all of openai", "usd")] == [1]
+    assert {gap["model"] for gap in said["gaps"] if gap["measure"] != "usd"} == {"mini"}
+    (note,) = said["notes"]
+    assert note.startswith("openai names no model for usd, so the sums are compared: group the export by model")
+
+
 def test_nothing_compared_is_no_all_clear(place: Path) -> None:
     """A file of something else is refused, and a period without a request is told: exit code 1 both times."""
     (place / "gpus.csv").write_text("gpu,vram_gb\nH100,80\n")

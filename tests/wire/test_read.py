@@ -242,6 +242,12 @@ def test_a_wish_that_means_nothing_is_refused(metadata: dict[str, Any]) -> None:
         read_wishes({}, metadata)
 
 
+def test_a_name_that_is_too_long_is_told_how_long_it_may_be() -> None:
+    """The sentence says the bound, since it says what to send instead."""
+    with pytest.raises(BadAsk, match="texts of 1 to 512 characters"):
+        read_wishes({"x-localfleet-action": "x" * 513}, None)
+
+
 def test_the_output_limit_is_the_one_its_api_keeps() -> None:
     """What another API calls its limit limits nothing here: it must not shrink the reservation (law 9)."""
     assert asked(max_tokens=500, max_output_tokens=1).max_output_tokens == 500

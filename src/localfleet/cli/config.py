@@ -18,9 +18,16 @@ from localfleet.workflows import check_workflows
 __all__ = ["check_local", "load_checked", "read_checked"]
 
 
-def load_checked(file: str) -> tuple[Settings, PriceMap]:
-    """The settings, checked against the environment as well; raises `ConfigError` with every problem."""
+def load_checked(file: str, *, price_file: bool = True) -> tuple[Settings, PriceMap]:
+    """
+    The settings, checked against the environment as well; raises `ConfigError` with every problem.
+
+    `price_file`: whether the file of `routing.marginal_prices` is read too. The command that writes it does without.
+    """
     settings, lines = read_settings(file)
+    if not price_file:
+        routing = settings.routing.model_copy(update={"marginal_prices": None})
+        settings = settings.model_copy(update={"routing": routing})
     prices = read_price_map()
     check_settings(file, settings, lines, os.environ, prices)
     check_workflows(file, settings, lines)

@@ -23,7 +23,7 @@ from localfleet.config import Settings
 from localfleet.core.cost.calibration import Calibration, calibrate
 from localfleet.core.cost.counters import Counted, counted, points_between
 from localfleet.core.cost.points import Point
-from localfleet.core.cost.reconcile import Book, Drift, Gap, drifts, gaps, matched
+from localfleet.core.cost.reconcile import MEASURES, Book, Drift, Gap, drifts, gaps, in_one_sum, matched
 from localfleet.storage.traffic import Worked, worked
 from localfleet.traces.calibration_file import read_calibration, write_calibration
 from localfleet.traces.counter_pages import readings
@@ -160,8 +160,8 @@ def _bill_gaps(
         hosted = {} if settings is None else settings.hosted
         ours = [(name, model.model) for name, model in hosted.items() if model.provider == provider]
         mine = [each for each in billed if each.provider == provider]
-        theirs = _books((matched(each.model, ours) or each.model or "(no model named)", each) for each in mine)
-        strangers = sorted(set(theirs) - {name for name, _ in ours})
+        theirs = _books((matched(each.model, ours) or each.model, each) for each in mine)
+        strangers = sorted(set(theirs) - {name for name, _ in ours} - {""})
         if strangers:
             shown = ", ".join(strangers[:5])
             notes.append(
@@ -178,6 +178,15 @@ def _bill_gaps(
             )
             for name, each in named.items()
         }
+        nameless = [each for each in MEASURES if getattr(theirs.get("", Book()), each) is not None]
+        if nameless:
+            called = f"all of {provider}"
+            theirs = in_one_sum(theirs, nameless, called=called)
+            books = in_one_sum(books, nameless, called=called)
+            notes.append(
+                f"{provider} names no model for {', '.join(nameless).replace('_', ' ')}, so the sums are compared: "
+                "group the export by model (costs by line item) to tell them apart"
+            )
         found += gaps(books, theirs, source=provider)
     return found, notes
 
@@ -186,7 +195,7 @@ def _books(rows: Iterable[tuple[str, Bucket]]) -> dict[str, Book]:
     sums: dict[str, dict[str, Any]] = {}
     for name, row in rows:
         into = sums.setdefault(name, {})
-        for measure in ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "usd"):
+        for measure in MEASURES:
             value = getattr(row, measure)
             if value is not None:
                 into[measure] = into.get(measure, 0) + value

@@ -55,12 +55,12 @@ def export_command(
     replicas: Annotated[int, typer.Option(min=1, max=1024, help="Copies of the model that serve.")] = 1,
     busy_limit: Annotated[float, typer.Option(min=0.01, max=1, help="Busy share allowed in an hour.")] = 0.85,
     wait_budget_s: Annotated[float, typer.Option(min=0.01, help="How long a request may wait.")] = 2.0,
-    valid_days: Annotated[int, typer.Option(min=1, max=366, help="After so many days the router refuses it.")] = 35,
+    valid_days: Annotated[int, typer.Option(min=1, max=366, help="After so many days it has no say.")] = 35,
     config: Config = "models.yaml",
     as_json: Json = False,
 ) -> None:
     """Write the marginal prices that routing uses: zero while the box has slack, else what is displaced."""
-    settings, price_map = load_checked(config)
+    settings, price_map = load_checked(config, price_file=False)
     name = model or next(iter(settings.local), "")
     if name not in settings.local or (model is None and len(settings.local) != 1):
         raise typer.BadParameter(
@@ -221,11 +221,10 @@ def _show(found: Exported, name: str, out: Path, today: date, valid_until: date)
             markup=False,
         )
     say.print(
-        f"  {HOURS_PER_WEEK - full} of {HOURS_PER_WEEK} hours of the week have slack, where a second is free; "
-        f"{found.hours_seen} hours were seen, the others are taken for the mean",
+        f"  {HOURS_PER_WEEK - full} of {HOURS_PER_WEEK} hours of the week have slack, where a second is free",
         markup=False,
     )
-    for line in (*doubts(found, today), f"valid until {valid_until.isoformat()}; then the router refuses it"):
+    for line in (*doubts(found, today), f"valid until {valid_until.isoformat()}; after that it has no say"):
         say.print(f"  {line}", markup=False)
     for unpriced in found.unpriced:
         say.print(f"  {unpriced}: no hosted model with a known price, so its work stays here", markup=False)

@@ -136,14 +136,24 @@ def _answer_errors(app: FastAPI) -> None:
     async def unreadable(_: Request, exc: RequestValidationError) -> Response:
         # FastAPI's own handler would echo the input.
         name = _parameter(exc)
-        which = "A parameter" if name is None else f"`{name}`"
-        error = BadAsk(f"{which} is missing or has the wrong form. /openapi.json describes it.", param=name)
+        error = BadAsk(f"{_wrong(exc, name)}. /openapi.json describes it.", param=name)
         return Response(envelope(error, None), status_code=400, media_type="application/json")
 
     @app.exception_handler(HTTPException)
     async def no_such_page(_: Request, exc: HTTPException) -> Response:
         error = NotFound("No such page. /console shows the fleet, /v1/models the models.")
         return Response(envelope(error, None), status_code=exc.status_code, media_type="application/json")
+
+
+def _wrong(exc: RequestValidationError, name: str | None) -> str:
+    """What is wrong, in words of ours alone."""
+    kinds = {found["type"]: found for found in exc.errors() if found["loc"] == ("body",)}
+    if "model_attributes_type" in kinds:
+        return "The body is no JSON object: send one, with `content-type: application/json`"
+    if "value_error" in kinds:  # raised by our own forms, whose sentences hold nothing of the input
+        sentence = str(kinds["value_error"]["ctx"]["error"])
+        return sentence[0].upper() + sentence[1:]
+    return f"{'A parameter' if name is None else f'`{name}`'} is missing or has the wrong form"
 
 
 def _parameter(exc: RequestValidationError) -> str | None:

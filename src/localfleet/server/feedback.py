@@ -14,7 +14,7 @@ from localfleet.errors import BadAsk, LedgerClosed
 from localfleet.ports import LedgerHealth
 from localfleet.server.auth import Doorkeeper, bearer
 
-__all__ = ["add_feedback"]
+__all__ = ["action_of", "add_feedback"]
 
 HASHED = re.compile(r"[0-9a-f]{32}")
 MAX_ID_BYTES = 512
@@ -49,7 +49,11 @@ def action_of(said: str, key_id: str | None, print_key: bytes) -> str:
     if HASHED.fullmatch(said):
         return said
     if key_id is None:
-        raise BadAsk("With the console token, name an action as `localfleet report --by action` does.", param="action")
+        sentence = (
+            "With the console token, name an action by its 32 digits: the header `x-localfleet-action` says them, and "
+            "`localfleet report --by action --json`."
+        )
+        raise BadAsk(sentence, param="action")
     return action_name(said, key=print_key, key_id=key_id)
 
 

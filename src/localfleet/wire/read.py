@@ -350,7 +350,7 @@ def _name_of(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value or len(value) > MAX_ID_BYTES:
-        raise BadAsk("Task, session and action are short texts.", param="metadata")
+        raise BadAsk(f"Task, session and action are texts of 1 to {MAX_ID_BYTES} characters.", param="metadata")
     return value
 
 

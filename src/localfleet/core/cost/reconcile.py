@@ -5,17 +5,19 @@ Every gap is a number: what one book has more than the other, and its share of t
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import median
+from typing import Any
 
 from localfleet.core.cost.fit import StepFit, WorkFit
 from localfleet.core.cost.points import Point
 
-__all__ = ["Book", "Drift", "Gap", "drifts", "gaps", "matched"]
+__all__ = ["MEASURES", "Book", "Drift", "Gap", "drifts", "gaps", "in_one_sum", "matched"]
 
 Number = Decimal | float
+MEASURES = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "usd")
 DATED = re.compile(r"(?:-(?:\d{4}-?\d{2}-?\d{2}|latest))?")
 """What may follow the name that the operator wrote: the date of the very model."""
 
@@ -68,7 +70,7 @@ def gaps(ledger: Mapping[str, Book], other: Mapping[str, Book], *, source: str) 
     nothing = Book(requests=0.0, input_tokens=0.0, output_tokens=0.0, cache_read_tokens=0.0, usd=Decimal(0))
     for model in sorted({*ledger, *other}):
         ours, theirs = ledger.get(model, nothing), other.get(model, nothing)
-        for measure in ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "usd"):
+        for measure in MEASURES:
             one, two = getattr(ours, measure), getattr(theirs, measure)
             if one is None or two is None or (theirs is nothing and not one):
                 continue
@@ -76,6 +78,13 @@ def gaps(ledger: Mapping[str, Book], other: Mapping[str, Book], *, source: str) 
             if said:
                 found.append(Gap(model=model, measure=measure, ledger=one, other=two, source=source))
     return found
+
+
+def in_one_sum(books: Mapping[str, Book], measures: Collection[str], *, called: str) -> dict[str, Book]:
+    """The same books, with these measures of all models taken out and added up in a book of their own."""
+    total: dict[str, Any] = {each: sum(getattr(book, each) or 0 for book in books.values()) for each in measures}
+    emptied = dict.fromkeys(measures)
+    return {**{model: replace(book, **emptied) for model, book in books.items()}, called: Book(**total)}
 
 
 def matched(name: str, models: Iterable[tuple[str, str]]) -> str | None:
