@@ -20,6 +20,7 @@ class Relay(BaseHTTPRequestHandler):
     """Passes POSTs on."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the body waits 40 ms for the head to be acknowledged
     upstream = ""
     heard: list[int] = []  # noqa: RUF012  # one per process, on purpose
 
