@@ -182,8 +182,8 @@ def test_a_request_is_embedded_by_the_engine(
 ) -> None:
     """It has its vector in time; where the file says another model, the router says so and the classifier abstains."""
     _, file = trained
-    shape = f"routing: {{order: [difficulty], difficulty: {{classifier: {{file: '{file}', abstains: 4, deadline_ms: 10000}}}}}}"
-    raw = models(server, shape)
+    classifier = f"{{file: '{file}', abstains: 4, deadline_ms: 10000}}"
+    raw = models(server, f"routing: {{order: [difficulty], difficulty: {{classifier: {classifier}}}}}")
     found = moment(parse_settings(raw.encode()), tmp_path, "sums1 sums2 sums3 sums4")
     size = (25 + 1 + 0.25) ** 0.5
     assert found.vector == pytest.approx([5 / size, 1 / size, 0.5 / size])
