@@ -91,6 +91,12 @@ def test_the_time_given_is_kept_and_too_few_shapes_are_no_result() -> None:
         bench(KnownEngine(refuses=True), plan())
 
 
+def test_a_shape_beyond_the_context_is_refused_at_once() -> None:
+    """It would take all the time given and come to nothing."""
+    with pytest.raises(FleetError, match=r"longer than the context of \d+ tokens: name smaller --shapes"):
+        bench(KnownEngine(), plan(shapes=(*SHAPES, (999_999, 64))))
+
+
 @pytest.mark.parametrize("shapes", [SHAPES[:3], SHAPES[:1] * 4])
 def test_fewer_than_four_shapes_are_refused(shapes: tuple[tuple[int, int], ...]) -> None:
     """Before anything is started."""

@@ -102,6 +102,8 @@ def test_a_bad_cell_names_line_and_field(tmp_path: Path, row: str, field: str, s
         ("", "names the columns"),
         ("when,input_tokens,output_tokens\n", "name one `at`"),
         ("at,output_tokens\n", "`input_tokens`"),
+        ("Workflow,first tier,Monthly requests\n", "`localfleet cost worksheet`"),
+        ("start_time,end_time,model,input_tokens\n", "give a trace or a spend log"),
         ("at,input_tokens,output_tokens,cost\n", "`cost` has no unit"),
     ],
 )

@@ -58,6 +58,7 @@ async def benchmark(target: Target, plan: Plan, *, draw: Callable[[], float], to
     Bounded by `plan.bounds`: what there was no time for is left out, and fewer than four shapes are no result.
     """
     ends_s = asyncio.get_running_loop().time() + plan.bounds.total_s
+    _refuse_beyond(target, plan)
     told(0.0, "learning how the engine counts tokens and how fast it is")
     writer = await learn_words(target, draw)
     shapes = plan.shapes or await _chosen(target, plan, writer)
@@ -78,6 +79,15 @@ async def benchmark(target: Target, plan: Plan, *, draw: Callable[[], float], to
         raise FleetError("nothing was measured in the time given: allow more with --seconds, or name smaller --shapes")
     told(1.0, "done")
     return calibrate(target.kind, (*best.values(), *curve), slo=rates)
+
+
+def _refuse_beyond(target: Target, plan: Plan) -> None:
+    beyond = [shape for shape in plan.shapes or () if sum(shape) > target.context_tokens]
+    if beyond:
+        raise FleetError(
+            f"{_named(beyond[0])} is longer than the context of {target.context_tokens} tokens: name smaller --shapes, "
+            "or say a larger context (`context_tokens` of the model; with a URL, --context-tokens)"
+        )
 
 
 async def _chosen(target: Target, plan: Plan, writer: Writer) -> tuple[Shape, ...]:

@@ -185,7 +185,7 @@ def _bill_gaps(
             books = in_one_sum(books, nameless, called=called)
             notes.append(
                 f"{provider} names no model for {', '.join(nameless).replace('_', ' ')}, so the sums are compared: "
-                "group the export by model (costs by line item) to tell them apart"
+                "group the export by model (a bill: by line item or description) to tell them apart"
             )
         found += gaps(books, theirs, source=provider)
     return found, notes

@@ -86,10 +86,21 @@ def layout_of(fields: Collection[str]) -> Layout:
     return _own(set(fields))
 
 
+def _sums(fields: set[str]) -> str:
+    """What to do with a file that holds sums where requests are wanted one by one; empty for any other file."""
+    if {"workflow", "monthly requests"} <= {field.strip().lower() for field in fields}:
+        return "is a budget worksheet: give it to `localfleet cost worksheet`"
+    if fields & {"start_time", "starting_at", "usage_date_utc"}:
+        return "is a provider's usage or costs, which tell no request apart: give a trace or a spend log"
+    return ""
+
+
 def _own(fields: set[str]) -> Layout:
     at, moment = next(((field, moment) for field, moment in TIMES if field in fields), ("", ""))
     into = next((field for field in INPUTS if field in fields), "")
     out = next((field for field in OUTPUTS if field in fields), "")
+    if not at and (sums := _sums(fields)):
+        raise ValueError(sums)
     if not at:
         raise ValueError("no field tells the time: name one `at`, `timestamp_s` or `timestamp_ms`")
     if not into or not out:
