@@ -53,10 +53,11 @@ async def learn_words(target: Target, draw: Callable[[], float]) -> Writer:
         if sample.failed is not None:
             why = sample.failed.value.replace("_", " ")
             raise FleetError(
-                f"{target.name} did not answer a first question ({why}): look at its log, then start again"
+                f"{target.kind} did not answer a first question ({why}): check its address, name and key, look at its "
+                "log, then start again"
             )
         seen.append(sample.input_tokens)
     per_word = (seen[1] - seen[0]) / (PROBES[1] - PROBES[0])
     if per_word <= 0:
-        raise FleetError(f"{target.name} does not count the tokens of its prompts, so nothing can be fitted to them")
+        raise FleetError(f"{target.kind} does not count the tokens of its prompts, so nothing can be fitted to them")
     return Writer(overhead=max(0.0, seen[0] - PROBES[0] * per_word), per_word=per_word, draw=draw)
