@@ -82,3 +82,13 @@ def test_a_file_of_something_else_is_no_calibration(points: Path) -> None:
     points.with_suffix(".json").write_text("{}")
     with pytest.raises(BadInput, match="localfleet bench"):
         read_calibration(points.with_suffix(".json"))
+
+
+def test_a_line_through_two_loads_claims_no_error(tmp_path: Path) -> None:
+    """It fits exactly whatever was measured; a third load can contradict it."""
+    path = tmp_path / "loads.csv"
+    rows = ["isl,osl,out_tok_s,avg_batch,tpot_ms", "256,256,100,1,10", "256,256,190,2,10.5"]
+    path.write_text("\n".join(rows) + "\n")
+    assert "two loads fit any line, so its error is not known" in " ".join(calibrate(str(path)).output.split())
+    path.write_text("\n".join([*rows, "256,256,360,4,11.1"]) + "\n")
+    assert "left out" in calibrate(str(path)).output

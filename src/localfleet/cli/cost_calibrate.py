@@ -102,11 +102,13 @@ def show_calibration(found: Calibration) -> None:
         )
         _show_points(found)
     for shape, fit in found.steps:
-        error = "" if fit.loo_mape is None else f", left out {fit.loo_mape:.1%}"
+        error = "two loads fit any line, so its error is not known"
+        if fit.loo_mape is not None:
+            error = f"error {fit.mape:.1%}, worst {fit.worst:.1%}, left out {fit.loo_mape:.1%}"
         out.print(
             f"  step          {fit.alpha_ms:.4g} ms + {fit.beta_ms:.4g} ms a request together at "
             f"{shown(shape)}, {fit.batch_range[0]:.3g} to {fit.batch_range[1]:.3g} together; "
-            f"error {fit.mape:.1%}, worst {fit.worst:.1%}{error}",
+            f"{error}",
             markup=False,
         )
     for rate in found.slo:
