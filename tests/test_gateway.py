@@ -244,12 +244,12 @@ class Heard:
         return 0
 
 
-@pytest.mark.parametrize("many", [1, 4])
-def test_requests_that_are_under_way_at_once_go_abreast(many: int) -> None:
-    """All of them are classified before the first is sent; one that is alone waits for nobody."""
+@pytest.mark.parametrize(("many", "in_flight", "begun"), [(1, 1, 1), (4, 4, 0), (4, 1, 4)])
+def test_requests_that_come_at_once_go_abreast(many: int, in_flight: int, begun: int) -> None:
+    """All are classified before the first is sent, though the others only began; one that is alone waits for nobody."""
     scene = Scene(small=[Words(b"{}") for _ in range(many)])
     scene.gateway.rules = Rules(texts=(TextRule(name="r", label=Label.PUBLIC, matcher=Heard(scene.events)),))
-    scene.gateway.traffic.in_flight = many
+    scene.gateway.traffic.in_flight, scene.gateway.traffic.begun = in_flight, range(begun)
 
     async def together() -> list[Answer]:
         return await asyncio.gather(*[scene.ask(request_id=f"r{at}", model="local") for at in range(many)])

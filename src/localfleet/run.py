@@ -112,6 +112,7 @@ async def serve(house: House, sock: socket.socket, on_started: Callable[[], None
     """
     shut_in()
     server = _Server(_config(house), on_started)
+    house.watch(server.server_state.tasks)
     loop = asyncio.get_running_loop()
 
     def leave() -> None:

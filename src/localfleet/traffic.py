@@ -7,7 +7,7 @@ stages between. Measured at 32 connections: a quarter less CPU for each request 
 """
 
 import types
-from collections.abc import Generator
+from collections.abc import Generator, Sized
 from dataclasses import dataclass
 
 __all__ = ["Traffic"]
@@ -19,6 +19,8 @@ class Traffic:
 
     in_flight: int = 0
     draining: bool = False
+    begun: Sized = ()
+    """The server's tasks: also those that wait for their first turn, and are not in flight yet."""
 
     @types.coroutine
     def abreast(self) -> Generator[None]:
@@ -27,5 +29,5 @@ class Traffic:
 
         Whoever awaits this may be cancelled here, as in any wait.
         """
-        if self.in_flight > 1:
+        if self.in_flight > 1 or len(self.begun) > 1:
             yield

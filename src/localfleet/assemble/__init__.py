@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -79,6 +79,10 @@ class House:
     def drain(self) -> None:
         """Take no new requests, and no new `models.yaml`."""
         self.ground.traffic.draining = True
+
+    def watch(self, begun: Sized) -> None:
+        """Look at the server's tasks, to know which requests come together."""
+        self.ground.traffic.begun = begun
 
     def fleet(self) -> Fleet:
         """All models with their states, now."""
