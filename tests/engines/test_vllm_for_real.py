@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,10 @@ class Box:
         parents = [self.router.pid]
         while parents:
             children = _children(parents.pop())
-            found |= {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in children}
+            for child in children:
+                # One that ended since it was listed is no part of the family: vLLM starts helpers that soon end.
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    found[child] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
             parents += children
         return found
 
@@ -80,8 +84,11 @@ class Box:
 
 
 def _children(pid: int) -> list[int]:
-    listing = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(word) for word in listing.read_text().split()] if listing.exists() else []
+    """Those below a process; none where it ended meanwhile."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _alive(pid: int) -> bool:
