@@ -1,4 +1,4 @@
-"""Where the router listens: each failure says what to do next."""
+"""Where the router listens: each failure says what to do next. And what it knows of those who come."""
 
 import os
 import socket

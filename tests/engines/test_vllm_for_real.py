@@ -312,6 +312,7 @@ def test_sigterm_drains_and_leaves_nothing_behind(box: Box) -> None:
 
 def test_kill_9_of_the_router_leaves_no_orphan(box: Box) -> None:
     """However the router dies, API server, engine core and worker go with it: nobody keeps the memory."""
+    box.router.stop()
     box.router.restart()
     _until(lambda: any("EngineCore" in line for line in box.family().values()), START_S)
     family = list(box.family())
